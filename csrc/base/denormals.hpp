@@ -1,0 +1,40 @@
+// Flush denormals to zero while a push runs. A decaying tail would otherwise fall into the slow
+// path of the FPU, and a late hop is a click.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace hopcodec::base {
+
+class FlushDenormals {
+ public:
+#if defined(__x86_64__)
+  FlushDenormals() noexcept : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | kFtzDaz); }
+  ~FlushDenormals() { _mm_setcsr(saved_); }
+#elif defined(__aarch64__)
+  FlushDenormals() noexcept {
+    asm volatile("mrs %0, fpcr" : "=r"(saved_));
+    asm volatile("msr fpcr, %0" ::"r"(saved_ | kFz));
+  }
+  ~FlushDenormals() { asm volatile("msr fpcr, %0" ::"r"(saved_)); }
+#else
+  FlushDenormals() noexcept = default;
+#endif
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+
+ private:
+#if defined(__x86_64__)
+  static constexpr unsigned kFtzDaz = 0x8040;
+  unsigned saved_;
+#elif defined(__aarch64__)
+  static constexpr std::uint64_t kFz = std::uint64_t{1} << 24;
+  std::uint64_t saved_;
+#endif
+};
+
+}  // namespace hopcodec::base

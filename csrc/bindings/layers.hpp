@@ -1,0 +1,21 @@
+// The builders through which Python describes a codec: the only road from a spec to C++.
+#pragma once
+
+#include <vector>
+
+#include "layers/chain.hpp"
+#include "layers/rvq.hpp"
+
+namespace hopcodec::bindings {
+
+struct LayerList {
+  std::vector<layers::LayerWeights> layers;
+  std::uint64_t hash = 0;
+};
+
+struct Quantizer {
+  layers::RvqWeights weights;
+  std::uint64_t hash = 0;
+};
+
+}  // namespace hopcodec::bindings

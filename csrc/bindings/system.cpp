@@ -1,0 +1,86 @@
+// What this machine is and can do.
+#include <chrono>
+#include <cstdlib>
+
+#include "base/isa.hpp"
+#include "base/memory.hpp"
+#include "bindings/arrays.hpp"
+#include "bindings/isa_argument.hpp"
+#include "kernels/dispatch.hpp"
+#include "kernels/fold.hpp"
+
+#include <pybind11/stl.h>
+#include <algorithm>
+
+namespace hopcodec::bindings {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Best of a few runs: what the core can do, not what its neighbours left of it today.
+double measure_fma_gflops() {
+  const kernels::KernelTable& table = kernels::table_of(isa_argument(""));
+  constexpr std::size_t kCount = std::size_t{1} << 26;
+  volatile float sink = 0.0F;
+  double best = 0.0;
+  for (int run = 0; run < 5; ++run) {
+    const auto start = std::chrono::steady_clock::now();
+    sink = sink + table.fma_burst(kCount);
+    best = std::max(best, 2.0 * static_cast<double>(kCount) / seconds_since(start) * 1e-9);
+  }
+  return best;
+}
+
+double measure_read_gbps(std::size_t bytes) {
+  if (bytes < 4096) throw py::value_error("bytes: expected at least 4096, got " + std::to_string(bytes));
+  const kernels::KernelTable& table = kernels::table_of(isa_argument(""));
+  const std::size_t floats = bytes / sizeof(float);
+  const base::FloatBuffer buffer = base::make_floats(floats);
+  volatile float sink = 0.0F;
+  double best = 0.0;
+  for (int run = 0; run < 8; ++run) {
+    const auto start = std::chrono::steady_clock::now();
+    sink = sink + table.read_burst(buffer.get(), floats);
+    best = std::max(best, static_cast<double>(bytes) / seconds_since(start) * 1e-9);
+  }
+  return best;
+}
+
+Floats fold_weight_norm(const Floats& g, const Floats& v) {
+  expect_shape("v", v, {-1, -1});
+  expect_shape("g", g, {v.shape(0)});
+  Floats w({v.shape(0), v.shape(1)});
+  kernels::fold_weight_norm(g.data(), v.data(), w.mutable_data(),
+                            static_cast<std::size_t>(v.shape(0)),
+                            static_cast<std::size_t>(v.shape(1)));
+  return w;
+}
+
+}  // namespace
+
+base::Isa isa_argument(const std::string& name) {
+  if (!name.empty()) return base::parse_isa(name);
+  const char* forced = std::getenv("HOPCODEC_ISA");
+  return forced != nullptr && *forced != '\0' ? base::parse_isa(forced) : base::best_isa();
+}
+
+void bind_system(py::module_& m) {
+  m.def("isa", [] { return base::name_of(isa_argument("")); },
+        "The instruction set in use: HOPCODEC_ISA if set, else the fastest available.");
+  m.def("available_isas", [] {
+    std::vector<std::string> names;
+    for (const auto isa : {base::Isa::kGeneric, base::Isa::kNeon, base::Isa::kAvx2,
+                           base::Isa::kAvx512}) {
+      if (base::is_available(isa)) names.emplace_back(base::name_of(isa));
+    }
+    return names;
+  });
+  m.def("measure_fma_gflops", &measure_fma_gflops, py::call_guard<py::gil_scoped_release>());
+  m.def("measure_read_gbps", &measure_read_gbps, py::arg("bytes"));
+  m.def("fold_weight_norm", &fold_weight_norm, py::arg("g").noconvert(),
+        py::arg("v").noconvert());
+}
+
+}  // namespace hopcodec::bindings

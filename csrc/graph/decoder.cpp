@@ -1,0 +1,125 @@
+#include "graph/decoder.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "base/denormals.hpp"
+
+namespace hopcodec::graph {
+
+using layers::kTile;
+
+Decoder::Decoder(const std::vector<layers::LayerWeights>& chain,
+                 const layers::RvqWeights& quantizer, int channels, int hop_samples,
+                 const SessionOptions& options)
+    : Session(chain, options, quantizer.dim, options.max_frames, layers::floats_of<Header>()),
+      channels_(channels),
+      hop_(hop_samples),
+      rvq_(quantizer, 1) {
+  if (plan_.channels != channels) {
+    throw std::invalid_argument("decoder: expected " + std::to_string(channels) +
+                                " audio channels, got " + std::to_string(plan_.channels));
+  }
+}
+
+std::int64_t Decoder::most_samples(int stream, std::int64_t frames) const noexcept {
+  const Header& h = header(stream);
+  return (h.taken + frames) * hop_ - h.emitted;
+}
+
+Outcome Decoder::check(const DecodeItem* items, int count) const noexcept {
+  for (int i = 0; i < count; ++i) {
+    const DecodeItem& item = items[i];
+    if (header(item.stream).finished != 0) return {Status::kFinished, i, 0};
+    for (int q = 0; q < item.n_q; ++q) {
+      for (std::int64_t f = 0; f < item.frames; ++f) {
+        if (item.codes[q * item.book_step + f * item.frame_step] >= rvq_.weights().size) {
+          return {Status::kBadCode, i, f};
+        }
+      }
+    }
+  }
+  return {};
+}
+
+void Decoder::step(DecodeItem* items, int count, int* rows, bool last) noexcept {
+  int streams[kTile] = {};
+  float* outlet[kTile] = {};
+  for (int i = 0; i < count; ++i) {
+    streams[i] = items[i].stream;
+    outlet[i] = scratch(i) + outlet_at_;
+  }
+  chain_.run(tile(streams, count, last), rows, outlet);
+  for (int i = 0; i < count; ++i) {
+    DecodeItem& item = items[i];
+    for (int c = 0; c < channels_; ++c) {
+      float* to = item.audio + c * item.channel_step + item.samples;
+      for (int t = 0; t < rows[i]; ++t) to[t] = outlet[i][t * channels_ + c];
+    }
+    item.samples += rows[i];
+    header(item.stream).emitted += rows[i];
+  }
+}
+
+Outcome Decoder::push(DecodeItem* items, int count) noexcept {
+  const Use use(busy_);
+  if (!use.ours()) return {Status::kBusy, 0, 0};
+  const Outcome outcome = check(items, count);
+  if (outcome.status != Status::kOk) return outcome;
+  const base::FlushDenormals flush;
+  for (int first = 0; first < count; first += kTile) {
+    DecodeItem* part = items + first;
+    const int n = std::min(kTile, count - first);
+    std::int64_t done[kTile] = {};
+    int streams[kTile] = {};
+    for (int i = 0; i < n; ++i) streams[i] = part[i].stream;
+    while (true) {
+      int rows[kTile] = {};
+      int most = 0;
+      for (int i = 0; i < n; ++i) {
+        rows[i] = static_cast<int>(
+            std::min<std::int64_t>(options_.max_frames, part[i].frames - done[i]));
+        most = std::max(most, rows[i]);
+      }
+      if (most == 0) break;
+      float* inlet[kTile] = {};
+      chain_.open(tile(streams, n, false), inlet);
+      for (int i = 0; i < n; ++i) {
+        for (int f = 0; f < rows[i]; ++f) {
+          rvq_.decode(compute_, part[i].codes + (done[i] + f) * part[i].frame_step,
+                      part[i].book_step, part[i].n_q,
+                      inlet[i] + std::ptrdiff_t{f} * rvq_.weights().dim);
+        }
+        done[i] += rows[i];
+        header(part[i].stream).taken += rows[i];
+      }
+      step(part, n, rows, /*last=*/false);
+    }
+  }
+  return {};
+}
+
+Outcome Decoder::flush(DecodeItem* items, int count) noexcept {
+  const Use use(busy_);
+  if (!use.ours()) return {Status::kBusy, 0, 0};
+  for (int i = 0; i < count; ++i) {
+    if (header(items[i].stream).finished != 0) return {Status::kFinished, i, 0};
+  }
+  const base::FlushDenormals flush;
+  for (int first = 0; first < count; first += kTile) {
+    DecodeItem* part = items + first;
+    const int n = std::min(kTile, count - first);
+    int streams[kTile] = {};
+    int rows[kTile] = {};
+    float* inlet[kTile] = {};
+    for (int i = 0; i < n; ++i) {
+      streams[i] = part[i].stream;
+      header(part[i].stream).finished = 1;
+    }
+    chain_.open(tile(streams, n, true), inlet);
+    step(part, n, rows, /*last=*/true);
+  }
+  return {};
+}
+
+}  // namespace hopcodec::graph

@@ -1,0 +1,169 @@
+#include "graph/encoder.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/denormals.hpp"
+
+namespace hopcodec::graph {
+
+using layers::kTile;
+
+Encoder::Encoder(const std::vector<layers::LayerWeights>& chain,
+                 const layers::RvqWeights& quantizer, int channels, int hop_samples,
+                 const SessionOptions& options)
+    : Session(chain, options, channels, options.max_frames * hop_samples,
+              base::round_up(layers::floats_of<Header>(), base::kAlignFloats) +
+                  static_cast<std::size_t>(channels * hop_samples)),
+      channels_(channels),
+      hop_(hop_samples),
+      rvq_(quantizer, plan_.max_rows * tile_capacity()),
+      frames_(static_cast<std::size_t>(plan_.max_rows * tile_capacity())) {
+  if (plan_.channels != quantizer.dim) {
+    throw std::invalid_argument("encoder: expected latents of " + std::to_string(quantizer.dim) +
+                                " channels for the quantizer, got " +
+                                std::to_string(plan_.channels));
+  }
+}
+
+float* Encoder::pending(int stream) const noexcept {
+  return state(stream) + own_state_at_ +
+         base::round_up(layers::floats_of<Header>(), base::kAlignFloats);
+}
+
+std::int64_t Encoder::most_frames(int stream, std::int64_t samples, bool last) const noexcept {
+  const Header& h = header(stream);
+  const std::int64_t taken = h.taken + samples;
+  return (last ? (taken + hop_ - 1) / hop_ : taken / hop_) - h.emitted;
+}
+
+Outcome Encoder::check(const EncodeItem* items, int count) const noexcept {
+  for (int i = 0; i < count; ++i) {
+    const EncodeItem& item = items[i];
+    if (header(item.stream).finished != 0) return {Status::kFinished, i, 0};
+    for (int c = 0; c < channels_; ++c) {
+      const float* x = item.audio + c * item.channel_step;
+      for (std::int64_t n = 0; n < item.samples; ++n) {
+        // Written so that NaN fails too.
+        if (!(std::fabs(x[n]) <= kMaxSample)) return {Status::kBadSample, i, n, x[n]};
+      }
+    }
+  }
+  return {};
+}
+
+// One call of the chain and the quantizer over the rows already written to the inlets.
+void Encoder::step(EncodeItem* items, int count, const int* rows_in, int n_q, bool last) noexcept {
+  int streams[kTile] = {};
+  int rows[kTile] = {};
+  float* outlet[kTile] = {};
+  for (int i = 0; i < count; ++i) {
+    streams[i] = items[i].stream;
+    rows[i] = rows_in[i];
+    outlet[i] = scratch(i) + outlet_at_;
+  }
+  chain_.run(tile(streams, count, last), rows, outlet);
+  const std::ptrdiff_t dim = plan_.channels;
+  int n = 0;
+  for (int i = 0; i < count; ++i) {
+    EncodeItem& item = items[i];
+    if (item.latents != nullptr) {
+      std::memcpy(item.latents + item.frames * dim, outlet[i],
+                  static_cast<std::size_t>(rows[i] * dim) * sizeof(float));
+    }
+    for (int f = 0; f < rows[i]; ++f) {
+      frames_[static_cast<std::size_t>(n++)] = {
+          outlet[i] + f * dim, item.codes + (item.frames + f) * item.frame_step, item.book_step};
+    }
+    item.frames += rows[i];
+    header(item.stream).emitted += rows[i];
+  }
+  rvq_.encode(compute_, frames_.data(), n, n_q);
+}
+
+void Encoder::push_tile(EncodeItem* items, int count, int n_q) noexcept {
+  std::int64_t done[kTile] = {};
+  int streams[kTile] = {};
+  for (int i = 0; i < count; ++i) streams[i] = items[i].stream;
+  while (true) {
+    int rows[kTile] = {};
+    int most = 0;
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t have =
+          header(items[i].stream).pending + items[i].samples - done[i];
+      rows[i] = static_cast<int>(std::min<std::int64_t>(options_.max_frames, have / hop_)) * hop_;
+      most = std::max(most, rows[i]);
+    }
+    if (most == 0) break;
+    float* inlet[kTile] = {};
+    chain_.open(tile(streams, count, false), inlet);
+    for (int i = 0; i < count; ++i) {
+      if (rows[i] == 0) continue;
+      Header& h = header(items[i].stream);
+      std::memcpy(inlet[i], pending(items[i].stream),
+                  static_cast<std::size_t>(h.pending * channels_) * sizeof(float));
+      float* to = inlet[i] + h.pending * channels_;
+      const int fresh = rows[i] - h.pending;
+      for (int c = 0; c < channels_; ++c) {
+        const float* x = items[i].audio + c * items[i].channel_step + done[i];
+        for (int t = 0; t < fresh; ++t) to[t * channels_ + c] = x[t];
+      }
+      done[i] += fresh;
+      h.pending = 0;
+    }
+    step(items, count, rows, n_q, /*last=*/false);
+  }
+  for (int i = 0; i < count; ++i) {
+    Header& h = header(items[i].stream);
+    float* to = pending(items[i].stream) + h.pending * channels_;
+    const auto left = static_cast<int>(items[i].samples - done[i]);
+    for (int c = 0; c < channels_; ++c) {
+      const float* x = items[i].audio + c * items[i].channel_step + done[i];
+      for (int t = 0; t < left; ++t) to[t * channels_ + c] = x[t];
+    }
+    h.pending += left;
+    h.taken += items[i].samples;
+  }
+}
+
+Outcome Encoder::push(EncodeItem* items, int count, int n_q) noexcept {
+  const Use use(busy_);
+  if (!use.ours()) return {Status::kBusy, 0, 0};
+  const Outcome outcome = check(items, count);
+  if (outcome.status != Status::kOk) return outcome;
+  const base::FlushDenormals flush;
+  for (int first = 0; first < count; first += kTile) {
+    push_tile(items + first, std::min(kTile, count - first), n_q);
+  }
+  return {};
+}
+
+Outcome Encoder::flush(EncodeItem* items, int count, int n_q) noexcept {
+  const Use use(busy_);
+  if (!use.ours()) return {Status::kBusy, 0, 0};
+  for (int i = 0; i < count; ++i) {
+    if (header(items[i].stream).finished != 0) return {Status::kFinished, i, 0};
+  }
+  const base::FlushDenormals flush;
+  for (int first = 0; first < count; first += kTile) {
+    EncodeItem* part = items + first;
+    const int n = std::min(kTile, count - first);
+    int streams[kTile] = {};
+    int rows[kTile] = {};
+    float* inlet[kTile] = {};
+    for (int i = 0; i < n; ++i) streams[i] = part[i].stream;
+    chain_.open(tile(streams, n, true), inlet);
+    for (int i = 0; i < n; ++i) {
+      Header& h = header(part[i].stream);
+      rows[i] = h.pending;
+      std::memcpy(inlet[i], pending(part[i].stream),
+                  static_cast<std::size_t>(rows[i] * channels_) * sizeof(float));
+      h.finished = 1;
+    }
+    step(part, n, rows, n_q, /*last=*/true);
+  }
+  return {};
+}
+
+}  // namespace hopcodec::graph

@@ -1,0 +1,65 @@
+// Audio in, codes out: the analysis chain and the quantizer, for one stream or many.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "graph/session.hpp"
+#include "layers/rvq.hpp"
+
+namespace hopcodec::graph {
+
+// One stream's part of a push. Channel c of the audio starts at audio + c * channel_step; the code
+// of codebook q and frame f goes to codes[q * book_step + f * frame_step]. With `latents`, frames
+// of `dim` floats before quantisation are written there too.
+struct EncodeItem {
+  int stream;
+  const float* audio;
+  std::ptrdiff_t channel_step;
+  std::int64_t samples;
+  std::uint16_t* codes;
+  std::ptrdiff_t book_step;
+  std::ptrdiff_t frame_step;
+  float* latents;
+  std::int64_t frames;  // result
+};
+
+class Encoder : public Session {
+ public:
+  Encoder(const std::vector<layers::LayerWeights>& chain, const layers::RvqWeights& quantizer,
+          int channels, int hop_samples, const SessionOptions& options);
+
+  int channels() const { return channels_; }
+  int hop_samples() const { return hop_; }
+  int latent_dim() const { return rvq_.weights().dim; }
+  int codebooks() const { return rvq_.weights().codebooks(); }
+
+  // Most frames that a push of `samples`, or a flush, can give for this stream.
+  std::int64_t most_frames(int stream, std::int64_t samples, bool last) const noexcept;
+
+  // Each stream at most once per call; n_q in [0, codebooks()].
+  HOPCODEC_REALTIME Outcome push(EncodeItem* items, int count, int n_q) noexcept;
+  HOPCODEC_REALTIME Outcome flush(EncodeItem* items, int count, int n_q) noexcept;
+
+ private:
+  struct Header {
+    std::int64_t taken;    // samples
+    std::int64_t emitted;  // frames
+    std::int32_t pending;  // samples that do not fill a hop yet, kept behind this header
+    std::int32_t finished;
+  };
+  Header& header(int stream) const noexcept {
+    return layers::state_as<Header>(state(stream), own_state_at_);
+  }
+  float* pending(int stream) const noexcept;
+  Outcome check(const EncodeItem* items, int count) const noexcept;
+  void push_tile(EncodeItem* items, int count, int n_q) noexcept;
+  void step(EncodeItem* items, int count, const int* rows_in, int n_q, bool last) noexcept;
+
+  int channels_;
+  int hop_;
+  layers::Rvq rvq_;
+  std::vector<layers::Rvq::Frame> frames_;  // sized once
+};
+
+}  // namespace hopcodec::graph

@@ -1,0 +1,107 @@
+// What an encoder and a decoder session share: the chain, the streams' states, snapshots.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <stdexcept>
+#include <vector>
+
+#include "base/isa.hpp"
+#include "layers/chain.hpp"
+
+namespace hopcodec::graph {
+
+struct SessionOptions {
+  int streams = 1;
+  int max_frames = 1;  // frames per step: latency does not depend on it, memory does
+  int threads = 1;
+  bool zero_start = false;
+  base::Isa isa = base::best_isa();
+  std::uint64_t fingerprint = 0;  // of the weights: a snapshot only fits the same ones
+};
+
+enum class Status { kOk, kFinished, kBadSample, kBadCode, kBusy };
+
+// The outcome of a push: nothing has changed unless it is kOk.
+struct Outcome {
+  Status status = Status::kOk;
+  int item = 0;               // which stream of the call
+  std::int64_t position = 0;  // which sample or frame
+  float value = 0.0F;         // the sample that was refused
+};
+
+// Thrown by restore(): the snapshot is damaged, or of other weights or another start.
+class SnapshotError : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Samples beyond this are no audio (full scale is 1): refused rather than pushed into the state.
+inline constexpr float kMaxSample = 1024.0F;
+
+class Session {
+ public:
+  int streams() const { return options_.streams; }
+  int max_frames() const { return options_.max_frames; }
+  double lookahead_samples() const { return plan_.lookahead_samples; }
+  std::size_t state_bytes() const { return plan_.state.floats() * sizeof(float); }
+  std::size_t scratch_bytes() const {
+    return plan_.scratch.floats() * sizeof(float) * static_cast<std::size_t>(tile_capacity());
+  }
+
+  void reset(int stream) noexcept;
+
+  std::size_t snapshot_bytes() const;
+  void snapshot(int stream, std::byte* to) const noexcept;
+  void restore(int stream, const std::byte* from, std::size_t bytes);
+
+ protected:
+  struct Plans {
+    layers::Plan plan;
+    std::size_t own_state;    // offset of the session's own part of a stream's state
+    std::size_t own_scratch;  // offset of the session's own scratch
+  };
+
+  // `own_state` floats of state and `own_scratch` floats of scratch are set aside for the derived
+  // session; `channels` and `max_rows` describe what it brings to the chain.
+  Session(const std::vector<layers::LayerWeights>& weights, const SessionOptions& options,
+          int channels, int max_rows, std::size_t own_state);
+  ~Session() = default;
+
+  int tile_capacity() const { return options_.streams < layers::kTile ? options_.streams : layers::kTile; }
+  float* state(int stream) const noexcept {
+    return states_.get() + static_cast<std::size_t>(stream) * plan_.state.floats();
+  }
+  float* scratch(int lane) const noexcept {
+    return scratch_.get() + static_cast<std::size_t>(lane) * plan_.scratch.floats();
+  }
+  layers::Tile tile(const int* streams, int count, bool last) const noexcept;
+
+  // Marks the session as in use; a second thread that comes meanwhile is told so.
+  class Use {
+   public:
+    explicit Use(std::atomic<bool>& busy) noexcept : busy_(busy), ours_(!busy.exchange(true)) {}
+    ~Use() {
+      if (ours_) busy_.store(false);
+    }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    bool ours() const { return ours_; }
+
+   private:
+    std::atomic<bool>& busy_;
+    bool ours_;
+  };
+
+  SessionOptions options_;
+  layers::Plan plan_;
+  std::size_t own_state_at_;
+  mutable layers::Pool pool_;
+  layers::Compute compute_;
+  layers::Chain chain_;
+  std::size_t outlet_at_;  // what the chain emits, in the scratch
+  base::FloatBuffer states_;
+  base::FloatBuffer scratch_;
+  std::atomic<bool> busy_{false};
+};
+
+}  // namespace hopcodec::graph

@@ -1,0 +1,12 @@
+// The one place where an instruction set becomes a set of functions.
+#pragma once
+
+#include "base/isa.hpp"
+#include "kernels/kernels.hpp"
+
+namespace hopcodec::kernels {
+
+// The kernels of `isa`, which must be available on this CPU.
+const KernelTable& table_of(base::Isa isa) noexcept;
+
+}  // namespace hopcodec::kernels

@@ -1,0 +1,3 @@
+#define HOPCODEC_ISA avx2
+#include "kernels/simd/avx2.hpp"
+#include "kernels/table.inl.hpp"

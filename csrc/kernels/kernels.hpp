@@ -1,0 +1,82 @@
+// The only door to the numeric kernels: plain parameter structs and one table of pointers per
+// instruction set. Kept free of the standard library's templates, because this header is compiled
+// with -mavx512f: a weak template symbol from such a file could be picked by the linker for every CPU.
+//
+// The law of this folder: every output element is computed by the same sequence of IEEE operations
+// on every instruction set. Vectors run across independent elements, never inside a sum.
+#pragma once
+
+#include <cstddef>
+
+namespace hopcodec::kernels {
+
+// Sums of products are cut into chains of this many fused multiply-adds. Short chains round less
+// than one long one, and a chain boundary is where a sum may be stored and resumed (see lstm).
+inline constexpr int kChain = 256;
+
+inline constexpr int kPanel = 64;  // widest packed panel, in output channels
+
+// One panel of packed weights: `width` (64, 32 or 16) output channels, depth-major:
+// weight[k * width + n]. Only the first `valid` columns exist; the rest are zero.
+struct Panel {
+  const float* weight;
+  const float* bias;  // width floats
+  int width;
+  int valid;
+};
+
+// Where a row's products come from: `taps` runs of `tap_length` consecutive floats, `tap_stride`
+// floats apart. A dilated convolution has one run per tap; an ordinary one is a single run.
+struct Window {
+  int taps;
+  int tap_length;
+  std::ptrdiff_t tap_stride;
+};
+
+// Row r reads from a[r] and writes c[r][column ... column + valid).
+struct Rows {
+  const float* const* a;
+  float* const* c;
+  int rows;
+  int column;
+};
+
+// y[r, n] = bias[n] + sum_k a[r][k] * weight[k, n], in chains (kChain); with `resume`, y is
+// continued from its present value in place of the bias.
+using GemmPanel = void (*)(const Panel&, const Window&, const Rows&, bool resume);
+
+struct KernelTable {
+  const char* isa;
+  GemmPanel gemm_panel;
+  void (*elu)(const float* x, float* y, std::size_t n);
+  void (*tanh)(const float* x, float* y, std::size_t n);
+  void (*sigmoid)(const float* x, float* y, std::size_t n);
+  // x + sin^2(alpha x) / (alpha + 1e-9), `rows` rows of `channels`.
+  void (*snake)(const float* x, const float* alpha, const float* inverse_alpha, float* y,
+                std::size_t rows, std::size_t channels);
+  void (*add)(const float* x, float* y, std::size_t n);       // y += x
+  void (*subtract)(const float* x, float* y, std::size_t n);  // y -= x
+  // gates: i, f, g, o, each `size` floats, before their nonlinearities; updates cell and hidden.
+  void (*lstm_cell)(const float* gates, float* cell, float* hidden, std::size_t size);
+  // Index of the largest value; the lowest index wins ties. n >= 1.
+  int (*argmax)(const float* x, std::size_t n);
+  // Measurement: `count` dependent-free multiply-adds (returns a value that depends on all of
+  // them), and a read of n floats.
+  float (*fma_burst)(std::size_t count);
+  float (*read_burst)(const float* x, std::size_t n);
+};
+
+namespace generic {
+extern const KernelTable kTable;
+}
+namespace avx2 {
+extern const KernelTable kTable;
+}
+namespace avx512 {
+extern const KernelTable kTable;
+}
+namespace neon {
+extern const KernelTable kTable;
+}
+
+}  // namespace hopcodec::kernels

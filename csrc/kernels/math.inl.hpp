@@ -1,0 +1,85 @@
+// Our own exp, sigmoid, tanh and sin^2: polynomials in IEEE operations only, never libm, so that
+// every CPU computes the same bits. Errors against float64 are asserted in tests/test_ops.py.
+#pragma once
+
+#include "kernels/kernels.hpp"
+
+namespace hopcodec::kernels::HOPCODEC_ISA {
+
+// Nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no room for a fraction.
+static inline F nearest(F x) {
+  const F magic = all(12582912.0F);
+  return sub(add(x, magic), magic);
+}
+
+struct Reduced {
+  F scale;  // 2^n
+  F expm1;  // e^r - 1, |r| <= ln(2) / 2
+};
+
+// e^x = scale * (1 + expm1). x is held within [-87, 88], where 2^n is a normal number.
+static inline Reduced reduce_exp(F x) {
+  x = max(min(x, all(88.0F)), all(-87.0F));
+  const F n = nearest(mul(x, all(1.44269504088896341F)));
+  F r = fma(n, all(-0.693145751953125F), x);     // ln 2, high part: 16 bits, n * high is exact
+  r = fma(n, all(-1.42860682030941723e-6F), r);  // and the rest
+  // Minimax polynomial of (e^r - 1 - r) / r^2 on [-ln(2)/2, ln(2)/2].
+  F p = all(1.9875691500e-4F);
+  p = fma(p, r, all(1.3981999507e-3F));
+  p = fma(p, r, all(8.3334519073e-3F));
+  p = fma(p, r, all(4.1665795894e-2F));
+  p = fma(p, r, all(1.6666665459e-1F));
+  p = fma(p, r, all(5.0000001201e-1F));
+  p = fma(mul(p, r), r, r);
+  return {exp2_integral(n), p};
+}
+
+// e^x - 1 without cancellation near zero: 2^n p + (2^n - 1).
+static inline F expm1(F x) {
+  const Reduced e = reduce_exp(x);
+  return fma(e.scale, e.expm1, sub(e.scale, all(1.0F)));
+}
+
+static inline F exp(F x) {
+  const Reduced e = reduce_exp(x);
+  return fma(e.scale, e.expm1, e.scale);
+}
+
+// 1 / (1 + e^-x), through e^-|x| so that nothing overflows.
+static inline F sigmoid(F x) {
+  const F z = exp(sub(all(0.0F), abs(x)));
+  const F one_plus = add(all(1.0F), z);
+  return div(select_less(x, all(0.0F), z, all(1.0F)), one_plus);
+}
+
+// sign(x) * t / (t + 2), t = e^2|x| - 1; beyond 9.02 the result rounds to one.
+static inline F tanh(F x) {
+  const F t = expm1(mul(all(2.0F), min(abs(x), all(9.02F))));
+  const F y = div(t, add(t, all(2.0F)));
+  return copy_sign(y, x);
+}
+
+// x for x > 0, e^x - 1 otherwise (ELU, alpha = 1).
+static inline F elu(F x) { return select_less(all(0.0F), x, x, expm1(min(x, all(0.0F)))); }
+
+// sin^2(x) has period pi, so reduction needs no quadrant: r = x - n pi, |r| <= pi / 2.
+// Beyond |x| = 2^20 a float is too coarse for a phase to mean anything: taken as zero.
+static inline F sin_squared(F x) {
+  x = select_less(abs(x), all(1048576.0F), x, all(0.0F));
+  const F n = nearest(mul(x, all(0.318309886183790672F)));
+  F r = fma(n, all(-3.140625F), x);  // pi in four parts; the first two leave n * part exact
+  r = fma(n, all(-9.67502593994140625e-4F), r);
+  r = fma(n, all(-1.50995799097837768e-7F), r);
+  r = fma(n, all(-5.1266882910133205e-12F), r);
+  const F z = mul(r, r);
+  // Taylor-like minimax of sin(r)/r - 1 in z = r^2 on [0, (pi/2)^2].
+  F p = all(-2.3889859e-8F);
+  p = fma(p, z, all(2.7525562e-6F));
+  p = fma(p, z, all(-1.9840874e-4F));
+  p = fma(p, z, all(8.3333310e-3F));
+  p = fma(p, z, all(-1.6666667e-1F));
+  const F s = fma(mul(r, z), p, r);
+  return mul(s, s);
+}
+
+}  // namespace hopcodec::kernels::HOPCODEC_ISA

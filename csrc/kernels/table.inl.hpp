@@ -1,0 +1,29 @@
+// The table of one instruction set; included once by each isa_*.cpp.
+#pragma once
+
+#include "kernels/argmax.inl.hpp"
+#include "kernels/elementwise.inl.hpp"
+#include "kernels/gemm.inl.hpp"
+#include "kernels/measure.inl.hpp"
+
+#define HOPCODEC_STRING_(x) #x
+#define HOPCODEC_STRING(x) HOPCODEC_STRING_(x)
+
+namespace hopcodec::kernels::HOPCODEC_ISA {
+
+const KernelTable kTable = {
+    HOPCODEC_STRING(HOPCODEC_ISA),
+    gemm_panel,
+    map_elu,
+    map_tanh,
+    map_sigmoid,
+    map_snake,
+    zip_add,
+    zip_subtract,
+    lstm_cell,
+    argmax,
+    fma_burst,
+    read_burst,
+};
+
+}  // namespace hopcodec::kernels::HOPCODEC_ISA

@@ -1,0 +1,192 @@
+#include "layers/conv1d.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace hopcodec::layers {
+namespace {
+
+void expect(bool ok, const char* what, int value) {
+  if (ok) return;
+  throw std::invalid_argument(std::string("conv1d: expected ") + what + ", got " +
+                              std::to_string(value));
+}
+
+void copy_rows(float* to, const float* from, std::size_t rows, int row_floats) noexcept {
+  std::memcpy(to, from, rows * static_cast<std::size_t>(row_floats) * sizeof(float));
+}
+
+}  // namespace
+
+void Conv1dShape::check() const {
+  expect(in_channels >= 1, "in_channels >= 1", in_channels);
+  expect(out_channels >= 1, "out_channels >= 1", out_channels);
+  expect(kernel >= 1, "kernel >= 1", kernel);
+  expect(dilation >= 1, "dilation >= 1", dilation);
+  expect(stride >= 1 && stride <= reach(), "1 <= stride <= (kernel - 1) * dilation + 1", stride);
+  expect(left >= 0 && left < reach() + stride, "0 <= left padding <= window", left);
+  expect(right >= 0 && right < reach() + stride, "0 <= right padding <= window", right);
+  if (full_window) {
+    expect(left + right == reach() - stride, "padding = window - stride for full_window",
+           left + right);
+  }
+}
+
+std::shared_ptr<const Packed> pack_conv1d(const Conv1dShape& shape, const float* weight,
+                                          const float* bias) {
+  const auto in = static_cast<std::size_t>(shape.in_channels);
+  const auto out = static_cast<std::size_t>(shape.out_channels);
+  const auto taps = static_cast<std::size_t>(shape.kernel);
+  std::vector<float> matrix(taps * in * out);
+  for (std::size_t n = 0; n < out; ++n) {
+    for (std::size_t c = 0; c < in; ++c) {
+      for (std::size_t k = 0; k < taps; ++k) {
+        matrix[(k * in + c) * out + n] = weight[(n * in + c) * taps + k];
+      }
+    }
+  }
+  return std::make_shared<Packed>(matrix.data(), bias, taps * in, out);
+}
+
+Conv1d::Conv1d(const Conv1dWeights& weights, Plan& plan)
+    : shape_(weights.shape),
+      input_(weights.input),
+      output_(weights.output),
+      matrix_(weights.matrix) {
+  shape_.check();
+  if (plan.channels != shape_.in_channels) {
+    throw std::invalid_argument("conv1d: expected " + std::to_string(plan.channels) +
+                                " input channels, as the layer before emits, got " +
+                                std::to_string(shape_.in_channels));
+  }
+  if (plan.zero_start) shape_.reflect = false;
+  const int c = shape_.in_channels;
+  // Taps that follow each other in memory are one run.
+  window_ = shape_.dilation == 1
+                ? kernels::Window{1, shape_.kernel * c, 0}
+                : kernels::Window{shape_.kernel, c, std::ptrdiff_t{shape_.dilation} * c};
+  const int reach = shape_.reach();
+  const int max_right = shape_.right + (shape_.full_window ? shape_.stride - 1 : 0);
+  // The reflection at the end reaches max_right + 1 rows back.
+  back_ = shape_.reflect ? std::max(0, max_right + 1 - (reach - shape_.stride)) : 0;
+  const int max_held = std::max(shape_.left, back_ + reach - 1);
+  header_at_ = plan.state.take(floats_of<Header>());
+  held_at_ = plan.state.take(static_cast<std::size_t>(max_held * c));
+  // Before the start, `left` free rows stand in front of the rows that wait.
+  const int capacity = shape_.left + max_held + plan.max_rows + max_right;
+  buffer_at_ = plan.scratch.take(static_cast<std::size_t>(capacity * c));
+
+  plan.lookahead_samples +=
+      std::max(0, reach - shape_.stride - shape_.left) * plan.row_samples;
+  plan.row_samples *= shape_.stride;
+  plan.max_rows = (max_held + plan.max_rows + max_right) / shape_.stride + 1;
+  plan.channels = shape_.out_channels;
+}
+
+void Conv1d::reset(float* state) const noexcept {
+  Header& header = state_as<Header>(state, header_at_);
+  // Zero padding is known beforehand: the (zero-filled) history is already the left padding.
+  header.started = shape_.reflect && shape_.left > 0 ? 0 : 1;
+  header.held = header.started != 0 ? shape_.left : 0;
+}
+
+void Conv1d::open(const Tile& tile, float** inlet) const noexcept {
+  for (int i = 0; i < tile.streams; ++i) {
+    const Header& header = state_as<Header>(tile.state[i], header_at_);
+    float* buffer = tile.scratch[i] + buffer_at_;
+    float* held = buffer + (header.started != 0 ? 0 : shape_.left * row_floats());
+    copy_rows(held, tile.state[i] + held_at_, static_cast<std::size_t>(header.held), row_floats());
+    inlet[i] = held + header.held * row_floats();
+  }
+}
+
+// buffer[j] = x[left - j] for j < left; beyond the stream's end, the zeros of the small-input rule.
+void Conv1d::pad_left(float* buffer, std::int64_t total) const noexcept {
+  const int c = row_floats();
+  const float* x = buffer + shape_.left * c;
+  for (int j = 0; j < shape_.left; ++j) {
+    const int source = shape_.left - j;
+    if (source < total) {
+      copy_rows(buffer + j * c, x + source * c, 1, c);
+    } else {
+      std::fill_n(buffer + j * c, c, 0.0F);
+    }
+  }
+}
+
+// Appends the right padding behind `count` rows of which the last is x[total - 1]; returns how many.
+int Conv1d::pad_right(float* buffer, int count, std::int64_t total) const noexcept {
+  const int c = row_floats();
+  const std::int64_t stride = shape_.stride;
+  const auto extra = static_cast<int>(shape_.full_window ? (stride - total % stride) % stride : 0);
+  const int right = shape_.right + extra;
+  if (!shape_.reflect) {
+    std::fill_n(buffer + count * c, right * c, 0.0F);
+    return right;
+  }
+  // pad1d's small-input rule: too short a signal is first extended by zeros to `extended` rows,
+  // reflected about *that* end, and cut back to its own length plus the padding.
+  const std::int64_t widest = std::max(shape_.left, right);
+  const std::int64_t extended = total <= widest ? widest + 1 : total;
+  for (int i = 0; i < right; ++i) {
+    const std::int64_t position = total + i;
+    const std::int64_t source = position < extended ? position : 2 * (extended - 1) - position;
+    float* to = buffer + (count + i) * c;
+    if (source >= 0 && source < total) {
+      copy_rows(to, buffer + (count - (total - source)) * c, 1, c);
+    } else {
+      std::fill_n(to, c, 0.0F);
+    }
+  }
+  return right;
+}
+
+void Conv1d::run(const Tile& tile, int* rows, float* const* outlet) const noexcept {
+  const int c = row_floats();
+  RowBlock blocks[kTile];
+  int counts[kTile];
+  for (int i = 0; i < tile.streams; ++i) {
+    Header& header = state_as<Header>(tile.state[i], header_at_);
+    float* buffer = tile.scratch[i] + buffer_at_;
+    const int behind = header.held + (header.started != 0 ? 0 : shape_.left);
+    input_.apply(tile.compute.kernels, buffer + behind * c, static_cast<std::size_t>(rows[i]),
+                 static_cast<std::size_t>(c));
+    header.total += rows[i];
+    int count = behind + rows[i];
+    if (header.started == 0 && (header.total > shape_.left || tile.last)) {
+      pad_left(buffer, header.total);
+      header.started = 1;
+    }
+    int windows = 0;
+    if (header.started != 0) {
+      if (tile.last && header.total > 0) count += pad_right(buffer, count, header.total);
+      const int room = count - header.begin - shape_.reach();
+      windows = room < 0 || header.total == 0 ? 0 : room / shape_.stride + 1;
+    }
+    counts[i] = count;
+    blocks[i] = {buffer + header.begin * c, std::ptrdiff_t{shape_.stride} * c, outlet[i],
+                 shape_.out_channels, windows};
+    rows[i] = windows;
+  }
+  matrix_->multiply(tile.compute, window_, blocks, tile.streams);
+  for (int i = 0; i < tile.streams; ++i) {
+    output_.apply(tile.compute.kernels, outlet[i], static_cast<std::size_t>(rows[i]),
+                  static_cast<std::size_t>(shape_.out_channels));
+    if (tile.last) continue;  // the stream is over: only reset() may follow
+    Header& header = state_as<Header>(tile.state[i], header_at_);
+    const float* buffer = tile.scratch[i] + buffer_at_;
+    // While rows wait for the reflection, the free rows in front are not part of the state.
+    const int next = header.started != 0 ? header.begin + rows[i] * shape_.stride : shape_.left;
+    const int keep = header.started != 0 ? std::max(0, next - back_) : next;
+    header.held = counts[i] - keep;
+    header.begin = next - keep;
+    if (header.started == 0) header.begin = 0;
+    copy_rows(tile.state[i] + held_at_, buffer + keep * c, static_cast<std::size_t>(header.held),
+              c);
+  }
+}
+
+}  // namespace hopcodec::layers

@@ -1,0 +1,79 @@
+// Streaming 1-d convolution: stride, dilation, causal or with look-ahead, zero or reflected ends.
+//
+// y[t] = bias + sum_{k, c} weight[k, c] x[t * stride + k * dilation - left, c]
+//
+// Over channels-last rows a window is contiguous, so the layer is a matrix product whose rows
+// overlap: no gather. The buffer holds [history | new rows]; the producer writes the new rows
+// straight behind the history.
+//
+// Reflection at the start needs x[left] before the first output, so those rows wait. At the end the
+// layer reflects its own last rows, and grows the padding until the last window is full
+// (`full_window`), as encodec/modules/conv.py does in pad1d and get_extra_padding_for_conv1d.
+#pragma once
+
+#include <memory>
+
+#include "layers/activation.hpp"
+#include "layers/layer.hpp"
+
+namespace hopcodec::layers {
+
+struct Conv1dShape {
+  int in_channels;
+  int out_channels;
+  int kernel;
+  int stride = 1;
+  int dilation = 1;
+  int left = 0;
+  int right = 0;
+  bool reflect = false;
+  bool full_window = false;
+
+  int reach() const { return (kernel - 1) * dilation + 1; }
+  // Throws std::invalid_argument naming the field that makes no sense.
+  void check() const;
+};
+
+struct Conv1dWeights {
+  Conv1dShape shape;
+  Activation input;
+  Activation output;
+  std::shared_ptr<const Packed> matrix;  // depth (tap, channel)
+};
+
+// Reorders torch's (out, in, kernel) into (tap, in) x out and packs it.
+std::shared_ptr<const Packed> pack_conv1d(const Conv1dShape& shape, const float* weight,
+                                          const float* bias);
+
+class Conv1d final : public Layer {
+ public:
+  Conv1d(const Conv1dWeights& weights, Plan& plan);
+
+  void reset(float* state) const noexcept override;
+  void open(const Tile& tile, float** inlet) const noexcept override;
+  void run(const Tile& tile, int* rows, float* const* outlet) const noexcept override;
+
+ private:
+  struct Header {
+    std::int64_t total;    // rows ever taken
+    std::int32_t held;     // rows in the buffer, padding included
+    std::int32_t begin;    // where in the buffer the next window starts
+    std::int32_t started;  // left padding is in place
+  };
+
+  int row_floats() const { return shape_.in_channels; }
+  void pad_left(float* buffer, std::int64_t total) const noexcept;
+  int pad_right(float* buffer, int count, std::int64_t total) const noexcept;
+
+  Conv1dShape shape_;
+  Activation input_;
+  Activation output_;
+  std::shared_ptr<const Packed> matrix_;
+  kernels::Window window_;
+  int back_;  // rows kept before the next window, for the reflection at the end
+  std::size_t header_at_;
+  std::size_t held_at_;
+  std::size_t buffer_at_;
+};
+
+}  // namespace hopcodec::layers

@@ -1,0 +1,61 @@
+// Streaming transposed 1-d convolution.
+//
+// Output row t * stride + j sums x[t] w[j] + x[t-1] w[j + stride] + ..., so the `stride` rows that
+// become final with input t are one window of ceil(kernel / stride) inputs times a matrix with
+// stride * out_channels columns. Nothing is overlapped and added: each output is one sum that
+// starts at the bias, and the state is the last input row rather than a tail of outputs.
+#pragma once
+
+#include <memory>
+
+#include "layers/activation.hpp"
+#include "layers/layer.hpp"
+
+namespace hopcodec::layers {
+
+struct ConvTranspose1dShape {
+  int in_channels;
+  int out_channels;
+  int kernel;
+  int stride;
+  int trim_left = 0;
+  int trim_right = 0;
+
+  int taps() const { return (kernel + stride - 1) / stride; }
+  void check() const;
+};
+
+struct ConvTranspose1dWeights {
+  ConvTranspose1dShape shape;
+  Activation input;
+  std::shared_ptr<const Packed> matrix;  // depth (tap, channel), columns (phase, out channel)
+};
+
+// Reorders torch's (in, out, kernel) and packs it.
+std::shared_ptr<const Packed> pack_conv_transpose1d(const ConvTranspose1dShape& shape,
+                                                    const float* weight, const float* bias);
+
+class ConvTranspose1d final : public Layer {
+ public:
+  ConvTranspose1d(const ConvTranspose1dWeights& weights, Plan& plan);
+
+  void reset(float* state) const noexcept override;
+  void open(const Tile& tile, float** inlet) const noexcept override;
+  void run(const Tile& tile, int* rows, float* const* outlet) const noexcept override;
+
+ private:
+  struct Header {
+    std::int64_t total;    // rows ever taken
+    std::int64_t emitted;  // rows ever given
+  };
+
+  ConvTranspose1dShape shape_;
+  Activation input_;
+  std::shared_ptr<const Packed> matrix_;
+  int history_;  // input rows kept: taps - 1
+  std::size_t header_at_;
+  std::size_t held_at_;
+  std::size_t buffer_at_;
+};
+
+}  // namespace hopcodec::layers

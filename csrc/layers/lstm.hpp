@@ -1,0 +1,50 @@
+// Stacked LSTM over time, one row per step; hidden and cell vectors are the stream's state.
+//
+// The input half of every gate is one matrix product over all rows of the call; the recurrent half
+// continues the same sums row by row (Packed::multiply with `resume`), so a gate is
+// bias + W_x x + W_h h in one fixed order however the stream is cut.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "layers/layer.hpp"
+
+namespace hopcodec::layers {
+
+struct LstmWeights {
+  int channels;
+  bool skip;  // add the input to the output (encodec/modules/lstm.py)
+  struct Stage {
+    std::shared_ptr<const Packed> input;      // channels x 4 channels, both biases in it
+    std::shared_ptr<const Packed> recurrent;  // channels x 4 channels, no bias
+  };
+  std::vector<Stage> stages;
+};
+
+// Torch's weight_ih, weight_hh (4n, n) and the two biases (4n), packed.
+LstmWeights::Stage pack_lstm(int channels, const float* weight_ih, const float* weight_hh,
+                             const float* bias_ih, const float* bias_hh);
+
+class Lstm final : public Layer {
+ public:
+  Lstm(const LstmWeights& weights, Plan& plan);
+
+  void reset(float* state) const noexcept override;
+  void open(const Tile& tile, float** inlet) const noexcept override;
+  void run(const Tile& tile, int* rows, float* const* outlet) const noexcept override;
+
+ private:
+  void run_stage(const Tile& tile, const int* rows, std::size_t stage,
+                 const std::size_t from) const noexcept;
+
+  int channels_;
+  bool skip_;
+  std::vector<LstmWeights::Stage> stages_;
+  std::vector<std::size_t> hidden_at_;  // per stage, in the state; the cell stands behind it
+  std::size_t inlet_at_;
+  std::size_t gates_at_;
+  std::size_t rows_at_;  // hidden vectors of every row, the stage's output
+};
+
+}  // namespace hopcodec::layers

@@ -1,0 +1,126 @@
+#include "layers/packed.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace hopcodec::layers {
+namespace {
+
+constexpr int kBatchRows = 480;  // rows whose pointers fit comfortably on the stack
+constexpr int kTaskRows = 96;    // a whole number of register blocks on every instruction set
+// Below this many multiply-adds a second thread costs more than it saves.
+constexpr std::int64_t kWorthSplitting = 48 * 1024;
+
+int panel_width(int columns_left) {
+  if (columns_left > 32) return 64;
+  return columns_left > 16 ? 32 : 16;
+}
+
+}  // namespace
+
+Packed::Packed(const float* weight, const float* bias, std::size_t depth, std::size_t columns)
+    : depth_(static_cast<int>(depth)), columns_(static_cast<int>(columns)) {
+  base::Layout layout;
+  std::vector<std::size_t> weight_at;
+  std::vector<std::size_t> bias_at;
+  for (int column = 0; column < columns_;) {
+    // 33..48 columns are a 32 and a 16 rather than a 64 that is one quarter padding.
+    const int left = columns_ - column;
+    const int width = left > 32 && left <= 48 ? 32 : panel_width(left);
+    first_column_.push_back(column);
+    weight_at.push_back(layout.take(depth * static_cast<std::size_t>(width)));
+    bias_at.push_back(layout.take(static_cast<std::size_t>(width)));
+    panels_.push_back({nullptr, nullptr, width, std::min(width, left)});
+    column += width;
+  }
+  floats_ = layout.floats();
+  data_ = base::make_floats(floats_);
+  for (std::size_t p = 0; p < panels_.size(); ++p) {
+    kernels::Panel& panel = panels_[p];
+    const auto column = static_cast<std::size_t>(first_column_[p]);
+    const auto width = static_cast<std::size_t>(panel.width);
+    const auto valid = static_cast<std::size_t>(panel.valid);
+    float* packed = data_.get() + weight_at[p];
+    for (std::size_t k = 0; k < depth; ++k) {
+      std::copy_n(weight + k * columns + column, valid, packed + k * width);
+    }
+    float* packed_bias = data_.get() + bias_at[p];
+    if (bias != nullptr) std::copy_n(bias + column, valid, packed_bias);
+    panel.weight = packed;
+    panel.bias = packed_bias;
+  }
+}
+
+struct Packed::Batch {
+  const Packed* matrix;
+  const Compute* compute;
+  kernels::Window window;
+  bool resume;
+  int rows;
+  int row_tasks;
+  const float* a[kBatchRows];
+  float* c[kBatchRows];
+};
+
+void Packed::run_task(void* context, int index) {
+  const Batch& batch = *static_cast<const Batch*>(context);
+  const auto p = static_cast<std::size_t>(index / batch.row_tasks);
+  const int first = index % batch.row_tasks * kTaskRows;
+  const int rows = batch.row_tasks == 1 ? batch.rows : std::min(kTaskRows, batch.rows - first);
+  batch.compute->kernels.gemm_panel(
+      batch.matrix->panels_[p], batch.window,
+      {batch.a + first, batch.c + first, rows, batch.matrix->first_column_[p]}, batch.resume);
+}
+
+void Packed::multiply(const Compute& compute, const kernels::Window& window, const RowBlock* blocks,
+                      int n_blocks, bool resume) const noexcept {
+  Batch batch;
+  batch.matrix = this;
+  batch.compute = &compute;
+  batch.window = window;
+  batch.resume = resume;
+  const int n_panels = static_cast<int>(panels_.size());
+  int block = 0;
+  int row = 0;
+  while (block < n_blocks) {
+    batch.rows = 0;
+    while (block < n_blocks && batch.rows < kBatchRows) {
+      const RowBlock& from = blocks[block];
+      const int take = std::min(from.rows - row, kBatchRows - batch.rows);
+      for (int r = 0; r < take; ++r) {
+        batch.a[batch.rows + r] = from.a + (row + r) * from.a_step;
+        batch.c[batch.rows + r] = from.c + (row + r) * from.c_step;
+      }
+      batch.rows += take;
+      row += take;
+      if (row >= from.rows) {
+        ++block;
+        row = 0;
+      }
+    }
+    if (batch.rows == 0) return;
+    const std::int64_t work = std::int64_t{batch.rows} * depth_ * columns_;
+    const bool split = compute.pool.threads() > 1 && work >= kWorthSplitting;
+    batch.row_tasks = split ? (batch.rows + kTaskRows - 1) / kTaskRows : 1;
+    if (split) {
+      compute.pool.run(&run_task, &batch, n_panels * batch.row_tasks);
+    } else {
+      for (int p = 0; p < n_panels; ++p) run_task(&batch, p);
+    }
+  }
+}
+
+std::uint64_t Packed::hash(std::uint64_t seed) const noexcept {
+  // A multiply-xor over 8-byte words: not cryptographic, it only tells models apart.
+  std::uint64_t h = seed ^ (static_cast<std::uint64_t>(depth_) << 32 |
+                            static_cast<std::uint64_t>(static_cast<unsigned>(columns_)));
+  for (std::size_t i = 0; i + 2 <= floats_; i += 2) {
+    std::uint64_t word;
+    std::memcpy(&word, data_.get() + i, sizeof word);
+    h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
+    h ^= h >> 29;
+  }
+  return h;
+}
+
+}  // namespace hopcodec::layers

@@ -1,0 +1,59 @@
+// A weight matrix in the order the kernels read it, and the product of strided rows with it.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/memory.hpp"
+#include "base/realtime.hpp"
+#include "kernels/kernels.hpp"
+#include "layers/pool.hpp"
+
+namespace hopcodec::layers {
+
+// `rows` consecutive rows of one stream: row r reads from a + r * a_step, writes c + r * c_step.
+struct RowBlock {
+  const float* a;
+  std::ptrdiff_t a_step;
+  float* c;
+  std::ptrdiff_t c_step;
+  int rows;
+};
+
+// Who computes: the kernels of one instruction set, and the threads that share the work.
+struct Compute {
+  const kernels::KernelTable& kernels;
+  Pool& pool;
+};
+
+class Packed {
+ public:
+  // weight[k * columns + n] for k < depth, bias[n] (null: zeros). The matrix is copied, panel by
+  // panel, columns padded with zeros to a multiple of 16.
+  Packed(const float* weight, const float* bias, std::size_t depth, std::size_t columns);
+
+  int depth() const { return depth_; }
+  int columns() const { return columns_; }
+
+  // c[r, :] = bias + a[r, window] * weight, or c[r, :] += without bias when `resume`.
+  // window.taps * window.tap_length must be depth().
+  HOPCODEC_REALTIME void multiply(const Compute& compute, const kernels::Window& window,
+                                  const RowBlock* blocks, int n_blocks,
+                                  bool resume = false) const noexcept;
+
+  // Folds the contents into a running 64-bit hash: what a snapshot is checked against.
+  std::uint64_t hash(std::uint64_t seed) const noexcept;
+
+ private:
+  struct Batch;
+  static void run_task(void* context, int index);
+
+  int depth_;
+  int columns_;
+  std::size_t floats_;
+  base::FloatBuffer data_;
+  std::vector<kernels::Panel> panels_;
+  std::vector<int> first_column_;
+};
+
+}  // namespace hopcodec::layers

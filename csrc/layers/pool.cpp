@@ -1,0 +1,93 @@
+#include "layers/pool.hpp"
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+
+#include "base/denormals.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace hopcodec::layers {
+namespace {
+
+constexpr std::uint64_t kLow = 0xffffffffULL;
+constexpr int kMaxThreads = 256;
+// Spin for about a hop before napping: between two hops of a live stream the helpers stay hot; an
+// idle session costs next to nothing. They poll, so that waking them takes no system call.
+constexpr auto kSpinFor = std::chrono::milliseconds(20);
+constexpr auto kNap = std::chrono::microseconds(200);
+
+inline void relax() noexcept {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+Pool::Pool(int threads) {
+  if (threads < 1 || threads > kMaxThreads) {
+    throw std::invalid_argument("threads: expected 1 to 256, got " + std::to_string(threads));
+  }
+  helpers_.reserve(static_cast<std::size_t>(threads - 1));
+  for (int i = 1; i < threads; ++i) helpers_.emplace_back([this] { help(); });
+}
+
+Pool::~Pool() {
+  stop_.store(true, std::memory_order_relaxed);
+  for (std::thread& helper : helpers_) helper.join();
+}
+
+bool Pool::take_one() noexcept {
+  std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
+  while ((ticket & kLow) != 0) {
+    if (!ticket_.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acq_rel,
+                                       std::memory_order_acquire)) {
+      continue;
+    }
+    // The job cannot end, and so task_ cannot change, until the task just taken is finished.
+    task_(context_, static_cast<int>((ticket & kLow) - 1));
+    unfinished_.fetch_sub(1, std::memory_order_release);
+    return true;
+  }
+  return false;
+}
+
+void Pool::run(Task task, void* context, int tasks) noexcept {
+  if (helpers_.empty() || tasks <= 1) {
+    for (int i = 0; i < tasks; ++i) task(context, i);
+    return;
+  }
+  task_ = task;
+  context_ = context;
+  unfinished_.store(tasks, std::memory_order_relaxed);
+  const std::uint64_t job = (ticket_.load(std::memory_order_relaxed) >> 32) + 1;
+  ticket_.store((job << 32) | static_cast<std::uint64_t>(tasks), std::memory_order_release);
+  while (take_one()) {
+  }
+  while (unfinished_.load(std::memory_order_acquire) != 0) relax();
+}
+
+void Pool::help() noexcept {
+  const base::FlushDenormals flush;  // the same arithmetic as the caller's
+  using Clock = std::chrono::steady_clock;
+  auto last_work = Clock::now();
+  int spins = 0;
+  while (!stop_.load(std::memory_order_relaxed)) {
+    if (take_one()) {
+      spins = 0;
+      last_work = Clock::now();
+      continue;
+    }
+    relax();
+    if (++spins % 1024 != 0) continue;
+    if (Clock::now() - last_work > kSpinFor) std::this_thread::sleep_for(kNap);
+  }
+}
+
+}  // namespace hopcodec::layers

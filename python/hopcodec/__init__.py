@@ -1,0 +1,38 @@
+"""hopcodec: neural audio codecs, hop by hop, exactly as the whole-file model.
+
+>>> import hopcodec, numpy as np
+>>> codec = hopcodec.load()
+>>> encoder, decoder = codec.encoder(bandwidth=6.0), codec.decoder()
+>>> audio = decoder.push(encoder.push(np.zeros((1, 4800), np.float32)))
+>>> audio.shape
+(1, 4800)
+"""
+
+from __future__ import annotations
+
+from hopcodec import ops
+from hopcodec._version import __version__
+from hopcodec.codec import Codec, load
+from hopcodec.errors import (
+    BitstreamError,
+    DeviceError,
+    HopcodecError,
+    StreamError,
+    WeightsError,
+)
+from hopcodec.streaming import StreamDecoder, StreamEncoder, Streams
+
+__all__ = [
+    "BitstreamError",
+    "Codec",
+    "DeviceError",
+    "HopcodecError",
+    "StreamDecoder",
+    "StreamEncoder",
+    "StreamError",
+    "Streams",
+    "WeightsError",
+    "__version__",
+    "load",
+    "ops",
+]

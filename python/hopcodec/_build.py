@@ -1,0 +1,63 @@
+"""From a codec's spec and weights to the compiled core's layers: the one place the two meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from hopcodec import _core
+from hopcodec.models.spec import Conv1d, ConvTranspose1d, EuclideanRvq, Layer, Lstm, Residual
+
+Weights = Mapping[str, npt.NDArray[np.float32]]
+
+
+def build_layers(layers: Sequence[Layer], weights: Weights) -> _core.Layers:
+    """Pack a chain of layers; `weights` must already have been checked against the spec."""
+    chain = _core.Layers()
+    for layer in layers:
+        match layer:
+            case Conv1d():
+                chain.conv1d(
+                    weights[f"{layer.name}.weight"],
+                    weights[f"{layer.name}.bias"],
+                    stride=layer.stride,
+                    dilation=layer.dilation,
+                    left=layer.padding.left,
+                    right=layer.padding.right,
+                    reflect=layer.padding.mode == "reflect",
+                    full_window=layer.padding.full_window,
+                    activation=layer.activation,
+                    output_activation=layer.output_activation,
+                    alpha=weights[layer.alpha] if layer.alpha else None,
+                )
+            case ConvTranspose1d():
+                chain.conv_transpose1d(
+                    weights[f"{layer.name}.weight"],
+                    weights[f"{layer.name}.bias"],
+                    stride=layer.stride,
+                    trim_left=layer.trim_left,
+                    trim_right=layer.trim_right,
+                    activation=layer.activation,
+                    alpha=weights[layer.alpha] if layer.alpha else None,
+                )
+            case Lstm():
+                parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+                stages = [
+                    tuple(weights[f"{layer.name}.{part}_l{k}"] for part in parts)
+                    for k in range(layer.layers)
+                ]
+                chain.lstm(stages, skip=layer.skip)
+            case Residual():
+                chain.residual(
+                    build_layers(layer.branch, weights), build_layers(layer.shortcut, weights)
+                )
+    return chain
+
+
+def build_quantizer(rvq: EuclideanRvq, weights: Weights) -> _core.Quantizer:
+    quantizer = _core.Quantizer()
+    for q in range(rvq.codebooks):
+        quantizer.add(weights[f"{rvq.name.format(q=q)}.embed"])
+    return quantizer

@@ -1,0 +1,273 @@
+"""A codec: a spec with weights, ready to encode, decode and stream."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from hopcodec import _core
+from hopcodec._build import build_layers, build_quantizer
+from hopcodec._check import Audio, Codes, check_audio, check_codes
+from hopcodec.models.spec import CodecSpec
+from hopcodec.streaming import Start, StreamDecoder, StreamEncoder, Streams, zero_start
+
+DEFAULT_BANDWIDTH = 6.0
+# Frames per step of a live session: one is all it ever has. Files go several at a time, so that
+# each read of the weights serves more arithmetic; the bits are the same.
+FRAMES_PER_STEP = 16
+
+
+class Codec:
+    """A neural audio codec that runs on any chunk size with whole-file results.
+
+    Audio is float32 `(channels, samples)` with full scale at 1; codes are uint16
+    `(codebooks, frames)`. Made by `hopcodec.load`.
+
+    Examples
+    --------
+    >>> import hopcodec, numpy as np
+    >>> codec = hopcodec.load()
+    >>> codes = codec.encode(np.zeros((1, 24000), np.float32), bandwidth=6.0)
+    >>> codes.shape
+    (8, 75)
+    >>> codec.decode(codes).shape
+    (1, 24000)
+    """
+
+    def __init__(
+        self,
+        spec: CodecSpec,
+        weights: Mapping[str, npt.NDArray[np.float32]],
+        *,
+        threads: int = 1,
+        seeded: bool = False,
+        isa: str | None = None,
+    ) -> None:
+        self.spec = spec
+        self.threads = threads
+        self.seeded = seeded
+        self._isa = isa or ""
+        self._encoder_layers = build_layers(spec.encoder, weights)
+        self._decoder_layers = build_layers(spec.decoder, weights)
+        self._quantizer = build_quantizer(spec.quantizer, weights)
+
+    def __repr__(self) -> str:
+        return (
+            f"<hopcodec.Codec {self.name}: {self.sample_rate} Hz, {self.channels} channel(s), "
+            f"hop {self.hop_samples} samples, up to {max(self.bandwidths)} kbps>"
+        )
+
+    @property
+    def name(self) -> str:
+        """Name of the architecture, as `hopcodec.load` takes it."""
+        return self.spec.name
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second."""
+        return self.spec.sample_rate
+
+    @property
+    def channels(self) -> int:
+        """Audio channels."""
+        return self.spec.channels
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples per frame of codes."""
+        return self.spec.hop_samples
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.spec.frame_rate
+
+    @property
+    def codebooks(self) -> int:
+        """Codebooks at the highest bandwidth."""
+        return self.spec.quantizer.codebooks
+
+    @property
+    def codebook_size(self) -> int:
+        """Entries per codebook; codes are below it."""
+        return self.spec.quantizer.codebook_size
+
+    @property
+    def bandwidths(self) -> tuple[float, ...]:
+        """Bandwidths on offer, kilobits per second."""
+        return self.spec.bandwidths
+
+    @property
+    def latency_samples(self) -> int:
+        """Algorithmic latency, microphone to speaker: one hop and the look-ahead of both sides.
+
+        What `start="exact"` holds back once, at the beginning, is not part of it.
+        """
+        encoder = self.encoder(max_frames_per_push=1)
+        decoder = self.decoder(max_frames_per_push=1)
+        return self.hop_samples + encoder.lookahead_samples + decoder.lookahead_samples
+
+    @property
+    def _bits_per_code(self) -> int:
+        return (self.codebook_size - 1).bit_length()
+
+    def codebooks_for(self, bandwidth: float) -> int:
+        """Codes per frame at `bandwidth` kbps; ValueError for one that is not on offer."""
+        if bandwidth not in self.bandwidths:
+            offer = ", ".join(f"{b:g}" for b in self.bandwidths)
+            raise ValueError(f"bandwidth: expected one of {offer} kbps, got {bandwidth!r}")
+        books = int(bandwidth * 1000 // (self.frame_rate * self._bits_per_code))
+        return max(1, min(books, self.codebooks))
+
+    def bandwidth_for(self, codebooks: int) -> float:
+        """Kilobits per second of `codebooks` codes per frame."""
+        if not 1 <= codebooks <= self.codebooks:
+            raise ValueError(f"codebooks: expected 1 to {self.codebooks}, got {codebooks}")
+        return codebooks * self._bits_per_code * self.frame_rate / 1000
+
+    def encoder(
+        self,
+        bandwidth: float = DEFAULT_BANDWIDTH,
+        *,
+        start: Start = "exact",
+        max_frames_per_push: int = FRAMES_PER_STEP,
+    ) -> StreamEncoder:
+        """A new stream from audio to codes.
+
+        Parameters
+        ----------
+        bandwidth : float
+            Kilobits per second, one of `bandwidths`.
+        start : "exact" or "immediate"
+            "exact" holds the first frames until the model's start padding is known (for EnCodec
+            24 kHz 7 hops, 93 ms, once) and equals the released model. "immediate" pads with
+            zeros instead and gives the first frame after one hop; it equals the same model with
+            zero padding, and differs audibly only in the first tenth of a second.
+        max_frames_per_push : int
+            Frames computed per step. Larger chunks are cut into such steps: it bounds memory,
+            never the size of a push, and changes no bit.
+        """
+        core = _core.Encoder(
+            self._encoder_layers,
+            self._quantizer,
+            channels=self.channels,
+            hop_samples=self.hop_samples,
+            max_frames=max_frames_per_push,
+            threads=self.threads,
+            zero_start=zero_start(start),
+            isa=self._isa,
+        )
+        return StreamEncoder(self, core, bandwidth, start)
+
+    def decoder(
+        self, *, start: Start = "exact", max_frames_per_push: int = FRAMES_PER_STEP
+    ) -> StreamDecoder:
+        """A new stream from codes to audio; the parameters are those of `encoder`."""
+        core = _core.Decoder(
+            self._decoder_layers,
+            self._quantizer,
+            channels=self.channels,
+            hop_samples=self.hop_samples,
+            max_frames=max_frames_per_push,
+            threads=self.threads,
+            zero_start=zero_start(start),
+            isa=self._isa,
+        )
+        return StreamDecoder(self, core, start)
+
+    def streams(
+        self,
+        n: int,
+        *,
+        bandwidth: float = DEFAULT_BANDWIDTH,
+        start: Start = "exact",
+        max_frames_per_push: int = 1,
+    ) -> Streams:
+        """`n` independent duplex streams that step together."""
+        zero = zero_start(start)
+        encoder = _core.Encoder(
+            self._encoder_layers,
+            self._quantizer,
+            channels=self.channels,
+            hop_samples=self.hop_samples,
+            streams=n,
+            max_frames=max_frames_per_push,
+            threads=self.threads,
+            zero_start=zero,
+            isa=self._isa,
+        )
+        decoder = _core.Decoder(
+            self._decoder_layers,
+            self._quantizer,
+            channels=self.channels,
+            hop_samples=self.hop_samples,
+            streams=n,
+            max_frames=max_frames_per_push,
+            threads=self.threads,
+            zero_start=zero,
+            isa=self._isa,
+        )
+        return Streams(self, encoder, decoder, bandwidth)
+
+    def encode(
+        self, audio: Audio, bandwidth: float = DEFAULT_BANDWIDTH, *, start: Start = "exact"
+    ) -> Codes:
+        """Codes `(codebooks, frames)` of a whole signal `(channels, samples)`: push, then flush.
+
+        `frames` is `ceil(samples / hop_samples)`. Errors are those of `StreamEncoder.push`.
+        """
+        encoder = self.encoder(bandwidth, start=start)
+        head = encoder.push(check_audio(audio, self.channels))
+        return np.concatenate([head, encoder.flush()], axis=1)
+
+    def decode(
+        self, codes: Codes, samples: int | None = None, *, start: Start = "exact"
+    ) -> Audio:
+        """Audio `(channels, samples)` of whole codes: push, then flush.
+
+        `samples` cuts the last, padded hop: give the length of what was encoded.
+        """
+        decoder = self.decoder(start=start)
+        head = decoder.push(check_codes(codes, self.codebooks))
+        audio = np.concatenate([head, decoder.flush()], axis=1)
+        if samples is None:
+            return audio
+        if not 0 <= samples <= audio.shape[1]:
+            raise ValueError(
+                f"samples: expected 0 to {audio.shape[1]}, as many as the codes hold, got {samples}"
+            )
+        return np.ascontiguousarray(audio[:, :samples])
+
+
+def load(
+    model: str | os.PathLike[str] | None = None, *, device: str = "cpu", threads: int = 1
+) -> Codec:
+    """Load a codec.
+
+    Parameters
+    ----------
+    model : str or path, optional
+        `None`: the embedded default. A name such as "encodec_24khz": fetched once from the hub.
+        A path: a Hugging Face folder, a `.safetensors` file, or an original `.th`/`.pth`.
+    device : str
+        "cpu".
+    threads : int
+        Threads that share each step. The bits do not depend on it.
+
+    Raises
+    ------
+    WeightsError
+        The file is missing, malformed, or does not fit the codec.
+    DeviceError
+        The device is not available.
+    """
+    from hopcodec.errors import DeviceError
+    from hopcodec.models.registry import resolve
+
+    if device != "cpu":
+        raise DeviceError(f'device: expected "cpu", got {device!r}; this build has no other')
+    spec, weights, seeded = resolve(model)
+    return Codec(spec, weights, threads=threads, seeded=seeded)

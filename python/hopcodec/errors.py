@@ -1,0 +1,23 @@
+"""What can go wrong, by name. Each message says what was expected and what came."""
+
+from __future__ import annotations
+
+
+class HopcodecError(Exception):
+    """Base of every error hopcodec raises on purpose (besides TypeError and ValueError)."""
+
+
+class WeightsError(HopcodecError):
+    """A weights file is missing, malformed, or does not fit the codec it was given for."""
+
+
+class BitstreamError(HopcodecError):
+    """A compressed file or packet is truncated, corrupt, or of an unknown version."""
+
+
+class DeviceError(HopcodecError):
+    """A compute or audio device is absent or refused what was asked of it."""
+
+
+class StreamError(HopcodecError):
+    """A stream was used out of order: pushed after flush, or restored from a foreign snapshot."""
