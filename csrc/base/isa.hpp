@@ -15,7 +15,8 @@ bool is_available(Isa isa) noexcept;
 // The fastest available one.
 Isa best_isa() noexcept;
 
-// Reads "generic", "avx2", "avx512" or "neon"; throws std::invalid_argument naming what is available.
+// Reads "generic", "avx2", "avx512" or "neon"; throws std::invalid_argument naming what is
+// available.
 Isa parse_isa(std::string_view name);
 
 }  // namespace hopcodec::base

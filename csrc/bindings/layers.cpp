@@ -24,21 +24,27 @@ Activation make_activation(const std::string& name, const py::object& alpha, int
                     static_cast<std::size_t>(channels));
 }
 
-void add_conv1d(LayerList& list, const Floats& weight, const Floats& bias, int stride,
-                int dilation, int left, int right, bool reflect, bool full_window,
-                const std::string& activation, const std::string& output_activation,
-                const py::object& alpha) {
+void add_conv1d(LayerList& list, const Floats& weight, const Floats& bias, int stride, int dilation,
+                int left, int right, bool reflect, bool full_window, const std::string& activation,
+                const std::string& output_activation, const py::object& alpha) {
   expect_shape("conv1d weight", weight, {-1, -1, -1});
   expect_shape("conv1d bias", bias, {weight.shape(0)});
   layers::Conv1dWeights w;
-  w.shape = {static_cast<int>(weight.shape(1)), static_cast<int>(weight.shape(0)),
-             static_cast<int>(weight.shape(2)), stride, dilation, left, right, reflect,
+  w.shape = {static_cast<int>(weight.shape(1)),
+             static_cast<int>(weight.shape(0)),
+             static_cast<int>(weight.shape(2)),
+             stride,
+             dilation,
+             left,
+             right,
+             reflect,
              full_window};
   w.shape.check();
   w.input = make_activation(activation, alpha, w.shape.in_channels);
   w.output = make_activation(output_activation, py::none(), w.shape.out_channels);
   w.matrix = layers::pack_conv1d(w.shape, weight.data(), bias.data());
-  list.hash = mix(w.matrix->hash(list.hash), {1, stride, dilation, left, right, reflect, full_window});
+  list.hash =
+      mix(w.matrix->hash(list.hash), {1, stride, dilation, left, right, reflect, full_window});
   list.layers.emplace_back(std::move(w));
 }
 
@@ -48,8 +54,12 @@ void add_conv_transpose1d(LayerList& list, const Floats& weight, const Floats& b
   expect_shape("conv_transpose1d weight", weight, {-1, -1, -1});
   expect_shape("conv_transpose1d bias", bias, {weight.shape(1)});
   layers::ConvTranspose1dWeights w;
-  w.shape = {static_cast<int>(weight.shape(0)), static_cast<int>(weight.shape(1)),
-             static_cast<int>(weight.shape(2)), stride, trim_left, trim_right};
+  w.shape = {static_cast<int>(weight.shape(0)),
+             static_cast<int>(weight.shape(1)),
+             static_cast<int>(weight.shape(2)),
+             stride,
+             trim_left,
+             trim_right};
   w.shape.check();
   w.input = make_activation(activation, alpha, w.shape.in_channels);
   w.matrix = layers::pack_conv_transpose1d(w.shape, weight.data(), bias.data());
@@ -100,8 +110,7 @@ void add_codebook(Quantizer& quantizer, const Floats& entries, const py::object&
       projected ? static_cast<int>(py::reinterpret_borrow<py::array>(in_weight).shape(1)) : inner;
   if (!w.books.empty() && (w.size != size || w.inner != inner || w.dim != dim)) {
     throw py::value_error("codebook: expected shape (" + std::to_string(w.size) + ", " +
-                          std::to_string(w.inner) + ") like the first, got " +
-                          shape_text(entries));
+                          std::to_string(w.inner) + ") like the first, got " + shape_text(entries));
   }
   w.size = size;
   w.inner = inner;
@@ -113,10 +122,8 @@ void add_codebook(Quantizer& quantizer, const Floats& entries, const py::object&
     if (out_data == nullptr) throw py::value_error("codebook: expected out_weight, got None");
     const layers::Conv1dShape down{.in_channels = dim, .out_channels = inner, .kernel = 1};
     const layers::Conv1dShape up{.in_channels = inner, .out_channels = dim, .kernel = 1};
-    book.project =
-        layers::pack_conv1d(down, in_data, optional_data("in_bias", in_bias, {inner}));
-    book.unproject =
-        layers::pack_conv1d(up, out_data, optional_data("out_bias", out_bias, {dim}));
+    book.project = layers::pack_conv1d(down, in_data, optional_data("in_bias", in_bias, {inner}));
+    book.unproject = layers::pack_conv1d(up, out_data, optional_data("out_bias", out_bias, {dim}));
     quantizer.hash = book.unproject->hash(book.project->hash(quantizer.hash));
   }
   w.books.push_back(std::move(book));
@@ -134,9 +141,8 @@ void bind_layers(py::module_& m) {
            py::arg("activation") = "none", py::arg("output_activation") = "none",
            py::arg("alpha") = py::none())
       .def("conv_transpose1d", &add_conv_transpose1d, py::arg("weight").noconvert(),
-           py::arg("bias").noconvert(), py::kw_only(), py::arg("stride"),
-           py::arg("trim_left") = 0, py::arg("trim_right") = 0, py::arg("activation") = "none",
-           py::arg("alpha") = py::none())
+           py::arg("bias").noconvert(), py::kw_only(), py::arg("stride"), py::arg("trim_left") = 0,
+           py::arg("trim_right") = 0, py::arg("activation") = "none", py::arg("alpha") = py::none())
       .def("lstm", &add_lstm, py::arg("stages").noconvert(), py::kw_only(), py::arg("skip"))
       .def("residual", &add_residual, py::arg("branch"), py::arg("shortcut"));
 

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <vector>
 
+#include <pybind11/typing.h>
+
 #include "base/denormals.hpp"
 #include "bindings/arrays.hpp"
 #include "bindings/isa_argument.hpp"
@@ -41,9 +43,10 @@ void transpose(const float* from, float* to, py::ssize_t rows, py::ssize_t colum
 std::size_t usize(py::ssize_t n) { return static_cast<std::size_t>(n); }
 
 // x (batch, in, time), state (batch, in, held) -> y (batch, out, frames), state (batch, in, held')
-py::tuple causal_conv1d(const Floats& x, const Floats& weight, const Floats& bias,
-                        const Floats& state, int stride, int dilation, const std::string& activation,
-                        const py::object& alpha, const std::string& isa) {
+py::typing::Tuple<Floats, Floats> causal_conv1d(const Floats& x, const Floats& weight,
+                                                const Floats& bias, const Floats& state, int stride,
+                                                int dilation, const std::string& activation,
+                                                const py::object& alpha, const std::string& isa) {
   expect_shape("weight", weight, {-1, -1, -1});
   const py::ssize_t out = weight.shape(0);
   const py::ssize_t in = weight.shape(1);
@@ -89,8 +92,9 @@ py::tuple causal_conv1d(const Floats& x, const Floats& weight, const Floats& bia
 }
 
 // x (batch, in, time), state (batch, in, taps - 1) -> y (batch, out, time * stride), state
-py::tuple causal_conv_transpose1d(const Floats& x, const Floats& weight, const Floats& bias,
-                                  const Floats& state, int stride, const std::string& isa) {
+py::typing::Tuple<Floats, Floats> causal_conv_transpose1d(const Floats& x, const Floats& weight,
+                                                          const Floats& bias, const Floats& state,
+                                                          int stride, const std::string& isa) {
   expect_shape("weight", weight, {-1, -1, -1});
   const py::ssize_t in = weight.shape(0);
   const py::ssize_t out = weight.shape(1);
@@ -124,9 +128,10 @@ py::tuple causal_conv_transpose1d(const Floats& x, const Floats& weight, const F
 }
 
 // x (n, time) -> y (n, time); hidden, cell (n) before and after.
-py::tuple lstm(const Floats& x, const Floats& weight_ih, const Floats& weight_hh,
-               const Floats& bias_ih, const Floats& bias_hh, const Floats& hidden,
-               const Floats& cell, const std::string& isa) {
+py::typing::Tuple<Floats, Floats, Floats> lstm(const Floats& x, const Floats& weight_ih,
+                                               const Floats& weight_hh, const Floats& bias_ih,
+                                               const Floats& bias_hh, const Floats& hidden,
+                                               const Floats& cell, const std::string& isa) {
   expect_shape("x", x, {-1, -1});
   const py::ssize_t n = x.shape(0);
   const py::ssize_t time = x.shape(1);
@@ -137,9 +142,8 @@ py::tuple lstm(const Floats& x, const Floats& weight_ih, const Floats& weight_hh
   expect_shape("hidden", hidden, {n});
   expect_shape("cell", cell, {n});
   Caller caller(isa);
-  const layers::LstmWeights::Stage stage =
-      layers::pack_lstm(static_cast<int>(n), weight_ih.data(), weight_hh.data(), bias_ih.data(),
-                        bias_hh.data());
+  const layers::LstmWeights::Stage stage = layers::pack_lstm(
+      static_cast<int>(n), weight_ih.data(), weight_hh.data(), bias_ih.data(), bias_hh.data());
   Floats h(n);
   Floats c(n);
   std::copy_n(hidden.data(), n, h.mutable_data());
@@ -163,14 +167,15 @@ py::tuple lstm(const Floats& x, const Floats& weight_ih, const Floats& weight_hh
 
 layers::RvqWeights rvq_weights(const Floats& codebooks, bool normalised) {
   expect_shape("codebooks", codebooks, {-1, -1, -1});
-  layers::RvqWeights w{static_cast<int>(codebooks.shape(1)), static_cast<int>(codebooks.shape(2)),
-                       static_cast<int>(codebooks.shape(2)), {}};
+  layers::RvqWeights w{static_cast<int>(codebooks.shape(1)),
+                       static_cast<int>(codebooks.shape(2)),
+                       static_cast<int>(codebooks.shape(2)),
+                       {}};
   if (w.size < 1 || w.size > 65536) {
     throw py::value_error("codebooks: expected 1 to 65536 entries, got " + std::to_string(w.size));
   }
   for (py::ssize_t q = 0; q < codebooks.shape(0); ++q) {
-    w.books.push_back(
-        layers::make_codebook(codebooks.data(q, 0, 0), w.size, w.inner, normalised));
+    w.books.push_back(layers::make_codebook(codebooks.data(q, 0, 0), w.size, w.inner, normalised));
   }
   return w;
 }
@@ -314,8 +319,8 @@ void bind_ops(py::module_& m) {
         py::kw_only(), py::arg("stride"), py::arg("isa") = "");
   m.def("lstm", &lstm, py::arg("x").noconvert(), py::arg("weight_ih").noconvert(),
         py::arg("weight_hh").noconvert(), py::arg("bias_ih").noconvert(),
-        py::arg("bias_hh").noconvert(), py::arg("hidden").noconvert(),
-        py::arg("cell").noconvert(), py::kw_only(), py::arg("isa") = "");
+        py::arg("bias_hh").noconvert(), py::arg("hidden").noconvert(), py::arg("cell").noconvert(),
+        py::kw_only(), py::arg("isa") = "");
   m.def("rvq_encode", &rvq_encode, py::arg("x").noconvert(), py::arg("codebooks").noconvert(),
         py::kw_only(), py::arg("isa") = "");
   m.def("rvq_decode", &rvq_decode, py::arg("codes").noconvert(), py::arg("codebooks").noconvert(),
@@ -323,9 +328,9 @@ void bind_ops(py::module_& m) {
   m.def("nearest_normalised", &nearest_normalised, py::arg("x").noconvert(),
         py::arg("codebook").noconvert(), py::kw_only(), py::arg("isa") = "");
   const auto pointwise = [&m](const char* name, Map kernels::KernelTable::* kernel) {
-    m.def(name,
-          [kernel](const Floats& x, const std::string& isa) { return map(x, kernel, isa); },
-          py::arg("x").noconvert(), py::kw_only(), py::arg("isa") = "");
+    m.def(
+        name, [kernel](const Floats& x, const std::string& isa) { return map(x, kernel, isa); },
+        py::arg("x").noconvert(), py::kw_only(), py::arg("isa") = "");
   };
   pointwise("elu", &kernels::KernelTable::elu);
   pointwise("tanh", &kernels::KernelTable::tanh);

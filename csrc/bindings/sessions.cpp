@@ -1,6 +1,8 @@
 // Encoder and Decoder for Python: arrays in, arrays out, the GIL released while they work.
 #include <algorithm>
 
+#include <pybind11/typing.h>
+
 #include "bindings/arrays.hpp"
 #include "bindings/isa_argument.hpp"
 #include "bindings/layers.hpp"
@@ -17,6 +19,8 @@ using graph::Encoder;
 using graph::Outcome;
 using graph::Status;
 
+using Counts = py::array_t<std::int64_t>;
+
 [[noreturn]] void raise(const char* type, const std::string& message) {
   PyErr_SetString(py::module_::import("hopcodec.errors").attr(type).ptr(), message.c_str());
   throw py::error_already_set();
@@ -29,15 +33,17 @@ void require_ok(const Outcome& outcome) {
     case Status::kOk:
       return;
     case Status::kFinished:
-      raise("StreamError", "the stream was flushed: expected reset() before the next push or flush");
+      raise("StreamError",
+            "the stream was flushed: expected reset() before the next push or flush");
     case Status::kBusy:
-      raise("StreamError", "the session is in use by another thread: expected one thread per session");
+      raise("StreamError",
+            "the session is in use by another thread: expected one thread per session");
     case Status::kBadSample:
       throw py::value_error("audio: expected finite samples within +-1024 (full scale is 1), got " +
-                            std::to_string(outcome.value) +
-                            " at sample " + at);
+                            std::to_string(outcome.value) + " at sample " + at);
     case Status::kBadCode:
-      throw py::value_error("codes: expected values below the codebook size, got a larger one in frame " + at);
+      throw py::value_error(
+          "codes: expected values below the codebook size, got a larger one in frame " + at);
   }
 }
 
@@ -64,7 +70,8 @@ void expect_streams(const graph::Session& session, const Ints& streams) {
   for (py::ssize_t i = 0; i < streams.size(); ++i) {
     expect_stream(session, streams.data()[i]);
     const auto s = static_cast<std::size_t>(streams.data()[i]);
-    if (seen[s]) throw py::value_error("streams: expected each once, got " + std::to_string(s) + " twice");
+    if (seen[s])
+      throw py::value_error("streams: expected each once, got " + std::to_string(s) + " twice");
     seen[s] = true;
   }
 }
@@ -105,7 +112,8 @@ Codes encode_one(Encoder& encoder, const Floats* audio, int n_q, bool last,
     outcome = last ? encoder.flush(&item, 1, n_q) : encoder.push(&item, 1, n_q);
   }
   require_ok(outcome);
-  if (latents != nullptr) latents->resize(static_cast<std::size_t>(item.frames * encoder.latent_dim()));
+  if (latents != nullptr)
+    latents->resize(static_cast<std::size_t>(item.frames * encoder.latent_dim()));
   return cut(codes, item.frames);
 }
 
@@ -140,10 +148,14 @@ Floats decode_one(Decoder& decoder, const Codes* codes, bool last) {
   const py::ssize_t frames = codes != nullptr ? codes->shape(1) : 0;
   const std::int64_t most = std::max<std::int64_t>(decoder.most_samples(0, frames), 0);
   Floats audio({py::ssize_t{decoder.channels()}, static_cast<py::ssize_t>(most)});
-  DecodeItem item{0,    codes != nullptr ? codes->data() : nullptr,
-                  frames, 1,
-                  static_cast<int>(n_q), frames,
-                  audio.mutable_data(), most,
+  DecodeItem item{0,
+                  codes != nullptr ? codes->data() : nullptr,
+                  frames,
+                  1,
+                  static_cast<int>(n_q),
+                  frames,
+                  audio.mutable_data(),
+                  most,
                   0};
   Outcome outcome;
   {
@@ -165,14 +177,14 @@ Floats decoder_flush(Decoder& decoder) { return decode_one(decoder, nullptr, tru
 // --- many streams -------------------------------------------------------------------------------
 
 // audio (n, channels, samples) or None to flush -> codes (n, n_q, most), frames (n)
-py::tuple encode_many(Encoder& encoder, const Ints& streams, const py::object& audio, int n_q) {
+py::typing::Tuple<Codes, Counts> encode_many(Encoder& encoder, const Ints& streams,
+                                             const py::object& audio, int n_q) {
   expect_streams(encoder, streams);
   expect_books(n_q, encoder.codebooks());
   const py::ssize_t n = streams.shape(0);
   const bool last = audio.is_none();
   const float* data = optional_data("audio", audio, {n, encoder.channels(), -1});
-  const py::ssize_t samples =
-      last ? 0 : py::reinterpret_borrow<py::array>(audio).shape(2);
+  const py::ssize_t samples = last ? 0 : py::reinterpret_borrow<py::array>(audio).shape(2);
   std::int64_t most = 0;
   for (py::ssize_t i = 0; i < n; ++i) {
     most = std::max(most, encoder.most_frames(streams.data()[i], samples, last));
@@ -188,16 +200,19 @@ py::tuple encode_many(Encoder& encoder, const Ints& streams, const py::object& a
   {
     const py::gil_scoped_release release;
     const int count = static_cast<int>(n);
-    outcome = last ? encoder.flush(items.data(), count, n_q) : encoder.push(items.data(), count, n_q);
+    outcome =
+        last ? encoder.flush(items.data(), count, n_q) : encoder.push(items.data(), count, n_q);
   }
   require_ok(outcome);
-  py::array_t<std::int64_t> frames(n);
-  for (py::ssize_t i = 0; i < n; ++i) frames.mutable_at(i) = items[static_cast<std::size_t>(i)].frames;
+  Counts frames(n);
+  for (py::ssize_t i = 0; i < n; ++i)
+    frames.mutable_at(i) = items[static_cast<std::size_t>(i)].frames;
   return py::make_tuple(codes, frames);
 }
 
 // codes (n, n_q, frames) or None to flush -> audio (n, channels, most), samples (n)
-py::tuple decode_many(Decoder& decoder, const Ints& streams, const py::object& codes) {
+py::typing::Tuple<Floats, Counts> decode_many(Decoder& decoder, const Ints& streams,
+                                              const py::object& codes) {
   expect_streams(decoder, streams);
   const py::ssize_t n = streams.shape(0);
   const bool last = codes.is_none();
@@ -233,8 +248,9 @@ py::tuple decode_many(Decoder& decoder, const Ints& streams, const py::object& c
     outcome = last ? decoder.flush(items.data(), count) : decoder.push(items.data(), count);
   }
   require_ok(outcome);
-  py::array_t<std::int64_t> samples(n);
-  for (py::ssize_t i = 0; i < n; ++i) samples.mutable_at(i) = items[static_cast<std::size_t>(i)].samples;
+  Counts samples(n);
+  for (py::ssize_t i = 0; i < n; ++i)
+    samples.mutable_at(i) = items[static_cast<std::size_t>(i)].samples;
   return py::make_tuple(audio, samples);
 }
 
@@ -259,16 +275,19 @@ void restore(graph::Session& session, const py::bytes& blob, int stream) {
 
 template <class S, class... Extra>
 void bind_common(py::class_<S, Extra...>& c) {
-  c.def("reset",
-        [](S& s, int stream) {
-          expect_stream(s, stream);
-          s.reset(stream);
-        },
-        py::arg("stream") = 0)
-      .def("snapshot", [](const S& s, int stream) { return snapshot(s, stream); },
-           py::arg("stream") = 0)
-      .def("restore", [](S& s, const py::bytes& blob, int stream) { restore(s, blob, stream); },
-           py::arg("blob"), py::arg("stream") = 0)
+  c.def(
+       "reset",
+       [](S& s, int stream) {
+         expect_stream(s, stream);
+         s.reset(stream);
+       },
+       py::arg("stream") = 0)
+      .def(
+          "snapshot", [](const S& s, int stream) { return snapshot(s, stream); },
+          py::arg("stream") = 0)
+      .def(
+          "restore", [](S& s, const py::bytes& blob, int stream) { restore(s, blob, stream); },
+          py::arg("blob"), py::arg("stream") = 0)
       .def_property_readonly("streams", &S::streams)
       .def_property_readonly("lookahead_samples", &S::lookahead_samples)
       .def_property_readonly("state_bytes", &S::state_bytes)

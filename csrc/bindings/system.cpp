@@ -34,7 +34,8 @@ double measure_fma_gflops() {
 }
 
 double measure_read_gbps(std::size_t bytes) {
-  if (bytes < 4096) throw py::value_error("bytes: expected at least 4096, got " + std::to_string(bytes));
+  if (bytes < 4096)
+    throw py::value_error("bytes: expected at least 4096, got " + std::to_string(bytes));
   const kernels::KernelTable& table = kernels::table_of(isa_argument(""));
   const std::size_t floats = bytes / sizeof(float);
   const base::FloatBuffer buffer = base::make_floats(floats);
@@ -67,20 +68,20 @@ base::Isa isa_argument(const std::string& name) {
 }
 
 void bind_system(py::module_& m) {
-  m.def("isa", [] { return base::name_of(isa_argument("")); },
-        "The instruction set in use: HOPCODEC_ISA if set, else the fastest available.");
+  m.def(
+      "isa", [] { return base::name_of(isa_argument("")); },
+      "The instruction set in use: HOPCODEC_ISA if set, else the fastest available.");
   m.def("available_isas", [] {
     std::vector<std::string> names;
-    for (const auto isa : {base::Isa::kGeneric, base::Isa::kNeon, base::Isa::kAvx2,
-                           base::Isa::kAvx512}) {
+    for (const auto isa :
+         {base::Isa::kGeneric, base::Isa::kNeon, base::Isa::kAvx2, base::Isa::kAvx512}) {
       if (base::is_available(isa)) names.emplace_back(base::name_of(isa));
     }
     return names;
   });
   m.def("measure_fma_gflops", &measure_fma_gflops, py::call_guard<py::gil_scoped_release>());
   m.def("measure_read_gbps", &measure_read_gbps, py::arg("bytes"));
-  m.def("fold_weight_norm", &fold_weight_norm, py::arg("g").noconvert(),
-        py::arg("v").noconvert());
+  m.def("fold_weight_norm", &fold_weight_norm, py::arg("g").noconvert(), py::arg("v").noconvert());
 }
 
 }  // namespace hopcodec::bindings

@@ -77,8 +77,8 @@ Outcome Decoder::push(DecodeItem* items, int count) noexcept {
       int rows[kTile] = {};
       int most = 0;
       for (int i = 0; i < n; ++i) {
-        rows[i] = static_cast<int>(
-            std::min<std::int64_t>(options_.max_frames, part[i].frames - done[i]));
+        rows[i] =
+            static_cast<int>(std::min<std::int64_t>(options_.max_frames, part[i].frames - done[i]));
         most = std::max(most, rows[i]);
       }
       if (most == 0) break;

@@ -90,8 +90,7 @@ void Encoder::push_tile(EncodeItem* items, int count, int n_q) noexcept {
     int rows[kTile] = {};
     int most = 0;
     for (int i = 0; i < count; ++i) {
-      const std::int64_t have =
-          header(items[i].stream).pending + items[i].samples - done[i];
+      const std::int64_t have = header(items[i].stream).pending + items[i].samples - done[i];
       rows[i] = static_cast<int>(std::min<std::int64_t>(options_.max_frames, have / hop_)) * hop_;
       most = std::max(most, rows[i]);
     }

@@ -32,7 +32,8 @@ constexpr char kMagic[8] = {'H', 'O', 'P', 'S', 'T', 'A', 'T', '1'};
 
 std::uint64_t checksum(const std::byte* bytes, std::size_t n) noexcept {
   std::uint64_t h = 0xcbf29ce484222325ULL;  // FNV-1a
-  for (std::size_t i = 0; i < n; ++i) h = (h ^ static_cast<std::uint64_t>(bytes[i])) * 0x100000001b3ULL;
+  for (std::size_t i = 0; i < n; ++i)
+    h = (h ^ static_cast<std::uint64_t>(bytes[i])) * 0x100000001b3ULL;
   return h;
 }
 
@@ -49,8 +50,8 @@ Session::Session(const std::vector<layers::LayerWeights>& weights, const Session
       outlet_at_(plan_.scratch.take(static_cast<std::size_t>(plan_.max_rows) *
                                     static_cast<std::size_t>(plan_.channels))),
       states_(base::make_floats(plan_.state.floats() * static_cast<std::size_t>(options.streams))),
-      scratch_(base::make_floats(plan_.scratch.floats() *
-                                 static_cast<std::size_t>(tile_capacity()))) {
+      scratch_(
+          base::make_floats(plan_.scratch.floats() * static_cast<std::size_t>(tile_capacity()))) {
   if (chain_.empty()) throw std::invalid_argument("session: expected at least one layer, got none");
   options_.fingerprint ^= options.zero_start ? 0x5a65726fULL : 0;
   for (int s = 0; s < options_.streams; ++s) reset(s);

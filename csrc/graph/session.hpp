@@ -67,7 +67,9 @@ class Session {
           int channels, int max_rows, std::size_t own_state);
   ~Session() = default;
 
-  int tile_capacity() const { return options_.streams < layers::kTile ? options_.streams : layers::kTile; }
+  int tile_capacity() const {
+    return options_.streams < layers::kTile ? options_.streams : layers::kTile;
+  }
   float* state(int stream) const noexcept {
     return states_.get() + static_cast<std::size_t>(stream) * plan_.state.floats();
   }

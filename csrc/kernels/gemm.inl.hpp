@@ -1,6 +1,7 @@
 // The panel kernel: a block of MR rows by NV vectors of accumulators.
 //
-//   y[r, n] = start + sum_j chain_j,   chain_j = fma(a_k, w_kn, ... fma(a_0, w_0n, 0)), kChain terms
+//   y[r, n] = start + sum_j chain_j,   chain_j = fma(a_k, w_kn, ... fma(a_0, w_0n, 0)), kChain
+//   terms
 //
 // with `start` the bias or, when resuming, y itself. k counts taps first, channels second. Rows may
 // overlap in memory (a causal convolution's windows do); nothing is gathered.
@@ -26,6 +27,29 @@ static inline void multiply(const float* const (&a)[MR], std::ptrdiff_t offset, 
   }
 }
 
+// kTogether whole chains of one row side by side. A single row is bound by reading its weights, and
+// several streams of them come faster than one; each chain is summed as ever, then added in order.
+template <int NV>
+static inline void chains(const float* x, const float* weight, int width, F (&total)[NV]) {
+  F sum[kTogether][NV];
+  for (int j = 0; j < kTogether; ++j) {
+    for (int v = 0; v < NV; ++v) sum[j][v] = all(0.0F);
+  }
+  const std::ptrdiff_t apart = std::ptrdiff_t{kChain} * width;
+  for (int k = 0; k < kChain; ++k) {
+    for (int j = 0; j < kTogether; ++j) {
+      const F a = all(x[j * kChain + k]);
+      for (int v = 0; v < NV; ++v) {
+        sum[j][v] = fma(a, load(weight + j * apart + v * kLanes), sum[j][v]);
+      }
+    }
+    weight += width;
+  }
+  for (int j = 0; j < kTogether; ++j) {
+    for (int v = 0; v < NV; ++v) total[v] = add(total[v], sum[j][v]);
+  }
+}
+
 template <int MR, int NV>
 static inline void block(const Panel& panel, const Window& window, const float* const* rows,
                          float* const* out, int column, bool resume) {
@@ -46,6 +70,15 @@ static inline void block(const Panel& panel, const Window& window, const float* 
   for (int tap = 0; tap < window.taps; ++tap) {
     int done = 0;
     while (done < window.tap_length) {
+      if constexpr (MR == 1) {
+        constexpr int kSpan = kTogether * kChain;
+        if (in_chain == 0 && window.tap_length - done >= kSpan) {
+          chains<NV>(a[0] + tap * window.tap_stride + done, weight, panel.width, total[0]);
+          weight += std::ptrdiff_t{kSpan} * panel.width;
+          done += kSpan;
+          continue;
+        }
+      }
       const int left = window.tap_length - done;
       const int room = kChain - in_chain;
       const int length = left < room ? left : room;

@@ -28,10 +28,9 @@ void group_norm(const float* x, const float* weight, const float* bias, float* y
     const std::size_t at = g * width;
     const double mean =
         block_sum(x + at, rows, channels, width, [](double v) { return v; }) / count;
-    const double variance =
-        block_sum(x + at, rows, channels, width,
-                  [mean](double v) { return (v - mean) * (v - mean); }) /
-        count;
+    const double variance = block_sum(x + at, rows, channels, width,
+                                      [mean](double v) { return (v - mean) * (v - mean); }) /
+                            count;
     const double scale = 1.0 / std::sqrt(variance + static_cast<double>(eps));
     for (std::size_t r = 0; r < rows; ++r) {
       for (std::size_t c = 0; c < width; ++c) {

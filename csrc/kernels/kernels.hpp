@@ -1,6 +1,7 @@
 // The only door to the numeric kernels: plain parameter structs and one table of pointers per
 // instruction set. Kept free of the standard library's templates, because this header is compiled
-// with -mavx512f: a weak template symbol from such a file could be picked by the linker for every CPU.
+// with -mavx512f: a weak template symbol from such a file could be picked by the linker for every
+// CPU.
 //
 // The law of this folder: every output element is computed by the same sequence of IEEE operations
 // on every instruction set. Vectors run across independent elements, never inside a sum.

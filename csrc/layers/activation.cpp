@@ -22,7 +22,8 @@ Activation::Activation(Nonlinearity kind, const float* alpha, std::size_t channe
   std::shared_ptr<float[]> inverse = base::make_floats(channels);
   std::copy_n(alpha, channels, copy.get());
   // dac/nn/layers.py:21 adds 1e-9 before the reciprocal, so that alpha = 0 stays finite.
-  std::transform(alpha, alpha + channels, inverse.get(), [](float a) { return 1.0F / (a + 1e-9F); });
+  std::transform(alpha, alpha + channels, inverse.get(),
+                 [](float a) { return 1.0F / (a + 1e-9F); });
   alpha_ = std::move(copy);
   inverse_alpha_ = std::move(inverse);
 }

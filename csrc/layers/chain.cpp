@@ -71,10 +71,9 @@ Residual::Residual(const ResidualWeights& weights, Plan& plan) {
   out_channels_ = static_cast<std::size_t>(plan.channels);
   // The branch emits at most max_rows after it was silent: what it held, the queue must hold.
   const int most_out = std::max(plan.max_rows, after_branch.max_rows);
-  queue_at_ = plan.state.take(static_cast<std::size_t>(most_out - before.max_rows + 1) *
-                              out_channels_);
-  queue_scratch_at_ =
-      plan.scratch.take(static_cast<std::size_t>(2 * most_out + 1) * out_channels_);
+  queue_at_ =
+      plan.state.take(static_cast<std::size_t>(most_out - before.max_rows + 1) * out_channels_);
+  queue_scratch_at_ = plan.scratch.take(static_cast<std::size_t>(2 * most_out + 1) * out_channels_);
   plan.max_rows = most_out;
   plan.lookahead_samples = std::max(plan.lookahead_samples, after_branch.lookahead_samples);
 }

@@ -47,7 +47,6 @@ class Residual final : public Layer {
   void run(const Tile& tile, int* rows, float* const* outlet) const noexcept override;
 
  private:
-
   struct Header {
     std::int32_t queued;
   };
@@ -58,7 +57,7 @@ class Residual final : public Layer {
   std::unique_ptr<Chain> branch_;
   std::unique_ptr<Chain> shortcut_;
   std::size_t header_at_;
-  std::size_t queue_at_;         // in the state
+  std::size_t queue_at_;  // in the state
   std::size_t queue_scratch_at_;
 };
 

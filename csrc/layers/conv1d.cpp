@@ -79,8 +79,7 @@ Conv1d::Conv1d(const Conv1dWeights& weights, Plan& plan)
   const int capacity = shape_.left + max_held + plan.max_rows + max_right;
   buffer_at_ = plan.scratch.take(static_cast<std::size_t>(capacity * c));
 
-  plan.lookahead_samples +=
-      std::max(0, reach - shape_.stride - shape_.left) * plan.row_samples;
+  plan.lookahead_samples += std::max(0, reach - shape_.stride - shape_.left) * plan.row_samples;
   plan.row_samples *= shape_.stride;
   plan.max_rows = (max_held + plan.max_rows + max_right) / shape_.stride + 1;
   plan.channels = shape_.out_channels;
@@ -117,7 +116,8 @@ void Conv1d::pad_left(float* buffer, std::int64_t total) const noexcept {
   }
 }
 
-// Appends the right padding behind `count` rows of which the last is x[total - 1]; returns how many.
+// Appends the right padding behind `count` rows of which the last is x[total - 1]; returns how
+// many.
 int Conv1d::pad_right(float* buffer, int count, std::int64_t total) const noexcept {
   const int c = row_floats();
   const std::int64_t stride = shape_.stride;

@@ -24,7 +24,9 @@ void ConvTranspose1dShape::check() const {
   expect(kernel >= stride, "kernel >= stride", kernel);
   expect(trim_left >= 0 && trim_left <= kernel - stride, "0 <= trim_left <= kernel - stride",
          trim_left);
-  expect(trim_right >= 0 && trim_right <= kernel, "0 <= trim_right <= kernel", trim_right);
+  // What the last input alone adds is all that can still be held back at the end.
+  expect(trim_right >= 0 && trim_right <= kernel - stride, "0 <= trim_right <= kernel - stride",
+         trim_right);
 }
 
 std::shared_ptr<const Packed> pack_conv_transpose1d(const ConvTranspose1dShape& shape,

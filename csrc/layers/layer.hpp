@@ -35,8 +35,8 @@ struct Plan {
   base::Layout state;    // per stream, kept between calls
   base::Layout scratch;  // per stream of a tile, free between calls
   int channels;
-  int max_rows;      // most rows that one call can bring to the next layer
-  bool zero_start;   // ignore the model's reflection: pad with zeros, emit at once
+  int max_rows;     // most rows that one call can bring to the next layer
+  bool zero_start;  // ignore the model's reflection: pad with zeros, emit at once
   // For the reported latency, in samples of the graph's input or output: rows span
   // `row_samples`, and the first output of the layer sees `lookahead_samples` ahead.
   double row_samples;

@@ -23,7 +23,8 @@ LstmWeights::Stage pack_lstm(int channels, const float* weight_ih, const float* 
                              const float* bias_ih, const float* bias_hh) {
   const auto n = static_cast<std::size_t>(channels);
   std::vector<float> bias(4 * n);
-  std::transform(bias_ih, bias_ih + 4 * n, bias_hh, bias.begin(), [](float a, float b) { return a + b; });
+  std::transform(bias_ih, bias_ih + 4 * n, bias_hh, bias.begin(),
+                 [](float a, float b) { return a + b; });
   return {pack_gates(n, weight_ih, bias.data()), pack_gates(n, weight_hh, nullptr)};
 }
 

@@ -43,9 +43,13 @@ def build_layers(layers: Sequence[Layer], weights: Weights) -> _core.Layers:
                     alpha=weights[layer.alpha] if layer.alpha else None,
                 )
             case Lstm():
-                parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
                 stages = [
-                    tuple(weights[f"{layer.name}.{part}_l{k}"] for part in parts)
+                    (
+                        weights[f"{layer.name}.weight_ih_l{k}"],
+                        weights[f"{layer.name}.weight_hh_l{k}"],
+                        weights[f"{layer.name}.bias_ih_l{k}"],
+                        weights[f"{layer.name}.bias_hh_l{k}"],
+                    )
                     for k in range(layer.layers)
                 ]
                 chain.lstm(stages, skip=layer.skip)

@@ -28,7 +28,7 @@ def _exact(value: object, dtype: type[Any], ndim: int) -> bool:
 
 
 def check_audio(audio: object, channels: int, *, batch: int | None = None) -> Audio:
-    """`audio` itself, if it is C-contiguous float32 `(channels, samples)`, with `batch` in front."""
+    """`audio` itself, if C-contiguous float32 `(channels, samples)`, `batch` in front."""
     shape = f"({channels}, samples)" if batch is None else f"({batch}, {channels}, samples)"
     if not _exact(audio, np.float32, 2 if batch is None else 3):
         hint = ""
@@ -44,7 +44,7 @@ def check_audio(audio: object, channels: int, *, batch: int | None = None) -> Au
 
 
 def check_codes(codes: object, most_books: int, *, batch: int | None = None) -> Codes:
-    """`codes` itself, if it is C-contiguous uint16 `(codebooks, frames)`, with `batch` in front."""
+    """`codes` itself, if C-contiguous uint16 `(codebooks, frames)`, `batch` in front."""
     lead = "" if batch is None else f"{batch}, "
     shape = f"({lead}1 to {most_books} codebooks, frames)"
     if not _exact(codes, np.uint16, 2 if batch is None else 3):

@@ -223,9 +223,7 @@ class Codec:
         head = encoder.push(check_audio(audio, self.channels))
         return np.concatenate([head, encoder.flush()], axis=1)
 
-    def decode(
-        self, codes: Codes, samples: int | None = None, *, start: Start = "exact"
-    ) -> Audio:
+    def decode(self, codes: Codes, samples: int | None = None, *, start: Start = "exact") -> Audio:
         """Audio `(channels, samples)` of whole codes: push, then flush.
 
         `samples` cuts the last, padded hop: give the length of what was encoded.
@@ -268,6 +266,8 @@ def load(
     from hopcodec.models.registry import resolve
 
     if device != "cpu":
-        raise DeviceError(f'device: expected "cpu", got {device!r}; this build has no other')
+        raise DeviceError(f'device: expected "cpu", got "{device}"; this build has no other')
+    if not 1 <= threads <= 256:
+        raise ValueError(f"threads: expected 1 to 256, got {threads}")
     spec, weights, seeded = resolve(model)
     return Codec(spec, weights, threads=threads, seeded=seeded)

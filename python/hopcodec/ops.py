@@ -165,9 +165,7 @@ def lstm(
     if not isinstance(x, np.ndarray) or x.ndim != 2:
         raise TypeError("x: expected an array (channels, time)")
     hidden, cell = state or (np.zeros(x.shape[0], np.float32), np.zeros(x.shape[0], np.float32))
-    y, hidden, cell = _core.lstm(
-        x, weight_ih, weight_hh, bias_ih, bias_hh, hidden, cell, isa=isa
-    )
+    y, hidden, cell = _core.lstm(x, weight_ih, weight_hh, bias_ih, bias_hh, hidden, cell, isa=isa)
     return y, (hidden, cell)
 
 
@@ -232,9 +230,7 @@ def sigmoid(x: Array, *, isa: str = "") -> Array:
     return _core.sigmoid(x, isa=isa)
 
 
-def group_norm(
-    x: Array, groups: int, weight: Array, bias: Array, eps: float = 1e-5
-) -> Array:
+def group_norm(x: Array, groups: int, weight: Array, bias: Array, eps: float = 1e-5) -> Array:
     """Group normalisation, statistics in float64 over each group's channels and all of time.
 
     `x` float32 ([batch,] channels, time); `weight`, `bias` float32 (channels,).

@@ -38,9 +38,7 @@ class StreamEncoder:
     (8, 1)
     """
 
-    def __init__(
-        self, codec: Codec, core: _core.Encoder, bandwidth: float, start: Start
-    ) -> None:
+    def __init__(self, codec: Codec, core: _core.Encoder, bandwidth: float, start: Start) -> None:
         self._codec = codec
         self._core = core
         self._start: Start = start

@@ -9,7 +9,8 @@ using F = __m256;
 inline constexpr int kLanes = 8;
 inline constexpr int kRows4 = 6, kRows2 = 6, kRows1 = 6;
 inline constexpr int kWideVectors = 2;
-inline constexpr int kSingleVectors = 8;
+inline constexpr int kSingleVectors = 4;
+inline constexpr int kTogether = 2;
 
 static inline F load(const float* p) { return _mm256_loadu_ps(p); }
 static inline void store(float* p, F v) { _mm256_storeu_ps(p, v); }

@@ -10,7 +10,8 @@ inline constexpr int kLanes = 16;
 // Register blocking of the panel kernel: rows x vectors of accumulators.
 inline constexpr int kRows4 = 6, kRows2 = 8, kRows1 = 8;
 inline constexpr int kWideVectors = 4;    // vectors per row of a block
-inline constexpr int kSingleVectors = 4;  // the same for a single row
+inline constexpr int kSingleVectors = 4;  // the same for a single row,
+inline constexpr int kTogether = 2;       // of so many chains at once
 
 static inline F load(const float* p) { return _mm512_loadu_ps(p); }
 static inline void store(float* p, F v) { _mm512_storeu_ps(p, v); }

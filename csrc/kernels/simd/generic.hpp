@@ -9,6 +9,7 @@ inline constexpr int kLanes = 1;
 inline constexpr int kRows4 = 1, kRows2 = 1, kRows1 = 1;
 inline constexpr int kWideVectors = 16;
 inline constexpr int kSingleVectors = 16;
+inline constexpr int kTogether = 1;
 
 static inline F load(const float* p) { return *p; }
 static inline void store(float* p, F v) { *p = v; }

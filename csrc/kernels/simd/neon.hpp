@@ -10,7 +10,8 @@ using F = float32x4_t;
 inline constexpr int kLanes = 4;
 inline constexpr int kRows4 = 6, kRows2 = 6, kRows1 = 6;
 inline constexpr int kWideVectors = 4;
-inline constexpr int kSingleVectors = 16;
+inline constexpr int kSingleVectors = 8;
+inline constexpr int kTogether = 2;
 
 static inline F load(const float* p) { return vld1q_f32(p); }
 static inline void store(float* p, F v) { vst1q_f32(p, v); }
@@ -28,8 +29,7 @@ static inline F copy_sign(F magnitude, F sign) {
   return vbslq_f32(vdupq_n_u32(0x80000000U), sign, magnitude);
 }
 static inline F exp2_integral(F n) {
-  return vreinterpretq_f32_s32(
-      vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127)), 23));
+  return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127)), 23));
 }
 
 }  // namespace hopcodec::kernels::HOPCODEC_ISA

@@ -20,9 +20,12 @@ Array = npt.NDArray[np.float32]
 
 CLIP = "demo_en_f.flac"
 GAINS = (1.0, 0.4, 0.15)  # three loudnesses give three times the latents
-# Entries are residuals drawn towards zero: an entry equal to a residual would leave nothing for
-# the codebooks behind it.
-SHRINK = np.float32(0.7)
+AUDIBLE = 0.02  # hops whose peak is below are left out: pauses are all alike
+# Each entry is a mean of a few residuals, like the centre of a cluster. Single residuals would fit
+# their own frames perfectly and leave nothing for the codebooks behind; equal shares would make
+# entries that lie symmetrically about a latent, and ties.
+SHARES = (0.4, 0.3, 0.2, 0.1)
+STRIDES = (7919, 104_729, 15_485_863, 32_452_843)  # primes: coprime to the number of frames
 
 
 def default_weights(spec: CodecSpec) -> dict[str, Array]:
@@ -33,11 +36,10 @@ def default_weights(spec: CodecSpec) -> dict[str, Array]:
 
 def clip() -> Array:
     """The shipped speech clip, float32 (1, samples) at 24 kHz."""
-    import soundfile
+    from hopcodec.audio import read_audio
 
-    with resources.files("hopcodec").joinpath("assets", CLIP).open("rb") as file:
-        samples, _ = soundfile.read(file, dtype="float32", always_2d=True)
-    return np.ascontiguousarray(samples.T)
+    with resources.as_file(resources.files("hopcodec").joinpath("assets", CLIP)) as path:
+        return read_audio(path, 24000, 1)[0]
 
 
 def speech_codebooks(spec: CodecSpec, weights: dict[str, Array], audio: Array) -> dict[str, Array]:
@@ -50,19 +52,22 @@ def speech_codebooks(spec: CodecSpec, weights: dict[str, Array], audio: Array) -
         hop_samples=spec.hop_samples,
         max_frames=16,
     )
+    hops = audio[:, : audio.shape[1] // spec.hop_samples * spec.hop_samples]
+    audible = np.abs(hops.reshape(-1, spec.hop_samples)).max(axis=1) > AUDIBLE
     parts = []
     for gain in GAINS:
         core.reset()
-        parts.append(core.latents(np.ascontiguousarray(audio * np.float32(gain)), True))
+        parts.append(core.latents(np.ascontiguousarray(hops * np.float32(gain)), True)[:, audible])
     residual = np.concatenate(parts, axis=1)
     frames = residual.shape[1]
     tables: dict[str, Array] = {}
     for q in range(rvq.codebooks):
-        # A fixed stride through the frames that is coprime to their number, and moves with q.
-        picks = (np.arange(rvq.codebook_size) * 7919 + 101 * q) % frames
-        table = np.ascontiguousarray((residual[:, picks] * SHRINK).T)
-        codes = ops.rvq_encode(residual, table[None])
-        residual = residual - np.ascontiguousarray(table[codes[0]].T)
+        entry = np.arange(rvq.codebook_size) + 101 * q
+        table = np.zeros((rvq.codebook_size, rvq.dim), np.float32)
+        for k, (share, stride) in enumerate(zip(SHARES, STRIDES, strict=True)):
+            table += np.float32(share) * residual[:, (entry + k) * stride % frames].T
+        codes = ops.rvq_encode(np.ascontiguousarray(residual), table[None])
+        residual = residual - table[codes[0]].T
         tables[f"{rvq.name.format(q=q)}.embed"] = table
     return tables
 

@@ -55,7 +55,7 @@ class Conv1d:
 
 @dataclass(frozen=True)
 class ConvTranspose1d:
-    """`y = conv_transpose1d(activation(x)) + bias`, cut at both ends. Weight `(in, out, kernel)`."""
+    """`y = conv_transpose1d(activation(x)) + bias`, ends cut. Weight `(in, out, kernel)`."""
 
     name: str
     in_channels: int

@@ -1,0 +1,65 @@
+// The same bodies as on the CPU (math.inl.hpp) over one float per thread: the GPU's fma, division
+// and conversions round as IEEE asks, so it is meant to compute the same bits.
+#define HOPCODEC_ISA cuda
+#include "kernels/cuda/activation.hpp"
+#include "kernels/cuda/scalar.cuh"
+#include "kernels/math.inl.hpp"
+
+namespace hopcodec::kernels::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+
+template <class Op>
+__global__ void map(const float* x, float* y, std::size_t n, Op op) {
+  const std::size_t i = static_cast<std::size_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i < n) y[i] = op(x[i], i);
+}
+
+template <class Op>
+cudaError_t launch(const float* x, float* y, std::size_t n, Op op, cudaStream_t stream) {
+  if (n == 0) return cudaSuccess;
+  const auto blocks = static_cast<unsigned>((n + kThreads - 1) / kThreads);
+  map<<<blocks, kThreads, 0, stream>>>(x, y, n, op);
+  return cudaGetLastError();
+}
+
+struct Elu {
+  __device__ float operator()(float x, std::size_t) const { return cuda::elu(x); }
+};
+struct Tanh {
+  __device__ float operator()(float x, std::size_t) const { return cuda::tanh(x); }
+};
+struct Sigmoid {
+  __device__ float operator()(float x, std::size_t) const { return cuda::sigmoid(x); }
+};
+struct Snake {
+  const float* alpha;
+  const float* inverse_alpha;
+  std::size_t channels;
+  __device__ float operator()(float x, std::size_t i) const {
+    const std::size_t c = i % channels;
+    return fma(inverse_alpha[c], sin_squared(mul(alpha[c], x)), x);
+  }
+};
+
+}  // namespace
+
+cudaError_t elu(const float* x, float* y, std::size_t n, cudaStream_t stream) {
+  return launch(x, y, n, Elu{}, stream);
+}
+
+cudaError_t tanh(const float* x, float* y, std::size_t n, cudaStream_t stream) {
+  return launch(x, y, n, Tanh{}, stream);
+}
+
+cudaError_t sigmoid(const float* x, float* y, std::size_t n, cudaStream_t stream) {
+  return launch(x, y, n, Sigmoid{}, stream);
+}
+
+cudaError_t snake(const float* x, const float* alpha, const float* inverse_alpha, float* y,
+                  std::size_t rows, std::size_t channels, cudaStream_t stream) {
+  return launch(x, y, rows * channels, Snake{alpha, inverse_alpha, channels}, stream);
+}
+
+}  // namespace hopcodec::kernels::cuda

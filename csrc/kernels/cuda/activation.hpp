@@ -1,0 +1,20 @@
+// The pointwise nonlinearities on the GPU. Channels-last rows, as on the CPU; every launch goes to
+// the caller's stream, allocates nothing and waits for nothing.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+
+namespace hopcodec::kernels::cuda {
+
+// y[i] = f(x[i]), i < n; x may be y. Device pointers. Returns the launch's error.
+cudaError_t elu(const float* x, float* y, std::size_t n, cudaStream_t stream);
+cudaError_t tanh(const float* x, float* y, std::size_t n, cudaStream_t stream);
+cudaError_t sigmoid(const float* x, float* y, std::size_t n, cudaStream_t stream);
+
+// y = x + sin^2(alpha x) * inverse_alpha; alpha and its inverse hold one value per channel.
+cudaError_t snake(const float* x, const float* alpha, const float* inverse_alpha, float* y,
+                  std::size_t rows, std::size_t channels, cudaStream_t stream);
+
+}  // namespace hopcodec::kernels::cuda

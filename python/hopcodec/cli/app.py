@@ -1,0 +1,45 @@
+"""The commands under one name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hopcodec._version import __version__
+from hopcodec.cli.bench import bench
+from hopcodec.cli.console import reports_errors
+from hopcodec.cli.decode import decode
+from hopcodec.cli.demo import demo
+from hopcodec.cli.encode import encode
+from hopcodec.cli.info import info
+from hopcodec.cli.roundtrip import roundtrip
+
+app = typer.Typer(
+    name="hopcodec",
+    help="Run neural audio codecs hop by hop: exact, and faster than real time.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (demo, encode, decode, roundtrip, info, bench):
+    app.command()(reports_errors(command))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hopcodec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Options of the command as a whole."""

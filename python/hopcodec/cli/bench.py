@@ -1,0 +1,130 @@
+"""`hopcodec bench`: what this machine can do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from hopcodec.cli import options
+from hopcodec.cli.console import err, out, print_json
+
+if TYPE_CHECKING:
+    from hopcodec.bench import Directions, FileTimes
+
+
+def bench(
+    model: options.Model = None,
+    bandwidth: options.Bandwidth = 6.0,
+    threads: options.Threads = 1,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, max=3600.0, help="Length of the speech to time.")
+    ] = 10.0,
+    paced: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=86400.0,
+            metavar="SECONDS",
+            help="Also run in real time for so long, one hop per hop duration.",
+        ),
+    ] = 0.0,
+    json: options.Json = False,
+) -> None:
+    """Time the codec on this machine, on the speech that comes with the package."""
+    from hopcodec import bench as timing
+
+    codec = options.load_codec(model, threads)
+    options.check_bandwidth(codec, bandwidth)
+    audio = timing.shipped_speech(codec.sample_rate, codec.channels, seconds)
+    host = timing.machine()
+    console = err()
+    with console.status("timing ...") as status:
+
+        def progress(what: str, done: float) -> None:
+            status.update(f"timing: {what} {done:.0%}")
+
+        back_to_back = timing.bench_hops(codec, audio, bandwidth=bandwidth, progress=progress)
+        in_time = (
+            timing.bench_paced(codec, audio, bandwidth=bandwidth, seconds=paced, progress=progress)
+            if paced
+            else None
+        )
+        status.update("timing: whole file")
+        whole = timing.bench_file(codec, audio, bandwidth=bandwidth)
+    if json:
+        print_json(
+            {
+                "command": "bench",
+                "machine": asdict(host),
+                "threads": threads,
+                "model": codec.name,
+                "seeded": codec.seeded,
+                "bandwidth_kbps": bandwidth,
+                "hop_ms": timing.hop_deadline_ms(codec),
+                "back_to_back": _with_speed(back_to_back),
+                "paced": _with_speed(in_time) if in_time else None,
+                "file": {
+                    **asdict(whole),
+                    "encode_times_real_time": whole.encode_times_real_time,
+                    "decode_times_real_time": whole.decode_times_real_time,
+                },
+            }
+        )
+        return
+    console = out()
+    console.print(
+        f"{codec.name} at {bandwidth:g} kbps on {host.cpu} ({host.isa}), "
+        f"{threads} thread{'s' if threads > 1 else ''}; "
+        f"a hop lasts {timing.hop_deadline_ms(codec):.2f} ms",
+        markup=False,
+        soft_wrap=True,
+    )
+    console.print(_hop_table("hop by hop, back to back", back_to_back))
+    if in_time:
+        console.print(_hop_table("hop by hop, paced in real time", in_time))
+    console.print(_file_table(whole))
+
+
+def _with_speed(directions: Directions) -> dict[str, object]:
+    parts = {
+        "encode": directions.encode,
+        "decode": directions.decode,
+        "duplex": directions.duplex,
+    }
+    return {
+        name: {**asdict(times), "times_real_time": times.times_real_time}
+        for name, times in parts.items()
+    }
+
+
+def _hop_table(title: str, directions: Directions) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("ms per hop", style="cyan")
+    for name in ("p50", "p99", "p99.9", "max", "hops", "missed", "x real time"):
+        table.add_column(name, justify="right")
+    for name, times in (
+        ("encode", directions.encode),
+        ("decode", directions.decode),
+        ("duplex", directions.duplex),
+    ):
+        table.add_row(
+            name,
+            *(f"{ms:.3f}" for ms in (times.p50_ms, times.p99_ms, times.p999_ms, times.max_ms)),
+            str(times.hops),
+            f"[red]{times.missed}[/]" if times.missed else "0",
+            f"{times.times_real_time:.1f}",
+        )
+    return table
+
+
+def _file_table(whole: FileTimes) -> Table:
+    table = Table(title="whole file", title_justify="left", title_style="bold")
+    table.add_column(f"{whole.audio_seconds:.1f} s of speech", style="cyan")
+    table.add_column("seconds", justify="right")
+    table.add_column("x real time", justify="right")
+    table.add_row("encode", f"{whole.encode_seconds:.3f}", f"{whole.encode_times_real_time:.1f}")
+    table.add_row("decode", f"{whole.decode_seconds:.3f}", f"{whole.decode_times_real_time:.1f}")
+    return table

@@ -1,0 +1,120 @@
+"""`hopcodec info`: what a file or a codec is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hopcodec.cli import options
+from hopcodec.cli.console import clock, names_file, out, print_json, results_table
+
+if TYPE_CHECKING:
+    from hopcodec.codec import Codec
+
+_WEIGHTS = (".safetensors", ".th", ".pt", ".pth", ".bin")
+
+
+def info(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE|MODEL]",
+            help="An .ecdc file, an audio file, or a codec as for --model. Default: the built-in.",
+            show_default=False,
+        ),
+    ] = None,
+    threads: options.Threads = 1,
+    json: options.Json = False,
+) -> None:
+    """Describe an .ecdc file, an audio file, or a codec."""
+    path = Path(target) if target is not None else None
+    if path is not None and path.is_file() and path.suffix.lower() not in _WEIGHTS:
+        fields = _ecdc_fields(path) if _is_ecdc(path) else _audio_fields(path)
+    elif path is not None and not path.exists() and path.suffix and path.suffix not in _WEIGHTS:
+        fields = _audio_fields(path)  # says that there is no such file
+    else:
+        fields = _codec_fields(options.load_codec(target, threads))
+    if json:
+        print_json({"command": "info", **fields})
+        return
+    table = results_table(str(target or fields["model"]))
+    for key, value in fields.items():
+        table.add_row(key.replace("_", " "), _text(key, value))
+    out().print(table)
+
+
+def _is_ecdc(path: Path) -> bool:
+    from hopcodec.bitstream.ecdc import MAGIC
+
+    with path.open("rb") as file:
+        return path.suffix.lower() == ".ecdc" or file.read(len(MAGIC)) == MAGIC
+
+
+def _ecdc_fields(path: Path) -> dict[str, Any]:
+    from hopcodec.bitstream import EcdcReader, read_ecdc_header
+
+    with names_file(path):
+        header = read_ecdc_header(path)
+        if not header.language_model:
+            EcdcReader(path).close()  # checks that the file holds what its header says
+    size = path.stat().st_size
+    return {
+        "kind": "ecdc",
+        "model": header.model,
+        "sample_rate_hz": header.layout.sample_rate,
+        "audio_samples": header.audio_length,
+        "audio_seconds": header.seconds,
+        "codebooks": header.codebooks,
+        "frames": header.frames,
+        "language_model": header.language_model,
+        "bytes": size,
+        "bitrate_kbps": 8e-3 * size / header.seconds,
+    }
+
+
+def _audio_fields(path: Path) -> dict[str, Any]:
+    from hopcodec.audio import audio_info
+
+    found = audio_info(path)
+    return {
+        "kind": "audio",
+        "format": f"{found.format} {found.subtype}",
+        "sample_rate_hz": found.sample_rate,
+        "channels": found.channels,
+        "audio_samples": found.samples,
+        "audio_seconds": found.seconds,
+        "bytes": path.stat().st_size,
+    }
+
+
+def _codec_fields(codec: Codec) -> dict[str, Any]:
+    from hopcodec import _core
+
+    return {
+        "kind": "codec",
+        "model": codec.name,
+        "seeded": codec.seeded,
+        "sample_rate_hz": codec.sample_rate,
+        "channels": codec.channels,
+        "hop_samples": codec.hop_samples,
+        "frame_rate_hz": codec.frame_rate,
+        "latency_samples": codec.latency_samples,
+        "codebooks": codec.codebooks,
+        "codebook_size": codec.codebook_size,
+        "bandwidths_kbps": list(codec.bandwidths),
+        "isa": _core.isa(),
+    }
+
+
+def _text(key: str, value: Any) -> str:
+    if key == "audio_seconds":
+        return f"{value:.3f} ({clock(value)})"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return ", ".join(f"{item:g}" for item in value)
+    return str(value)

@@ -1,0 +1,63 @@
+"""Options that several commands share, and what they turn into."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from hopcodec.codec import Codec
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME|PATH",
+        help="Codec: a name (encodec_24khz), a folder or a weights file. Default: the built-in.",
+        show_default=False,
+    ),
+]
+Bandwidth = Annotated[
+    float, typer.Option("--bandwidth", "-b", metavar="KBPS", help="Target bitrate in kbit/s.")
+]
+Threads = Annotated[
+    int, typer.Option("--threads", min=1, max=256, help="Threads; the output is the same for any.")
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")
+]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite an existing output.")]
+Rescale = Annotated[
+    bool,
+    typer.Option("--rescale", help="Turn loud output down as a whole instead of clamping it."),
+]
+
+
+class Start(str, Enum):
+    """How a stream begins."""
+
+    exact = "exact"
+    immediate = "immediate"
+
+
+def load_codec(model: str | None, threads: int) -> Codec:
+    """Load the codec; a warning on stderr if its weights are noise."""
+    import hopcodec
+    from hopcodec.cli.console import note
+
+    codec = hopcodec.load(model, threads=threads)
+    if codec.seeded:
+        note("the weights are seeded noise until a trained model is given (--model)")
+    return codec
+
+
+def check_bandwidth(codec: Codec, bandwidth: float) -> None:
+    """Refuse a bandwidth the codec does not offer, as a usage error."""
+    if bandwidth not in codec.bandwidths:
+        offered = ", ".join(f"{value:g}" for value in codec.bandwidths)
+        raise typer.BadParameter(
+            f"{codec.name} offers {offered} kbps, not {bandwidth:g}", param_hint="--bandwidth"
+        )

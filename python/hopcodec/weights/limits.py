@@ -1,0 +1,29 @@
+"""How much of a file is believed before it is checked. No published codec comes near these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hopcodec.errors import WeightsError
+
+MAX_FILE_BYTES = 300_000_000
+MAX_HEADER_BYTES = 1_000_000  # safetensors header, pickled state dict, config.json
+MAX_TENSORS = 2000
+
+
+def read_file(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
+    """The whole of a regular file of at most `limit` bytes.
+
+    Read, not mapped: a mapped file that is cut short while in use kills the process.
+    """
+    try:
+        if not path.is_file():  # also keeps us from waiting on a pipe
+            what = "is not a regular file" if path.exists() else "does not exist"
+            raise WeightsError(f"{path}: {what}")
+        with path.open("rb") as file:
+            data = file.read(limit + 1) if path.stat().st_size <= limit else None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise WeightsError(f"{path}: cannot be read: {error}") from error
+    if data is None or len(data) > limit:
+        raise WeightsError(f"{path}: larger than the {limit} bytes allowed")
+    return data

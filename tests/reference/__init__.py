@@ -1,0 +1,1 @@
+"""The specification of every kernel: float64 numpy, one short file each."""

@@ -1,0 +1,133 @@
+"""Bad input: a clear error, nothing lost, nothing poisoned."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import hopcodec
+from hopcodec import Codec, DeviceError, WeightsError
+
+Array = npt.NDArray[np.float32]
+
+
+def hop(value: float) -> Array:
+    return np.full((1, 320), value, np.float32)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30, -1e30, 1025.0])
+def test_a_bad_sample_is_refused_and_the_stream_goes_on(
+    codec: Codec, speech: Array, bad: float
+) -> None:
+    encoder, untouched = codec.encoder(6.0), codec.encoder(6.0)
+    for stream in (encoder, untouched):
+        stream.push(np.ascontiguousarray(speech[:, :4001]))
+    chunk = speech[:, 4001:6000].copy()
+    chunk[0, 123] = bad
+    with pytest.raises(ValueError, match=re.escape("+-1024") + ".*at sample 123"):
+        encoder.push(chunk)
+    rest = np.ascontiguousarray(speech[:, 4001:9000])
+    np.testing.assert_array_equal(encoder.push(rest), untouched.push(rest))
+
+
+@pytest.mark.parametrize("value", [1024.0, -1024.0, 1e-40, -1e-40, 0.0, 1.0])
+def test_extreme_samples_stay_finite_and_leave_no_trace(
+    codec: Codec, speech: Array, value: float
+) -> None:
+    encoder, decoder = codec.encoder(24.0), codec.decoder()
+    for _ in range(20):
+        codes = encoder.push(hop(value))
+        assert codes.max(initial=0) < codec.codebook_size
+        assert np.isfinite(decoder.push(codes)).all()
+    assert np.isfinite(encoder.latents(hop(value))).all()
+    encoder.reset()
+    decoder.reset()
+    audio = np.ascontiguousarray(speech[:, 20000:28000])
+    codes = encoder.push(audio)
+    fresh = codec.encoder(24.0)
+    np.testing.assert_array_equal(codes, fresh.push(audio))
+    np.testing.assert_array_equal(decoder.push(codes), codec.decoder().push(codes))
+
+
+def test_denormals_count_as_silence(codec: Codec) -> None:
+    denormal = codec.encode(np.full((1, 6400), 1e-41, np.float32), 24.0)
+    np.testing.assert_array_equal(denormal, codec.encode(np.zeros((1, 6400), np.float32), 24.0))
+
+
+@pytest.mark.parametrize(
+    ("audio", "message"),
+    [
+        (np.zeros((1, 320)), "float64"),
+        (np.zeros((1, 320), np.int16), "int16"),
+        (np.zeros(320, np.float32), r"audio\[None, :\]"),
+        (np.zeros((2, 320), np.float32), r"\(1, samples\)"),
+        (np.zeros((1, 1, 320), np.float32), r"\(1, samples\)"),
+        (np.zeros((1, 640), np.float32)[:, ::2], "not C-contiguous"),
+        ([[0.0] * 320], "list"),
+        (None, "NoneType"),
+    ],
+)
+def test_wrong_audio_is_a_type_error(codec: Codec, audio: object, message: str) -> None:
+    encoder = codec.encoder(6.0)
+    for call in (encoder.push, encoder.latents, codec.encode):
+        with pytest.raises(TypeError, match=message):
+            call(audio)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [
+        (np.zeros((8, 2), np.int64), "int64"),
+        (np.zeros((8, 2), np.uint8), "uint8"),
+        (np.zeros(8, np.uint16), r"\(8,\)"),
+        (np.zeros((0, 2), np.uint16), "1 to 32"),
+        (np.zeros((33, 2), np.uint16), "1 to 32"),
+        (np.zeros((8, 4), np.uint16)[:, ::2], "not C-contiguous"),
+        ([[1]], "list"),
+    ],
+)
+def test_wrong_codes_are_a_type_error(codec: Codec, codes: object, message: str) -> None:
+    for call in (codec.decoder().push, codec.decode):
+        with pytest.raises(TypeError, match=message):
+            call(codes)  # type: ignore[operator]
+
+
+def test_a_code_out_of_range_leaves_the_decoder_alone(codec: Codec, speech: Array) -> None:
+    codes = codec.encode(np.ascontiguousarray(speech[:, :9600]), 6.0)
+    decoder, untouched = codec.decoder(), codec.decoder()
+    bad = codes.copy()
+    bad[5, 17] = 1024
+    with pytest.raises(ValueError, match="frame 17"):
+        decoder.push(bad)
+    np.testing.assert_array_equal(decoder.push(codes), untouched.push(codes))
+
+
+def test_every_code_in_every_book_decodes(codec: Codec) -> None:
+    codes = np.stack([np.roll(np.arange(1024), 7 * q) for q in range(32)]).astype(np.uint16)
+    assert np.isfinite(codec.decode(codes)).all()
+
+
+@pytest.mark.parametrize("bandwidth", [0, -1.5, 1.4, 48.0, float("nan"), "6", None])
+def test_a_bandwidth_that_is_not_offered(codec: Codec, bandwidth: object) -> None:
+    with pytest.raises(ValueError, match=r"expected one of 1.5, 3, 6, 12, 24 kbps, got"):
+        codec.encoder(bandwidth)  # type: ignore[arg-type]
+
+
+def test_other_wrong_arguments(codec: Codec) -> None:
+    with pytest.raises(ValueError, match='"exact" or "immediate"'):
+        codec.encoder(start="soon")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="max_frames_per_push: expected 1 to 4096, got 0"):
+        codec.encoder(max_frames_per_push=0)
+    with pytest.raises(ValueError, match="threads: expected 1 to 256, got 0"):
+        hopcodec.load(threads=0)
+    with pytest.raises(DeviceError, match='got "tpu"'):
+        hopcodec.load(device="tpu")
+    with pytest.raises(WeightsError, match="encodec_24khz"):
+        hopcodec.load("no_such_model")
+    with pytest.raises(ValueError, match="samples: expected 0 to 640"):
+        codec.decode(np.zeros((8, 2), np.uint16), samples=641)
+    with pytest.raises(ValueError, match="codebooks: expected 1 to 32"):
+        codec.bandwidth_for(33)
