@@ -125,9 +125,35 @@ def test_other_wrong_arguments(codec: Codec) -> None:
         hopcodec.load(threads=0)
     with pytest.raises(DeviceError, match='got "tpu"'):
         hopcodec.load(device="tpu")
+    with pytest.raises(DeviceError, match="cuda"):
+        codec.streams(2, device="cuda")
     with pytest.raises(WeightsError, match="encodec_24khz"):
         hopcodec.load("no_such_model")
     with pytest.raises(ValueError, match="samples: expected 0 to 640"):
         codec.decode(np.zeros((8, 2), np.uint16), samples=641)
     with pytest.raises(ValueError, match="codebooks: expected 1 to 32"):
         codec.bandwidth_for(33)
+
+
+def test_results_into_the_callers_arrays(codec: Codec, speech: Array) -> None:
+    audio = np.ascontiguousarray(speech[:, 20000:26400])
+    expected = codec.encoder(6.0).push(audio)
+    codes = np.full((8, 25), 7, np.uint16)
+    given = codec.encoder(6.0).push(audio, out=codes)
+    assert given.base is not None
+    assert np.shares_memory(given, codes)
+    np.testing.assert_array_equal(given, expected)
+    assert (codes[:, 20:] == 7).all()
+
+    sound = np.full((1, 7000), 7, np.float32)
+    view = codec.decoder().push(expected, out=sound)
+    assert np.shares_memory(view, sound)
+    np.testing.assert_array_equal(view, codec.decoder().push(expected))
+    assert (sound[:, 6400:] == 7).all()
+
+    encoder = codec.encoder(6.0)
+    with pytest.raises(ValueError, match=r"out: expected shape \(8, at least 20\), got \(8, 19\)"):
+        encoder.push(audio, out=np.zeros((8, 19), np.uint16))
+    with pytest.raises(TypeError, match="out: expected"):
+        encoder.push(audio, out=np.zeros((8, 20), np.int32))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(encoder.push(audio), expected)

@@ -36,6 +36,7 @@ void require_ok(const Outcome& outcome) {
       raise("StreamError",
             "the stream was flushed: expected reset() before the next push or flush");
     case Status::kBusy:
+    case Status::kNoRoom:  // sized from a state that another thread has since changed
       raise("StreamError",
             "the session is in use by another thread: expected one thread per session");
     case Status::kBadSample:
@@ -90,47 +91,81 @@ py::array_t<T, py::array::c_style> cut(const py::array_t<T, py::array::c_style>&
 
 // --- one stream ---------------------------------------------------------------------------------
 
-Codes encode_one(Encoder& encoder, const Floats* audio, int n_q, bool last,
-                 std::vector<float>* latents = nullptr) {
+// Room for `columns` columns in each row of a caller's array, or a new array of exactly that size.
+template <class Array>
+Array room_for(const char* name, const py::object& out, py::ssize_t rows, std::int64_t columns) {
+  if (out.is_none()) return Array({rows, static_cast<py::ssize_t>(columns)});
+  if (!Array::check_(out)) {
+    throw py::type_error(std::string(name) +
+                         ": expected a C-contiguous array of the result's dtype");
+  }
+  auto array = py::reinterpret_borrow<Array>(out);
+  if (array.ndim() != 2 || array.shape(0) != rows || array.shape(1) < columns) {
+    throw py::value_error(std::string(name) + ": expected shape (" + std::to_string(rows) +
+                          ", at least " + std::to_string(columns) + "), got " + shape_text(array));
+  }
+  return array;
+}
+
+// The result: a new array cut to size, or the first columns of the caller's (a view, no copy).
+template <class T>
+py::array_t<T> written(const py::array_t<T, py::array::c_style>& array, const py::object& out,
+                       std::int64_t columns) {
+  if (out.is_none()) return cut(array, static_cast<py::ssize_t>(columns));
+  const auto used = py::slice(0, static_cast<py::ssize_t>(columns), 1);
+  return py::object(array[py::make_tuple(py::ellipsis(), used)]);
+}
+
+// `audio` null: flush.
+py::array_t<std::uint16_t> encode_one(Encoder& encoder, const Floats* audio, int n_q,
+                                      const py::object& out,
+                                      std::vector<float>* latents = nullptr) {
   expect_books(n_q, encoder.codebooks());
-  const py::ssize_t samples = audio != nullptr ? audio->shape(1) : 0;
+  const bool last = audio == nullptr;
+  const py::ssize_t samples = last ? 0 : audio->shape(1);
   const std::int64_t most = std::max<std::int64_t>(encoder.most_frames(0, samples, last), 0);
-  Codes codes({py::ssize_t{n_q}, static_cast<py::ssize_t>(most)});
+  Codes codes = room_for<Codes>("out", out, n_q, most);
+  const py::ssize_t room = codes.shape(1);
   if (latents != nullptr) latents->resize(static_cast<std::size_t>(most * encoder.latent_dim()));
-  EncodeItem item{0,
-                  audio != nullptr ? audio->data() : nullptr,
-                  samples,
-                  samples,
-                  codes.mutable_data(),
-                  most,
-                  1,
-                  latents != nullptr ? latents->data() : nullptr,
-                  0};
+  EncodeItem item{.stream = 0,
+                  .audio = last ? nullptr : audio->data(),
+                  .channel_step = samples,
+                  .samples = samples,
+                  .codes = codes.mutable_data(),
+                  .book_step = room,
+                  .frame_step = 1,
+                  .latents = latents != nullptr ? latents->data() : nullptr,
+                  .frames = 0,
+                  .capacity = most};
   Outcome outcome;
   {
     const py::gil_scoped_release release;
     outcome = last ? encoder.flush(&item, 1, n_q) : encoder.push(&item, 1, n_q);
   }
   require_ok(outcome);
-  if (latents != nullptr)
+  if (latents != nullptr) {
     latents->resize(static_cast<std::size_t>(item.frames * encoder.latent_dim()));
-  return cut(codes, item.frames);
+  }
+  return written(codes, out, item.frames);
 }
 
-Codes encoder_push(Encoder& encoder, const Floats& audio, int n_q) {
+py::array_t<std::uint16_t> encoder_push(Encoder& encoder, const Floats& audio, int n_q,
+                                        const py::object& out) {
   expect_shape("audio", audio, {encoder.channels(), -1});
-  return encode_one(encoder, &audio, n_q, false);
+  return encode_one(encoder, &audio, n_q, out);
 }
 
-Codes encoder_flush(Encoder& encoder, int n_q) { return encode_one(encoder, nullptr, n_q, true); }
+py::array_t<std::uint16_t> encoder_flush(Encoder& encoder, int n_q) {
+  return encode_one(encoder, nullptr, n_q, py::none());
+}
 
 // (dim, frames) latents before quantisation, for a push and (with `last`) the flush after it.
 Floats encoder_latents(Encoder& encoder, const Floats& audio, bool last) {
   expect_shape("audio", audio, {encoder.channels(), -1});
   std::vector<float> rows;
   std::vector<float> tail;
-  encode_one(encoder, &audio, 1, false, &rows);
-  if (last) encode_one(encoder, nullptr, 1, true, &tail);
+  encode_one(encoder, &audio, 1, py::none(), &rows);
+  if (last) encode_one(encoder, nullptr, 1, py::none(), &tail);
   rows.insert(rows.end(), tail.begin(), tail.end());
   const py::ssize_t dim = encoder.latent_dim();
   const py::ssize_t frames = static_cast<py::ssize_t>(rows.size()) / dim;
@@ -143,36 +178,41 @@ Floats encoder_latents(Encoder& encoder, const Floats& audio, bool last) {
   return latents;
 }
 
-Floats decode_one(Decoder& decoder, const Codes* codes, bool last) {
-  const py::ssize_t n_q = codes != nullptr ? codes->shape(0) : 0;
-  const py::ssize_t frames = codes != nullptr ? codes->shape(1) : 0;
+// `codes` null: flush.
+py::array_t<float> decode_one(Decoder& decoder, const Codes* codes, const py::object& out) {
+  const bool last = codes == nullptr;
+  const py::ssize_t n_q = last ? 0 : codes->shape(0);
+  const py::ssize_t frames = last ? 0 : codes->shape(1);
   const std::int64_t most = std::max<std::int64_t>(decoder.most_samples(0, frames), 0);
-  Floats audio({py::ssize_t{decoder.channels()}, static_cast<py::ssize_t>(most)});
-  DecodeItem item{0,
-                  codes != nullptr ? codes->data() : nullptr,
-                  frames,
-                  1,
-                  static_cast<int>(n_q),
-                  frames,
-                  audio.mutable_data(),
-                  most,
-                  0};
+  Floats audio = room_for<Floats>("out", out, decoder.channels(), most);
+  DecodeItem item{.stream = 0,
+                  .codes = last ? nullptr : codes->data(),
+                  .book_step = frames,
+                  .frame_step = 1,
+                  .n_q = static_cast<int>(n_q),
+                  .frames = frames,
+                  .audio = audio.mutable_data(),
+                  .channel_step = audio.shape(1),
+                  .samples = 0,
+                  .capacity = most};
   Outcome outcome;
   {
     const py::gil_scoped_release release;
     outcome = last ? decoder.flush(&item, 1) : decoder.push(&item, 1);
   }
   require_ok(outcome);
-  return cut(audio, item.samples);
+  return written(audio, out, item.samples);
 }
 
-Floats decoder_push(Decoder& decoder, const Codes& codes) {
+py::array_t<float> decoder_push(Decoder& decoder, const Codes& codes, const py::object& out) {
   expect_shape("codes", codes, {-1, -1});
   expect_books(static_cast<int>(codes.shape(0)), decoder.codebooks());
-  return decode_one(decoder, &codes, false);
+  return decode_one(decoder, &codes, out);
 }
 
-Floats decoder_flush(Decoder& decoder) { return decode_one(decoder, nullptr, true); }
+py::array_t<float> decoder_flush(Decoder& decoder) {
+  return decode_one(decoder, nullptr, py::none());
+}
 
 // --- many streams -------------------------------------------------------------------------------
 
@@ -194,7 +234,8 @@ py::typing::Tuple<Codes, Counts> encode_many(Encoder& encoder, const Ints& strea
   std::vector<EncodeItem> items;
   for (py::ssize_t i = 0; i < n; ++i) {
     items.push_back({streams.data()[i], last ? nullptr : data + i * encoder.channels() * samples,
-                     samples, samples, codes.mutable_data() + i * n_q * most, most, 1, nullptr, 0});
+                     samples, samples, codes.mutable_data() + i * n_q * most, most, 1, nullptr, 0,
+                     most});
   }
   Outcome outcome;
   {
@@ -239,7 +280,7 @@ py::typing::Tuple<Floats, Counts> decode_many(Decoder& decoder, const Ints& stre
   for (py::ssize_t i = 0; i < n; ++i) {
     items.push_back({streams.data()[i], last ? nullptr : data + i * n_q * frames, frames, 1,
                      static_cast<int>(n_q), frames, audio.mutable_data() + i * channels * most,
-                     most, 0});
+                     most, 0, most});
   }
   Outcome outcome;
   {
@@ -259,7 +300,7 @@ py::typing::Tuple<Floats, Counts> decode_many(Decoder& decoder, const Ints& stre
 py::bytes snapshot(const graph::Session& session, int stream) {
   expect_stream(session, stream);
   std::string blob(session.snapshot_bytes(), '\0');
-  session.snapshot(stream, reinterpret_cast<std::byte*>(blob.data()));
+  require_ok({session.snapshot(stream, reinterpret_cast<std::byte*>(blob.data()))});
   return py::bytes(blob);
 }
 
@@ -267,7 +308,8 @@ void restore(graph::Session& session, const py::bytes& blob, int stream) {
   expect_stream(session, stream);
   const auto view = static_cast<std::string_view>(blob);
   try {
-    session.restore(stream, reinterpret_cast<const std::byte*>(view.data()), view.size());
+    require_ok(
+        {session.restore(stream, reinterpret_cast<const std::byte*>(view.data()), view.size())});
   } catch (const graph::SnapshotError& error) {
     raise("StreamError", error.what());
   }
@@ -279,7 +321,7 @@ void bind_common(py::class_<S, Extra...>& c) {
        "reset",
        [](S& s, int stream) {
          expect_stream(s, stream);
-         s.reset(stream);
+         require_ok({s.reset(stream)});
        },
        py::arg("stream") = 0)
       .def(
@@ -317,13 +359,14 @@ py::class_<S> bind_session(py::module_& m, const char* name) {
 
 void bind_sessions(py::module_& m) {
   bind_session<Encoder>(m, "Encoder")
-      .def("push", &encoder_push, py::arg("audio").noconvert(), py::arg("codebooks"))
+      .def("push", &encoder_push, py::arg("audio").noconvert(), py::arg("codebooks"),
+           py::arg("out") = py::none())
       .def("flush", &encoder_flush, py::arg("codebooks"))
       .def("latents", &encoder_latents, py::arg("audio").noconvert(), py::arg("last"))
       .def("push_many", &encode_many, py::arg("streams").noconvert(), py::arg("audio"),
            py::arg("codebooks"));
   bind_session<Decoder>(m, "Decoder")
-      .def("push", &decoder_push, py::arg("codes").noconvert())
+      .def("push", &decoder_push, py::arg("codes").noconvert(), py::arg("out") = py::none())
       .def("flush", &decoder_flush)
       .def("push_many", &decode_many, py::arg("streams").noconvert(), py::arg("codes"));
 }

@@ -31,6 +31,9 @@ Outcome Decoder::check(const DecodeItem* items, int count) const noexcept {
   for (int i = 0; i < count; ++i) {
     const DecodeItem& item = items[i];
     if (header(item.stream).finished != 0) return {Status::kFinished, i, 0};
+    if (item.capacity - item.samples < most_samples(item.stream, item.frames)) {
+      return {Status::kNoRoom, i, 0};
+    }
     for (int q = 0; q < item.n_q; ++q) {
       for (std::int64_t f = 0; f < item.frames; ++f) {
         if (item.codes[q * item.book_step + f * item.frame_step] >= rvq_.weights().size) {
@@ -102,9 +105,9 @@ Outcome Decoder::push(DecodeItem* items, int count) noexcept {
 Outcome Decoder::flush(DecodeItem* items, int count) noexcept {
   const Use use(busy_);
   if (!use.ours()) return {Status::kBusy, 0, 0};
-  for (int i = 0; i < count; ++i) {
-    if (header(items[i].stream).finished != 0) return {Status::kFinished, i, 0};
-  }
+  for (int i = 0; i < count; ++i) items[i].frames = 0;
+  const Outcome outcome = check(items, count);
+  if (outcome.status != Status::kOk) return outcome;
   const base::FlushDenormals flush;
   for (int first = 0; first < count; first += kTile) {
     DecodeItem* part = items + first;

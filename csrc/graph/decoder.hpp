@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "graph/session.hpp"
@@ -19,7 +20,10 @@ struct DecodeItem {
   std::int64_t frames;
   float* audio;
   std::ptrdiff_t channel_step;
-  std::int64_t samples;  // result
+  std::int64_t samples;  // result: written behind those already there, so begin with 0
+  // Samples per channel that fit; a push that could give more is refused. By default the caller
+  // vouches for it.
+  std::int64_t capacity = std::numeric_limits<std::int64_t>::max();
 };
 
 class Decoder : public Session {

@@ -38,10 +38,13 @@ std::int64_t Encoder::most_frames(int stream, std::int64_t samples, bool last) c
   return (last ? (taken + hop_ - 1) / hop_ : taken / hop_) - h.emitted;
 }
 
-Outcome Encoder::check(const EncodeItem* items, int count) const noexcept {
+Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noexcept {
   for (int i = 0; i < count; ++i) {
     const EncodeItem& item = items[i];
     if (header(item.stream).finished != 0) return {Status::kFinished, i, 0};
+    if (item.capacity - item.frames < most_frames(item.stream, item.samples, last)) {
+      return {Status::kNoRoom, i, 0};
+    }
     for (int c = 0; c < channels_; ++c) {
       const float* x = item.audio + c * item.channel_step;
       for (std::int64_t n = 0; n < item.samples; ++n) {
@@ -129,7 +132,7 @@ void Encoder::push_tile(EncodeItem* items, int count, int n_q) noexcept {
 Outcome Encoder::push(EncodeItem* items, int count, int n_q) noexcept {
   const Use use(busy_);
   if (!use.ours()) return {Status::kBusy, 0, 0};
-  const Outcome outcome = check(items, count);
+  const Outcome outcome = check(items, count, /*last=*/false);
   if (outcome.status != Status::kOk) return outcome;
   const base::FlushDenormals flush;
   for (int first = 0; first < count; first += kTile) {
@@ -141,9 +144,9 @@ Outcome Encoder::push(EncodeItem* items, int count, int n_q) noexcept {
 Outcome Encoder::flush(EncodeItem* items, int count, int n_q) noexcept {
   const Use use(busy_);
   if (!use.ours()) return {Status::kBusy, 0, 0};
-  for (int i = 0; i < count; ++i) {
-    if (header(items[i].stream).finished != 0) return {Status::kFinished, i, 0};
-  }
+  for (int i = 0; i < count; ++i) items[i].samples = 0;
+  const Outcome outcome = check(items, count, /*last=*/true);
+  if (outcome.status != Status::kOk) return outcome;
   const base::FlushDenormals flush;
   for (int first = 0; first < count; first += kTile) {
     EncodeItem* part = items + first;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "graph/session.hpp"
@@ -21,7 +22,9 @@ struct EncodeItem {
   std::ptrdiff_t book_step;
   std::ptrdiff_t frame_step;
   float* latents;
-  std::int64_t frames;  // result
+  std::int64_t frames;  // result: written behind those already there, so begin with 0
+  // Frames that fit; a push that could give more is refused. By default the caller vouches for it.
+  std::int64_t capacity = std::numeric_limits<std::int64_t>::max();
 };
 
 class Encoder : public Session {
@@ -52,7 +55,7 @@ class Encoder : public Session {
     return layers::state_as<Header>(state(stream), own_state_at_);
   }
   float* pending(int stream) const noexcept;
-  Outcome check(const EncodeItem* items, int count) const noexcept;
+  Outcome check(const EncodeItem* items, int count, bool last) const noexcept;
   void push_tile(EncodeItem* items, int count, int n_q) noexcept;
   void step(EncodeItem* items, int count, const int* rows_in, int n_q, bool last) noexcept;
 

@@ -54,10 +54,17 @@ Session::Session(const std::vector<layers::LayerWeights>& weights, const Session
           base::make_floats(plan_.scratch.floats() * static_cast<std::size_t>(tile_capacity()))) {
   if (chain_.empty()) throw std::invalid_argument("session: expected at least one layer, got none");
   options_.fingerprint ^= options.zero_start ? 0x5a65726fULL : 0;
-  for (int s = 0; s < options_.streams; ++s) reset(s);
+  for (int s = 0; s < options_.streams; ++s) start(s);
 }
 
-void Session::reset(int stream) noexcept {
+Status Session::reset(int stream) noexcept {
+  const Use use(busy_);
+  if (!use.ours()) return Status::kBusy;
+  start(stream);
+  return Status::kOk;
+}
+
+void Session::start(int stream) noexcept {
   float* block = state(stream);
   std::memset(block, 0, state_bytes());
   chain_.reset(block);
@@ -74,15 +81,18 @@ layers::Tile Session::tile(const int* streams, int count, bool last) const noexc
 
 std::size_t Session::snapshot_bytes() const { return sizeof(SnapshotHeader) + state_bytes(); }
 
-void Session::snapshot(int stream, std::byte* to) const noexcept {
+Status Session::snapshot(int stream, std::byte* to) const noexcept {
+  const Use use(busy_);
+  if (!use.ours()) return Status::kBusy;
   std::byte* body = to + sizeof(SnapshotHeader);
   std::memcpy(body, state(stream), state_bytes());
   SnapshotHeader header{{}, options_.fingerprint, state_bytes(), checksum(body, state_bytes())};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   std::memcpy(to, &header, sizeof header);
+  return Status::kOk;
 }
 
-void Session::restore(int stream, const std::byte* from, std::size_t bytes) {
+Status Session::restore(int stream, const std::byte* from, std::size_t bytes) {
   if (bytes != snapshot_bytes()) {
     throw SnapshotError("snapshot: expected " + std::to_string(snapshot_bytes()) + " bytes, got " +
                         std::to_string(bytes));
@@ -100,7 +110,10 @@ void Session::restore(int stream, const std::byte* from, std::size_t bytes) {
   if (header.checksum != checksum(body, state_bytes())) {
     throw SnapshotError("snapshot: the checksum does not match: the bytes are damaged");
   }
+  const Use use(busy_);
+  if (!use.ours()) return Status::kBusy;
   std::memcpy(state(stream), body, state_bytes());
+  return Status::kOk;
 }
 
 }  // namespace hopcodec::graph

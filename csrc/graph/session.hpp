@@ -20,7 +20,7 @@ struct SessionOptions {
   std::uint64_t fingerprint = 0;  // of the weights: a snapshot only fits the same ones
 };
 
-enum class Status { kOk, kFinished, kBadSample, kBadCode, kBusy };
+enum class Status { kOk, kFinished, kBadSample, kBadCode, kBusy, kNoRoom };
 
 // The outcome of a push: nothing has changed unless it is kOk.
 struct Outcome {
@@ -48,11 +48,13 @@ class Session {
     return plan_.scratch.floats() * sizeof(float) * static_cast<std::size_t>(tile_capacity());
   }
 
-  void reset(int stream) noexcept;
+  // kOk, or kBusy while another thread is inside the session.
+  Status reset(int stream) noexcept;
 
   std::size_t snapshot_bytes() const;
-  void snapshot(int stream, std::byte* to) const noexcept;
-  void restore(int stream, const std::byte* from, std::size_t bytes);
+  Status snapshot(int stream, std::byte* to) const noexcept;
+  // Throws SnapshotError; the stream is then as it was.
+  Status restore(int stream, const std::byte* from, std::size_t bytes);
 
  protected:
   struct Plans {
@@ -70,6 +72,7 @@ class Session {
   int tile_capacity() const {
     return options_.streams < layers::kTile ? options_.streams : layers::kTile;
   }
+  void start(int stream) noexcept;
   float* state(int stream) const noexcept {
     return states_.get() + static_cast<std::size_t>(stream) * plan_.state.floats();
   }
@@ -103,7 +106,7 @@ class Session {
   std::size_t outlet_at_;  // what the chain emits, in the scratch
   base::FloatBuffer states_;
   base::FloatBuffer scratch_;
-  std::atomic<bool> busy_{false};
+  mutable std::atomic<bool> busy_{false};
 };
 
 }  // namespace hopcodec::graph

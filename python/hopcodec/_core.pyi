@@ -113,6 +113,7 @@ class Encoder:
         self,
         audio: numpy.typing.NDArray[numpy.float32],
         codebooks: typing.SupportsInt | typing.SupportsIndex,
+        out: typing.Any = None,
     ) -> numpy.typing.NDArray[numpy.uint16]: ...
     def push_many(
         self,
@@ -150,7 +151,7 @@ class Decoder:
     ) -> None: ...
     def flush(self) -> numpy.typing.NDArray[numpy.float32]: ...
     def push(
-        self, codes: numpy.typing.NDArray[numpy.uint16]
+        self, codes: numpy.typing.NDArray[numpy.uint16], out: typing.Any = None
     ) -> numpy.typing.NDArray[numpy.float32]: ...
     def push_many(
         self, streams: numpy.typing.NDArray[numpy.int32], codes: typing.Any

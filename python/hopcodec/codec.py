@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from hopcodec import _core
 from hopcodec._build import build_layers, build_quantizer
 from hopcodec._check import Audio, Codes, check_audio, check_codes
+from hopcodec.errors import DeviceError
 from hopcodec.models.spec import CodecSpec
 from hopcodec.streaming import Start, StreamDecoder, StreamEncoder, Streams, zero_start
 
@@ -100,7 +102,7 @@ class Codec:
         """Bandwidths on offer, kilobits per second."""
         return self.spec.bandwidths
 
-    @property
+    @cached_property
     def latency_samples(self) -> int:
         """Algorithmic latency, microphone to speaker: one hop and the look-ahead of both sides.
 
@@ -185,8 +187,10 @@ class Codec:
         bandwidth: float = DEFAULT_BANDWIDTH,
         start: Start = "exact",
         max_frames_per_push: int = 1,
+        device: str = "cpu",
     ) -> Streams:
-        """`n` independent duplex streams that step together."""
+        """`n` independent duplex streams that step together; `device` as for `hopcodec.load`."""
+        check_device(device)
         zero = zero_start(start)
         encoder = _core.Encoder(
             self._encoder_layers,
@@ -240,6 +244,12 @@ class Codec:
         return np.ascontiguousarray(audio[:, :samples])
 
 
+def check_device(device: str) -> None:
+    """DeviceError for a device that this build does not drive."""
+    if device != "cpu":
+        raise DeviceError(f'device: expected "cpu", got "{device}"; this build has no other')
+
+
 def load(
     model: str | os.PathLike[str] | None = None, *, device: str = "cpu", threads: int = 1
 ) -> Codec:
@@ -262,11 +272,9 @@ def load(
     DeviceError
         The device is not available.
     """
-    from hopcodec.errors import DeviceError
     from hopcodec.models.registry import resolve
 
-    if device != "cpu":
-        raise DeviceError(f'device: expected "cpu", got "{device}"; this build has no other')
+    check_device(device)
     if not 1 <= threads <= 256:
         raise ValueError(f"threads: expected 1 to 256, got {threads}")
     spec, weights, seeded = resolve(model)

@@ -69,13 +69,16 @@ class StreamEncoder:
         """Samples a code depends on beyond its own hop, once the stream has started."""
         return round(self._core.lookahead_samples)
 
-    def push(self, audio: Audio) -> Codes:
+    def push(self, audio: Audio, *, out: Codes | None = None) -> Codes:
         """Take any number of samples, give the frames they complete.
 
         Parameters
         ----------
         audio : float32 (channels, samples)
             Samples >= 0, finite, full scale at 1.
+        out : uint16 (codebooks, room), optional
+            Where to write, with room for every hop that is complete but not yet given. The result
+            is then a view of its first columns.
 
         Returns
         -------
@@ -91,7 +94,7 @@ class StreamEncoder:
         StreamError
             The stream was flushed, or another thread is using it.
         """
-        return self._core.push(check_audio(audio, self._codec.channels), self._codebooks)
+        return self._core.push(check_audio(audio, self._codec.channels), self._codebooks, out)
 
     def flush(self) -> Codes:
         """End the stream: give the remaining frames, `(codebooks, frames)`.
@@ -146,13 +149,16 @@ class StreamDecoder:
         """Samples of codes that an output depends on beyond its own frame."""
         return round(self._core.lookahead_samples)
 
-    def push(self, codes: Codes) -> Audio:
+    def push(self, codes: Codes, *, out: Audio | None = None) -> Audio:
         """Take any number of frames, give the audio they complete.
 
         Parameters
         ----------
         codes : uint16 (codebooks, frames)
             Any number of codebooks from 1; it may change from push to push.
+        out : float32 (channels, room), optional
+            Where to write, with room for every hop that is complete but not yet given. The result
+            is then a view of its first columns.
 
         Returns
         -------
@@ -168,7 +174,7 @@ class StreamDecoder:
         StreamError
             The stream was flushed, or another thread is using it.
         """
-        return self._core.push(check_codes(codes, self._codec.codebooks))
+        return self._core.push(check_codes(codes, self._codec.codebooks), out)
 
     def flush(self) -> Audio:
         """End the stream: give the remaining audio. `reset` must follow before a new push."""

@@ -5,14 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HOPCODEC_SANITIZER_ALLOCATOR 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HOPCODEC_SANITIZER_ALLOCATOR 1
-#endif
-#endif
-
 namespace hopcodec::test {
 namespace {
 
@@ -45,7 +37,7 @@ long AllocationCounter::frees() const noexcept { return frees_seen; }
 
 }  // namespace hopcodec::test
 
-#if defined(HOPCODEC_SANITIZER_ALLOCATOR)
+#if defined(HOPCODEC_ASAN) || defined(HOPCODEC_TSAN)
 
 // The sanitizer owns malloc, and offers hooks on it.
 extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void*,

@@ -53,15 +53,17 @@ void check_the_counter_counts() {
   expect_counted("malloc", [] { std::free(look(std::malloc(5))); });
   expect_counted("calloc", [] { std::free(look(std::calloc(5, 5))); });
   expect_counted("realloc", [] { std::free(look(std::realloc(look(std::malloc(5)), 50000))); });
-  expect_counted("aligned_alloc", [] { std::free(look(std::aligned_alloc(64, 128))); });
-  expect_counted("posix_memalign", [] {
-    void* p = nullptr;
-    CHECK(posix_memalign(&p, 64, 100) == 0);
-    std::free(look(p));
-  });
   expect_counted("vector", [] { look(std::vector<int>(100).data()); });
   expect_counted("another thread",
                  [] { std::thread([] { std::free(look(std::malloc(5))); }).join(); });
+  if constexpr (kSeesAlignedAlloc) {
+    expect_counted("aligned_alloc", [] { std::free(look(std::aligned_alloc(64, 128))); });
+    expect_counted("posix_memalign", [] {
+      void* p = nullptr;
+      CHECK(posix_memalign(&p, 64, 100) == 0);
+      std::free(look(p));
+    });
+  }
   const AllocationCounter counter;
   CHECK(counter.allocations() == 0);
   CHECK(counter.frees() == 0);
@@ -296,7 +298,9 @@ void check_racing_pushes(const CodecSpec& codec, int threads) {
   for (std::thread& caller : callers) caller.join();
   CHECK(accepted > 0);
   CHECK(accepted + refused == kCallers * kPushes, accepted.load(), refused.load());
-  for (int i = 0; i < accepted; ++i) CHECK(push(calm) == Status::kOk);
+  int repeated = 0;
+  while (repeated < accepted && push(calm) == Status::kOk) ++repeated;
+  CHECK(repeated == accepted, repeated, accepted.load());
   std::vector<std::byte> a(raced.snapshot_bytes());
   std::vector<std::byte> b(calm.snapshot_bytes());
   raced.snapshot(0, a.data());
@@ -315,6 +319,7 @@ int main() {
     const CodecSpec codec = CodecMaker(family, 5).make({2, 5}, 16, 2);
     for (const int threads : {1, 3}) {
       for (const bool zero_start : {false, true}) {
+        if (kSanitized && threads > 1) continue;  // helpers may start, and allocate, at any time
         check_encoder_does_not_allocate(codec, threads, zero_start);
         check_decoder_does_not_allocate(codec, threads, zero_start);
       }
