@@ -17,7 +17,7 @@ OWN, OTHER, REWRITTEN, INK, DEADLINE = "#d9480f", "#35587c", "#7f9cb8", "#212529
 
 
 def color_of(name: str, peer: dict[str, Any]) -> str:
-    if name == "hopcodec":
+    if name.startswith("hopcodec"):
         return OWN
     return REWRITTEN if "rewritten" in peer["about"] else OTHER
 
@@ -67,7 +67,7 @@ def draw(result: dict[str, Any], mode: str, output: Path) -> None:
     )
     axes.set_yticks(range(len(peers)), [peer["about"] for _, peer in peers])
     for tick, (name, _) in zip(axes.get_yticklabels(), peers, strict=True):
-        if name == "hopcodec":
+        if name.startswith("hopcodec"):
             tick.set(weight="bold", color=OWN)
     axes.set_xscale("log")
     fastest = min(peer[mode]["p50_ms"] for _, peer in peers)

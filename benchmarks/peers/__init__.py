@@ -41,7 +41,8 @@ class Materials:
 def _hopcodec(name: str, m: Materials, frames: int) -> Peer:
     from peers.hopcodec_stream import HopcodecStream
 
-    return HopcodecStream(name, m.model_file(), m.bandwidth, frames)
+    precision = "bf16" if name.endswith("-bf16") else "fp32"
+    return HopcodecStream(name, m.model_file(), m.bandwidth, frames, precision)
 
 
 def _transformers(name: str, m: Materials, frames: int) -> Peer:
@@ -92,6 +93,7 @@ class Entry:
 # best. Without the word, the graph is the published model with state added.
 PEERS: dict[str, Entry] = {
     "hopcodec": Entry(_hopcodec, "fp32", True, "hopcodec fp32"),
+    "hopcodec-bf16": Entry(_hopcodec, "bf16", False, "hopcodec bf16 weights"),
     "transformers": Entry(_transformers, "fp32", False, "transformers eager, stateless"),
     "torch": Entry(_torch, "fp32", True, "torch eager"),
     "torch-matmul": Entry(_torch, "fp32", True, "torch eager, rewritten"),

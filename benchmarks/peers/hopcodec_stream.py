@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -15,9 +16,16 @@ class HopcodecStream:
 
     codes_dtype = np.uint16
 
-    def __init__(self, name: str, model: Path, bandwidth: float, frames: int = 1) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: Path,
+        bandwidth: float,
+        frames: int = 1,
+        precision: Literal["fp32", "bf16"] = "fp32",
+    ) -> None:
         self.name = name
-        codec = hopcodec.load(model, threads=1)
+        codec = hopcodec.load(model, threads=1, precision=precision)
         self._encoder = codec.encoder(
             bandwidth=bandwidth, start="immediate", max_frames_per_push=frames
         )

@@ -18,6 +18,12 @@ std::uint64_t mix(std::uint64_t hash, std::initializer_list<int> numbers) {
   return hash;
 }
 
+layers::Storage parse_precision(const std::string& name) {
+  if (name == "fp32") return layers::Storage::kFloat32;
+  if (name == "bf16") return layers::Storage::kBfloat16;
+  throw py::value_error("precision: expected \"fp32\" or \"bf16\", got \"" + name + "\"");
+}
+
 Activation make_activation(const std::string& name, const py::object& alpha, int channels) {
   const layers::Nonlinearity kind = layers::parse_nonlinearity(name);
   return Activation(kind, optional_data("alpha", alpha, {channels}),
@@ -42,7 +48,7 @@ void add_conv1d(LayerList& list, const Floats& weight, const Floats& bias, int s
   w.shape.check();
   w.input = make_activation(activation, alpha, w.shape.in_channels);
   w.output = make_activation(output_activation, py::none(), w.shape.out_channels);
-  w.matrix = layers::pack_conv1d(w.shape, weight.data(), bias.data());
+  w.matrix = layers::pack_conv1d(w.shape, weight.data(), bias.data(), list.storage);
   list.hash =
       mix(w.matrix->hash(list.hash), {1, stride, dilation, left, right, reflect, full_window});
   list.layers.emplace_back(std::move(w));
@@ -62,7 +68,7 @@ void add_conv_transpose1d(LayerList& list, const Floats& weight, const Floats& b
              trim_right};
   w.shape.check();
   w.input = make_activation(activation, alpha, w.shape.in_channels);
-  w.matrix = layers::pack_conv_transpose1d(w.shape, weight.data(), bias.data());
+  w.matrix = layers::pack_conv_transpose1d(w.shape, weight.data(), bias.data(), list.storage);
   list.hash = mix(w.matrix->hash(list.hash), {2, stride, trim_left, trim_right});
   list.layers.emplace_back(std::move(w));
 }
@@ -79,7 +85,7 @@ void add_lstm(LayerList& list,
     expect_shape("lstm bias_ih", bias_ih, {4 * n});
     expect_shape("lstm bias_hh", bias_hh, {4 * n});
     w.stages.push_back(layers::pack_lstm(w.channels, weight_ih.data(), weight_hh.data(),
-                                         bias_ih.data(), bias_hh.data()));
+                                         bias_ih.data(), bias_hh.data(), list.storage));
     list.hash = w.stages.back().recurrent->hash(w.stages.back().input->hash(list.hash));
   }
   list.hash = mix(list.hash, {3, skip});
@@ -133,7 +139,10 @@ void add_codebook(Quantizer& quantizer, const Floats& entries, const py::object&
 
 void bind_layers(py::module_& m) {
   py::class_<LayerList>(m, "Layers")
-      .def(py::init<>())
+      .def(py::init([](const std::string& precision) {
+             return LayerList{{}, parse_precision(precision), 0};
+           }),
+           py::arg("precision") = "fp32")
       .def("__len__", [](const LayerList& list) { return list.layers.size(); })
       .def("conv1d", &add_conv1d, py::arg("weight").noconvert(), py::arg("bias").noconvert(),
            py::kw_only(), py::arg("stride") = 1, py::arg("dilation") = 1, py::arg("left") = 0,

@@ -10,6 +10,7 @@ namespace hopcodec::bindings {
 
 struct LayerList {
   std::vector<layers::LayerWeights> layers;
+  layers::Storage storage = layers::Storage::kFloat32;
   std::uint64_t hash = 0;
 };
 

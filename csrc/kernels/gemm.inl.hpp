@@ -11,17 +11,38 @@
 
 namespace hopcodec::kernels::HOPCODEC_ISA {
 
-template <int MR, int NV>
+// How weights lie in memory. Both give float32 to the same multiply-adds: bfloat16 is the upper
+// half of a float32, so widening it is a shift and rounds nothing.
+struct Float32 {
+  using Word = float;
+  static constexpr int kPerWord = 1;
+  static const Word* of(const Panel& panel) { return panel.weight; }
+  static F load_word(const Word* p) { return load(p); }
+  static F part(F word, int) { return word; }
+};
+struct Bfloat16 {
+  using Word = unsigned;  // two consecutive k of one column, the even one in the low half
+  static constexpr int kPerWord = 2;
+  static const Word* of(const Panel& panel) { return panel.pairs; }
+  static U load_word(const Word* p) { return load_bits(p); }
+  static F part(U word, int odd) { return odd != 0 ? high_half(word) : low_half(word); }
+};
+
+template <class W, int MR, int NV>
 static inline void multiply(const float* const (&a)[MR], std::ptrdiff_t offset, int length,
-                            const float* weight, int width, F (&sum)[MR][NV]) {
+                            const typename W::Word* weight, int width, F (&sum)[MR][NV]) {
   const float* row[MR];
   for (int r = 0; r < MR; ++r) row[r] = a[r] + offset;
-  for (int k = 0; k < length; ++k) {
-    F w[NV];
-    for (int v = 0; v < NV; ++v) w[v] = load(weight + v * kLanes);
-    for (int r = 0; r < MR; ++r) {
-      const F x = all(row[r][k]);
-      for (int v = 0; v < NV; ++v) sum[r][v] = fma(x, w[v], sum[r][v]);
+  for (int k = 0; k < length; k += W::kPerWord) {
+    decltype(W::load_word(weight)) word[NV];
+    for (int v = 0; v < NV; ++v) word[v] = W::load_word(weight + v * kLanes);
+    for (int half = 0; half < W::kPerWord; ++half) {
+      F w[NV];
+      for (int v = 0; v < NV; ++v) w[v] = W::part(word[v], half);
+      for (int r = 0; r < MR; ++r) {
+        const F x = all(row[r][k + half]);
+        for (int v = 0; v < NV; ++v) sum[r][v] = fma(x, w[v], sum[r][v]);
+      }
     }
     weight += width;
   }
@@ -29,18 +50,21 @@ static inline void multiply(const float* const (&a)[MR], std::ptrdiff_t offset, 
 
 // kTogether whole chains of one row side by side. A single row is bound by reading its weights, and
 // several streams of them come faster than one; each chain is summed as ever, then added in order.
-template <int NV>
-static inline void chains(const float* x, const float* weight, int width, F (&total)[NV]) {
+template <class W, int NV>
+static inline void chains(const float* x, const typename W::Word* weight, int width,
+                          F (&total)[NV]) {
   F sum[kTogether][NV];
   for (int j = 0; j < kTogether; ++j) {
     for (int v = 0; v < NV; ++v) sum[j][v] = all(0.0F);
   }
-  const std::ptrdiff_t apart = std::ptrdiff_t{kChain} * width;
-  for (int k = 0; k < kChain; ++k) {
+  const std::ptrdiff_t apart = std::ptrdiff_t{kChain} / W::kPerWord * width;
+  for (int k = 0; k < kChain; k += W::kPerWord) {
     for (int j = 0; j < kTogether; ++j) {
-      const F a = all(x[j * kChain + k]);
       for (int v = 0; v < NV; ++v) {
-        sum[j][v] = fma(a, load(weight + j * apart + v * kLanes), sum[j][v]);
+        const auto word = W::load_word(weight + j * apart + v * kLanes);
+        for (int half = 0; half < W::kPerWord; ++half) {
+          sum[j][v] = fma(all(x[j * kChain + k + half]), W::part(word, half), sum[j][v]);
+        }
       }
     }
     weight += width;
@@ -50,12 +74,12 @@ static inline void chains(const float* x, const float* weight, int width, F (&to
   }
 }
 
-template <int MR, int NV>
+template <class W, int MR, int NV>
 static inline void block(const Panel& panel, const Window& window, const float* const* rows,
                          float* const* out, int column, bool resume) {
   const float* a[MR];
   for (int r = 0; r < MR; ++r) a[r] = rows[r];
-  const float* weight = panel.weight + column;
+  const typename W::Word* weight = W::of(panel) + column;
   F total[MR][NV];
   for (int r = 0; r < MR; ++r) {
     for (int v = 0; v < NV; ++v) {
@@ -73,8 +97,8 @@ static inline void block(const Panel& panel, const Window& window, const float* 
       if constexpr (MR == 1) {
         constexpr int kSpan = kTogether * kChain;
         if (in_chain == 0 && window.tap_length - done >= kSpan) {
-          chains<NV>(a[0] + tap * window.tap_stride + done, weight, panel.width, total[0]);
-          weight += std::ptrdiff_t{kSpan} * panel.width;
+          chains<W, NV>(a[0] + tap * window.tap_stride + done, weight, panel.width, total[0]);
+          weight += std::ptrdiff_t{kSpan} / W::kPerWord * panel.width;
           done += kSpan;
           continue;
         }
@@ -82,8 +106,8 @@ static inline void block(const Panel& panel, const Window& window, const float* 
       const int left = window.tap_length - done;
       const int room = kChain - in_chain;
       const int length = left < room ? left : room;
-      multiply<MR, NV>(a, tap * window.tap_stride + done, length, weight, panel.width, sum);
-      weight += static_cast<std::ptrdiff_t>(length) * panel.width;
+      multiply<W, MR, NV>(a, tap * window.tap_stride + done, length, weight, panel.width, sum);
+      weight += std::ptrdiff_t{length} / W::kPerWord * panel.width;
       done += length;
       in_chain += length;
       if (in_chain == kChain) {
@@ -107,7 +131,7 @@ static inline void block(const Panel& panel, const Window& window, const float* 
 
 // All columns of the panel for MR rows. Narrow tails go through a padded copy, so that nothing is
 // written beyond the `valid` columns.
-template <int MR, int NV>
+template <class W, int MR, int NV>
 static inline void stripe(const Panel& panel, const Window& window, const Rows& rows, int first,
                           bool resume) {
   constexpr int kStep = NV * kLanes;
@@ -116,7 +140,7 @@ static inline void stripe(const Panel& panel, const Window& window, const Rows& 
     const int valid = panel.valid - column;
     if (valid >= kStep) {
       for (int r = 0; r < MR; ++r) out[r] = rows.c[first + r] + rows.column + column;
-      block<MR, NV>(panel, window, rows.a + first, out, column, resume);
+      block<W, MR, NV>(panel, window, rows.a + first, out, column, resume);
       continue;
     }
     if (valid <= 0) return;
@@ -127,7 +151,7 @@ static inline void stripe(const Panel& panel, const Window& window, const Rows& 
       const float* y = rows.c[first + r] + rows.column + column;
       for (int n = 0; n < valid; ++n) padded[r][n] = y[n];
     }
-    block<MR, NV>(panel, window, rows.a + first, out, column, resume);
+    block<W, MR, NV>(panel, window, rows.a + first, out, column, resume);
     for (int r = 0; r < MR; ++r) {
       float* y = rows.c[first + r] + rows.column + column;
       for (int n = 0; n < valid; ++n) y[n] = padded[r][n];
@@ -136,38 +160,44 @@ static inline void stripe(const Panel& panel, const Window& window, const Rows& 
 }
 
 // Walks the rows MR at a time; the remainder takes the same path one size down.
-template <int MR, int NV>
+template <class W, int MR, int NV>
 static inline int walk(const Panel& panel, const Window& window, const Rows& rows, int first,
                        bool resume) {
   for (; rows.rows - first >= MR; first += MR) {
-    stripe<MR, NV>(panel, window, rows, first, resume);
+    stripe<W, MR, NV>(panel, window, rows, first, resume);
   }
   if constexpr (MR > 2) {
-    if (first < rows.rows) first = walk<MR - 1, NV>(panel, window, rows, first, resume);
+    if (first < rows.rows) first = walk<W, MR - 1, NV>(panel, window, rows, first, resume);
   }
   return first;
 }
 
-template <int WIDTH, int MAX_ROWS>
+template <class W, int WIDTH, int MAX_ROWS>
 static inline void walk_panel(const Panel& panel, const Window& window, const Rows& rows,
                               bool resume) {
   constexpr int kVectors = WIDTH / kLanes;
   constexpr int kWide = kVectors < kWideVectors ? kVectors : kWideVectors;
   constexpr int kSingle = kVectors < kSingleVectors ? kVectors : kSingleVectors;
   int first = 0;
-  if constexpr (MAX_ROWS > 1) first = walk<MAX_ROWS, kWide>(panel, window, rows, 0, resume);
-  walk<1, kSingle>(panel, window, rows, first, resume);
+  if constexpr (MAX_ROWS > 1) first = walk<W, MAX_ROWS, kWide>(panel, window, rows, 0, resume);
+  walk<W, 1, kSingle>(panel, window, rows, first, resume);
+}
+
+template <class W>
+static void walk_any(const Panel& panel, const Window& window, const Rows& rows, bool resume) {
+  switch (panel.width) {
+    case 64:
+      return walk_panel<W, 64, kRows4>(panel, window, rows, resume);
+    case 32:
+      return walk_panel<W, 32, kRows2>(panel, window, rows, resume);
+    default:
+      return walk_panel<W, 16, kRows1>(panel, window, rows, resume);
+  }
 }
 
 static void gemm_panel(const Panel& panel, const Window& window, const Rows& rows, bool resume) {
-  switch (panel.width) {
-    case 64:
-      return walk_panel<64, kRows4>(panel, window, rows, resume);
-    case 32:
-      return walk_panel<32, kRows2>(panel, window, rows, resume);
-    default:
-      return walk_panel<16, kRows1>(panel, window, rows, resume);
-  }
+  if (panel.pairs != nullptr) return walk_any<Bfloat16>(panel, window, rows, resume);
+  return walk_any<Float32>(panel, window, rows, resume);
 }
 
 }  // namespace hopcodec::kernels::HOPCODEC_ISA

@@ -18,10 +18,12 @@ inline constexpr int kChain = 256;
 inline constexpr int kPanel = 64;  // widest packed panel, in output channels
 
 // One panel of packed weights: `width` (64, 32 or 16) output channels, depth-major:
-// weight[k * width + n]. Only the first `valid` columns exist; the rest are zero.
+// weight[k * width + n]. Only the first `valid` columns exist; the rest are zero. Weights kept as
+// bfloat16 stand in `pairs` instead, two consecutive k to a word: pairs[k / 2 * width + n].
 struct Panel {
   const float* weight;
-  const float* bias;  // width floats
+  const unsigned* pairs;  // null: float32
+  const float* bias;      // width floats
   int width;
   int valid;
 };

@@ -36,7 +36,7 @@ void Conv1dShape::check() const {
 }
 
 std::shared_ptr<const Packed> pack_conv1d(const Conv1dShape& shape, const float* weight,
-                                          const float* bias) {
+                                          const float* bias, Storage storage) {
   const auto in = static_cast<std::size_t>(shape.in_channels);
   const auto out = static_cast<std::size_t>(shape.out_channels);
   const auto taps = static_cast<std::size_t>(shape.kernel);
@@ -48,7 +48,7 @@ std::shared_ptr<const Packed> pack_conv1d(const Conv1dShape& shape, const float*
       }
     }
   }
-  return std::make_shared<Packed>(matrix.data(), bias, taps * in, out);
+  return std::make_shared<Packed>(matrix.data(), bias, taps * in, out, storage, in);
 }
 
 Conv1d::Conv1d(const Conv1dWeights& weights, Plan& plan)

@@ -43,7 +43,7 @@ struct Conv1dWeights {
 
 // Reorders torch's (out, in, kernel) into (tap, in) x out and packs it.
 std::shared_ptr<const Packed> pack_conv1d(const Conv1dShape& shape, const float* weight,
-                                          const float* bias);
+                                          const float* bias, Storage storage = Storage::kFloat32);
 
 class Conv1d final : public Layer {
  public:

@@ -30,7 +30,8 @@ void ConvTranspose1dShape::check() const {
 }
 
 std::shared_ptr<const Packed> pack_conv_transpose1d(const ConvTranspose1dShape& shape,
-                                                    const float* weight, const float* bias) {
+                                                    const float* weight, const float* bias,
+                                                    Storage storage) {
   const auto in = static_cast<std::size_t>(shape.in_channels);
   const auto out = static_cast<std::size_t>(shape.out_channels);
   const auto kernel = static_cast<std::size_t>(shape.kernel);
@@ -55,7 +56,7 @@ std::shared_ptr<const Packed> pack_conv_transpose1d(const ConvTranspose1dShape& 
   for (std::size_t phase = 0; phase < stride; ++phase) {
     std::copy_n(bias, out, biases.data() + phase * out);
   }
-  return std::make_shared<Packed>(matrix.data(), biases.data(), taps * in, columns);
+  return std::make_shared<Packed>(matrix.data(), biases.data(), taps * in, columns, storage);
 }
 
 ConvTranspose1d::ConvTranspose1d(const ConvTranspose1dWeights& weights, Plan& plan)

@@ -33,7 +33,8 @@ struct ConvTranspose1dWeights {
 
 // Reorders torch's (in, out, kernel) and packs it.
 std::shared_ptr<const Packed> pack_conv_transpose1d(const ConvTranspose1dShape& shape,
-                                                    const float* weight, const float* bias);
+                                                    const float* weight, const float* bias,
+                                                    Storage storage = Storage::kFloat32);
 
 class ConvTranspose1d final : public Layer {
  public:

@@ -9,23 +9,25 @@ namespace hopcodec::layers {
 namespace {
 
 // (4n, n) row-major to (n, 4n): the packed matrix multiplies from the left.
-std::shared_ptr<const Packed> pack_gates(std::size_t n, const float* weight, const float* bias) {
+std::shared_ptr<const Packed> pack_gates(std::size_t n, const float* weight, const float* bias,
+                                         Storage storage) {
   std::vector<float> matrix(n * 4 * n);
   for (std::size_t gate = 0; gate < 4 * n; ++gate) {
     for (std::size_t k = 0; k < n; ++k) matrix[k * 4 * n + gate] = weight[gate * n + k];
   }
-  return std::make_shared<Packed>(matrix.data(), bias, n, 4 * n);
+  return std::make_shared<Packed>(matrix.data(), bias, n, 4 * n, storage);
 }
 
 }  // namespace
 
 LstmWeights::Stage pack_lstm(int channels, const float* weight_ih, const float* weight_hh,
-                             const float* bias_ih, const float* bias_hh) {
+                             const float* bias_ih, const float* bias_hh, Storage storage) {
   const auto n = static_cast<std::size_t>(channels);
   std::vector<float> bias(4 * n);
   std::transform(bias_ih, bias_ih + 4 * n, bias_hh, bias.begin(),
                  [](float a, float b) { return a + b; });
-  return {pack_gates(n, weight_ih, bias.data()), pack_gates(n, weight_hh, nullptr)};
+  return {pack_gates(n, weight_ih, bias.data(), storage),
+          pack_gates(n, weight_hh, nullptr, storage)};
 }
 
 Lstm::Lstm(const LstmWeights& weights, Plan& plan)

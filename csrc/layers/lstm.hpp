@@ -24,7 +24,8 @@ struct LstmWeights {
 
 // Torch's weight_ih, weight_hh (4n, n) and the two biases (4n), packed.
 LstmWeights::Stage pack_lstm(int channels, const float* weight_ih, const float* weight_hh,
-                             const float* bias_ih, const float* bias_hh);
+                             const float* bias_ih, const float* bias_hh,
+                             Storage storage = Storage::kFloat32);
 
 class Lstm final : public Layer {
  public:

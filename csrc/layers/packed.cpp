@@ -11,6 +11,25 @@ constexpr int kTaskRows = 96;    // a whole number of register blocks on every i
 // Below this many multiply-adds a second thread costs more than it saves.
 constexpr std::int64_t kWorthSplitting = 48 * 1024;
 
+unsigned bits_of(float x) {
+  unsigned bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+
+// The upper half of x, rounded to nearest, ties to even. Weights are finite.
+unsigned to_bfloat16(float x) {
+  const unsigned bits = bits_of(x);
+  return (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
+}
+
+float from_bfloat16(unsigned half) {
+  const unsigned bits = half << 16;
+  float x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
 int panel_width(int columns_left) {
   if (columns_left > 32) return 64;
   return columns_left > 16 ? 32 : 16;
@@ -18,8 +37,13 @@ int panel_width(int columns_left) {
 
 }  // namespace
 
-Packed::Packed(const float* weight, const float* bias, std::size_t depth, std::size_t columns)
+Packed::Packed(const float* weight, const float* bias, std::size_t depth, std::size_t columns,
+               Storage storage, std::size_t run)
     : depth_(static_cast<int>(depth)), columns_(static_cast<int>(columns)) {
+  // Odd runs have no pairs: their weights are rounded all the same, and kept as float32.
+  const bool rounded = storage == Storage::kBfloat16;
+  const bool paired = rounded && depth % 2 == 0 && run % 2 == 0;
+  const std::size_t words = paired ? depth / 2 : depth;
   base::Layout layout;
   std::vector<std::size_t> weight_at;
   std::vector<std::size_t> bias_at;
@@ -28,9 +52,9 @@ Packed::Packed(const float* weight, const float* bias, std::size_t depth, std::s
     const int left = columns_ - column;
     const int width = left > 32 && left <= 48 ? 32 : panel_width(left);
     first_column_.push_back(column);
-    weight_at.push_back(layout.take(depth * static_cast<std::size_t>(width)));
+    weight_at.push_back(layout.take(words * static_cast<std::size_t>(width)));
     bias_at.push_back(layout.take(static_cast<std::size_t>(width)));
-    panels_.push_back({nullptr, nullptr, width, std::min(width, left)});
+    panels_.push_back({nullptr, nullptr, nullptr, width, std::min(width, left)});
     column += width;
   }
   floats_ = layout.floats();
@@ -41,12 +65,22 @@ Packed::Packed(const float* weight, const float* bias, std::size_t depth, std::s
     const auto width = static_cast<std::size_t>(panel.width);
     const auto valid = static_cast<std::size_t>(panel.valid);
     float* packed = data_.get() + weight_at[p];
-    for (std::size_t k = 0; k < depth; ++k) {
-      std::copy_n(weight + k * columns + column, valid, packed + k * width);
+    for (std::size_t k = 0; k < words; ++k) {
+      for (std::size_t n = 0; n < valid; ++n) {
+        const float* from = weight + (paired ? 2 * k : k) * columns + column + n;
+        float& to = packed[k * width + n];
+        if (paired) {
+          const unsigned pair = to_bfloat16(from[0]) | to_bfloat16(from[columns]) << 16;
+          std::memcpy(&to, &pair, sizeof pair);
+        } else {
+          to = rounded ? from_bfloat16(to_bfloat16(*from)) : *from;
+        }
+      }
     }
     float* packed_bias = data_.get() + bias_at[p];
     if (bias != nullptr) std::copy_n(bias + column, valid, packed_bias);
     panel.weight = packed;
+    if (paired) panel.pairs = reinterpret_cast<const unsigned*>(packed);
     panel.bias = packed_bias;
   }
 }

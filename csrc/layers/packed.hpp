@@ -26,11 +26,18 @@ struct Compute {
   Pool& pool;
 };
 
+// How a matrix is kept. kBfloat16 rounds each weight to the nearest bfloat16 (ties to even) and
+// halves what a hop must read; the arithmetic stays float32, so the result is, bit for bit, that
+// of a float32 matrix with the rounded weights.
+enum class Storage { kFloat32, kBfloat16 };
+
 class Packed {
  public:
   // weight[k * columns + n] for k < depth, bias[n] (null: zeros). The matrix is copied, panel by
-  // panel, columns padded with zeros to a multiple of 16.
-  Packed(const float* weight, const float* bias, std::size_t depth, std::size_t columns);
+  // panel, columns padded with zeros to a multiple of 16. `run` is the shortest tap_length of the
+  // windows it will be multiplied with (0: the whole depth).
+  Packed(const float* weight, const float* bias, std::size_t depth, std::size_t columns,
+         Storage storage = Storage::kFloat32, std::size_t run = 0);
 
   int depth() const { return depth_; }
   int columns() const { return columns_; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +11,15 @@ import numpy.typing as npt
 from hopcodec import _core
 from hopcodec.models.spec import Conv1d, ConvTranspose1d, EuclideanRvq, Layer, Lstm, Residual
 
+Precision = Literal["fp32", "bf16"]
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
 
-def build_layers(layers: Sequence[Layer], weights: Weights) -> _core.Layers:
+def build_layers(
+    layers: Sequence[Layer], weights: Weights, precision: Precision = "fp32"
+) -> _core.Layers:
     """Pack a chain of layers; `weights` must already have been checked against the spec."""
-    chain = _core.Layers()
+    chain = _core.Layers(precision)
     for layer in layers:
         match layer:
             case Conv1d():
@@ -55,7 +59,8 @@ def build_layers(layers: Sequence[Layer], weights: Weights) -> _core.Layers:
                 chain.lstm(stages, skip=layer.skip)
             case Residual():
                 chain.residual(
-                    build_layers(layer.branch, weights), build_layers(layer.shortcut, weights)
+                    build_layers(layer.branch, weights, precision),
+                    build_layers(layer.shortcut, weights, precision),
                 )
     return chain
 

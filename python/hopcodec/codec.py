@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
-from hopcodec._build import build_layers, build_quantizer
+from hopcodec._build import Precision, build_layers, build_quantizer
 from hopcodec._check import Audio, Codes, check_audio, check_codes
 from hopcodec.errors import DeviceError
 from hopcodec.models.spec import CodecSpec
@@ -45,15 +45,17 @@ class Codec:
         weights: Mapping[str, npt.NDArray[np.float32]],
         *,
         threads: int = 1,
+        precision: Precision = "fp32",
         seeded: bool = False,
         isa: str | None = None,
     ) -> None:
         self.spec = spec
         self.threads = threads
+        self.precision: Precision = precision
         self.seeded = seeded
         self._isa = isa or ""
-        self._encoder_layers = build_layers(spec.encoder, weights)
-        self._decoder_layers = build_layers(spec.decoder, weights)
+        self._encoder_layers = build_layers(spec.encoder, weights, precision)
+        self._decoder_layers = build_layers(spec.decoder, weights, precision)
         self._quantizer = build_quantizer(spec.quantizer, weights)
 
     def __repr__(self) -> str:
@@ -251,7 +253,11 @@ def check_device(device: str) -> None:
 
 
 def load(
-    model: str | os.PathLike[str] | None = None, *, device: str = "cpu", threads: int = 1
+    model: str | os.PathLike[str] | None = None,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    precision: Precision = "fp32",
 ) -> Codec:
     """Load a codec.
 
@@ -264,6 +270,11 @@ def load(
         "cpu".
     threads : int
         Threads that share each step. The bits do not depend on it.
+    precision : "fp32" or "bf16"
+        How the matrices of both chains are kept. "bf16" rounds them (not the biases, not the
+        codebooks) to bfloat16, which halves what a hop reads; the arithmetic stays float32, and
+        the result is that of a model with rounded weights, exact as ever. Most codes stay as they
+        are; see benchmarks/.
 
     Raises
     ------
@@ -278,4 +289,4 @@ def load(
     if not 1 <= threads <= 256:
         raise ValueError(f"threads: expected 1 to 256, got {threads}")
     spec, weights, seeded = resolve(model)
-    return Codec(spec, weights, threads=threads, seeded=seeded)
+    return Codec(spec, weights, threads=threads, precision=precision, seeded=seeded)

@@ -109,8 +109,8 @@ void check_encoder_does_not_allocate(const CodecSpec& codec, int threads, bool z
         ok = ok && encoder.push(items.data(), options.streams, codec.n_q).status == Status::kOk;
         frames += items[0].frames;
       }
-      encoder.snapshot(0, blob.data());
-      encoder.restore(0, blob.data(), blob.size());
+      ok = ok && encoder.snapshot(0, blob.data()) == Status::kOk;
+      ok = ok && encoder.restore(0, blob.data(), blob.size()) == Status::kOk;
       for (EncodeItem& item : items) item.frames = 0;
       ok = ok && encoder.flush(items.data(), options.streams, codec.n_q).status == Status::kOk;
       frames += items[0].frames;
@@ -251,16 +251,43 @@ void check_a_busy_session_says_so(const CodecSpec& codec) {
   EncodeItem item{0, audio.data(), samples, samples, codes.data(), 20, 1, nullptr, 0};
   std::vector<std::byte> before(encoder.snapshot_bytes());
   std::vector<std::byte> after(encoder.snapshot_bytes());
-  encoder.snapshot(0, before.data());
+  CHECK(encoder.snapshot(0, before.data()) == Status::kOk);
   encoder.hold(true);
   CHECK(encoder.push(&item, 1, codec.n_q).status == Status::kBusy);
   CHECK(encoder.flush(&item, 1, codec.n_q).status == Status::kBusy);
-  encoder.snapshot(0, after.data());
+  CHECK(encoder.reset(0) == Status::kBusy);
+  CHECK(encoder.snapshot(0, after.data()) == Status::kBusy);
+  CHECK(encoder.restore(0, before.data(), before.size()) == Status::kBusy);
+  encoder.hold(false);
+  CHECK(encoder.snapshot(0, after.data()) == Status::kOk);
   CHECK(before == after);
   CHECK(item.frames == 0, item.frames);
-  encoder.hold(false);
   CHECK(encoder.push(&item, 1, codec.n_q).status == Status::kOk);
   CHECK(item.frames > 0);
+}
+
+// A push that could give more than fits is refused whole, to the frame.
+void check_room(const CodecSpec& codec) {
+  graph::Encoder encoder(weights_of(codec.encoder), codec.quantizer, codec.channels, codec.hop, {});
+  graph::Decoder decoder(weights_of(codec.decoder), codec.quantizer, codec.channels, codec.hop, {});
+  const int samples = 20 * codec.hop;
+  std::vector<float> audio(static_cast<std::size_t>(codec.channels * samples), 0.25F);
+  std::vector<std::uint16_t> codes(static_cast<std::size_t>(20 * codec.n_q));
+  EncodeItem encode{0, audio.data(), samples, samples, codes.data(), 20, 1, nullptr, 0};
+  encode.capacity = encoder.most_frames(0, samples, false) - 1;
+  CHECK(encoder.push(&encode, 1, codec.n_q).status == Status::kNoRoom);
+  CHECK(encode.frames == 0, encode.frames);
+  ++encode.capacity;
+  CHECK(encoder.push(&encode, 1, codec.n_q).status == Status::kOk);
+  CHECK(encode.frames > 0 && encode.frames <= encode.capacity, encode.frames, encode.capacity);
+
+  DecodeItem decode{0, codes.data(), 20, 1, codec.n_q, 20, audio.data(), samples, 0};
+  decode.capacity = decoder.most_samples(0, 20) - 1;
+  CHECK(decoder.push(&decode, 1).status == Status::kNoRoom);
+  CHECK(decode.samples == 0, decode.samples);
+  ++decode.capacity;
+  CHECK(decoder.push(&decode, 1).status == Status::kOk);
+  CHECK(decode.samples > 0 && decode.samples <= decode.capacity, decode.samples, decode.capacity);
 }
 
 // Four threads push the same chunk at one stream. Whatever was not refused happened one after the
@@ -303,8 +330,8 @@ void check_racing_pushes(const CodecSpec& codec, int threads) {
   CHECK(repeated == accepted, repeated, accepted.load());
   std::vector<std::byte> a(raced.snapshot_bytes());
   std::vector<std::byte> b(calm.snapshot_bytes());
-  raced.snapshot(0, a.data());
-  calm.snapshot(0, b.data());
+  CHECK(raced.snapshot(0, a.data()) == Status::kOk);
+  CHECK(calm.snapshot(0, b.data()) == Status::kOk);
   CHECK(a == b, codec.name, accepted.load());
 }
 
@@ -327,6 +354,7 @@ int main() {
     }
     check_float_state(codec);
     check_a_busy_session_says_so(codec);
+    check_room(codec);
   }
   check_denormals_are_flushed();
   return finish();

@@ -35,4 +35,13 @@ static inline F exp2_integral(F n) {
   return _mm256_castsi256_ps(bits);
 }
 
+using U = __m256i;
+static inline U load_bits(const unsigned* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+static inline F low_half(U w) { return _mm256_castsi256_ps(_mm256_slli_epi32(w, 16)); }
+static inline F high_half(U w) {
+  return _mm256_castsi256_ps(_mm256_and_si256(w, _mm256_set1_epi32(-65536)));
+}
+
 }  // namespace hopcodec::kernels::HOPCODEC_ISA

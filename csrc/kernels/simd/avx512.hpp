@@ -38,4 +38,12 @@ static inline F exp2_integral(F n) {
   return _mm512_castsi512_ps(bits);
 }
 
+using U = __m512i;
+static inline U load_bits(const unsigned* p) { return _mm512_loadu_si512(p); }
+// The two bfloat16 in each word, widened.
+static inline F low_half(U w) { return _mm512_castsi512_ps(_mm512_slli_epi32(w, 16)); }
+static inline F high_half(U w) {
+  return _mm512_castsi512_ps(_mm512_and_si512(w, _mm512_set1_epi32(-65536)));
+}
+
 }  // namespace hopcodec::kernels::HOPCODEC_ISA

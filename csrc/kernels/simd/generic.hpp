@@ -24,11 +24,18 @@ static inline F max(F a, F b) { return a > b ? a : b; }
 static inline F abs(F a) { return __builtin_fabsf(a); }
 static inline F select_less(F x, F y, F a, F b) { return x < y ? a : b; }
 static inline F copy_sign(F magnitude, F sign) { return __builtin_copysignf(magnitude, sign); }
-static inline F exp2_integral(F n) {
-  const unsigned bits = static_cast<unsigned>(static_cast<int>(n) + 127) << 23;
+static inline F float_of(unsigned bits) {
   float y;
   __builtin_memcpy(&y, &bits, sizeof y);
   return y;
 }
+static inline F exp2_integral(F n) {
+  return float_of(static_cast<unsigned>(static_cast<int>(n) + 127) << 23);
+}
+
+using U = unsigned;
+static inline U load_bits(const unsigned* p) { return *p; }
+static inline F low_half(U w) { return float_of(w << 16); }
+static inline F high_half(U w) { return float_of(w & 0xffff0000U); }
 
 }  // namespace hopcodec::kernels::HOPCODEC_ISA

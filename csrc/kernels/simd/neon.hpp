@@ -32,4 +32,11 @@ static inline F exp2_integral(F n) {
   return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127)), 23));
 }
 
+using U = uint32x4_t;
+static inline U load_bits(const unsigned* p) { return vld1q_u32(p); }
+static inline F low_half(U w) { return vreinterpretq_f32_u32(vshlq_n_u32(w, 16)); }
+static inline F high_half(U w) {
+  return vreinterpretq_f32_u32(vandq_u32(w, vdupq_n_u32(0xffff0000U)));
+}
+
 }  // namespace hopcodec::kernels::HOPCODEC_ISA

@@ -19,6 +19,7 @@ def bench(
     model: options.Model = None,
     bandwidth: options.Bandwidth = 6.0,
     threads: options.Threads = 1,
+    precision: options.PrecisionOption = options.Precision.fp32,
     seconds: Annotated[
         float, typer.Option(min=0.1, max=3600.0, help="Length of the speech to time.")
     ] = 10.0,
@@ -36,7 +37,7 @@ def bench(
     """Time the codec on this machine, on the speech that comes with the package."""
     from hopcodec import bench as timing
 
-    codec = options.load_codec(model, threads)
+    codec = options.load_codec(model, threads, precision)
     options.check_bandwidth(codec, bandwidth)
     audio = timing.shipped_speech(codec.sample_rate, codec.channels, seconds)
     host = timing.machine()
@@ -60,6 +61,7 @@ def bench(
                 "command": "bench",
                 "machine": asdict(host),
                 "threads": threads,
+                "precision": precision.value,
                 "model": codec.name,
                 "seeded": codec.seeded,
                 "bandwidth_kbps": bandwidth,
@@ -77,7 +79,7 @@ def bench(
     console = out()
     console.print(
         f"{codec.name} at {bandwidth:g} kbps on {host.cpu} ({host.isa}), "
-        f"{threads} thread{'s' if threads > 1 else ''}; "
+        f"{threads} thread{'s' if threads > 1 else ''}, {precision.value}; "
         f"a hop lasts {timing.hop_deadline_ms(codec):.2f} ms",
         markup=False,
         soft_wrap=True,

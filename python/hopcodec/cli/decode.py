@@ -24,6 +24,7 @@ def decode(
     output: Annotated[Path, typer.Argument(metavar="OUT.wav", help="16-bit WAV file to write.")],
     model: options.Model = None,
     threads: options.Threads = 1,
+    precision: options.PrecisionOption = options.Precision.fp32,
     rescale: options.Rescale = False,
     force: options.Force = False,
     json: options.Json = False,
@@ -32,7 +33,7 @@ def decode(
     check_suffix(output, ".wav", "OUT.wav")
     check_source(source)
     with replacing(output, source=source, force=force) as temporary:
-        codec = options.load_codec(model, threads)
+        codec = options.load_codec(model, threads, precision)
         header, seconds, clipped = decode_file(codec, source, temporary, rescale)
     if clipped:
         note(f"{clipped} samples were louder than 0.99 and were clamped (--rescale avoids it)")

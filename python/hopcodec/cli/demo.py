@@ -44,6 +44,7 @@ def demo(
     model: options.Model = None,
     bandwidth: options.Bandwidth = 6.0,
     threads: options.Threads = 1,
+    precision: options.PrecisionOption = options.Precision.fp32,
     output_dir: Annotated[
         Path, typer.Option("--output-dir", "-o", help="Folder for demo.wav and demo.png.")
     ] = Path(),
@@ -57,7 +58,7 @@ def demo(
     if output_dir.exists() and not output_dir.is_dir():
         raise CommandError(f"{output_dir}: expected a folder")
     output_dir.mkdir(parents=True, exist_ok=True)
-    codec = options.load_codec(model, threads)
+    codec = options.load_codec(model, threads, precision)
     options.check_bandwidth(codec, bandwidth)
     audio = shipped_speech(codec.sample_rate, codec.channels)
     with Panel(codec, bandwidth, audio.shape[1], err()) as panel:

@@ -31,6 +31,7 @@ def encode(
     model: options.Model = None,
     bandwidth: options.Bandwidth = 6.0,
     threads: options.Threads = 1,
+    precision: options.PrecisionOption = options.Precision.fp32,
     force: options.Force = False,
     json: options.Json = False,
 ) -> None:
@@ -38,7 +39,7 @@ def encode(
     check_suffix(output, ".ecdc", "OUT.ecdc")
     check_source(source)
     with replacing(output, source=source, force=force) as temporary:
-        codec = options.load_codec(model, threads)
+        codec = options.load_codec(model, threads, precision)
         options.check_bandwidth(codec, bandwidth)
         samples, seconds = encode_file(codec, source, temporary, bandwidth)
         size = temporary.stat().st_size

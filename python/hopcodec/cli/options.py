@@ -36,6 +36,19 @@ Rescale = Annotated[
 ]
 
 
+class Precision(str, Enum):
+    """How the weights are kept."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option("--precision", help="bf16: rounded weights, half the reading, near the same."),
+]
+
+
 class Start(str, Enum):
     """How a stream begins."""
 
@@ -43,12 +56,12 @@ class Start(str, Enum):
     immediate = "immediate"
 
 
-def load_codec(model: str | None, threads: int) -> Codec:
+def load_codec(model: str | None, threads: int, precision: Precision = Precision.fp32) -> Codec:
     """Load the codec; a warning on stderr if its weights are noise."""
     import hopcodec
     from hopcodec.cli.console import note
 
-    codec = hopcodec.load(model, threads=threads)
+    codec = hopcodec.load(model, threads=threads, precision=precision.value)
     if codec.seeded:
         note("the weights are seeded noise until a trained model is given (--model)")
     return codec

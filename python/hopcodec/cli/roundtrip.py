@@ -83,6 +83,7 @@ def roundtrip(
         typer.Option(help="Begin as the released model does, or at once from silence."),
     ] = options.Start.exact,
     threads: options.Threads = 1,
+    precision: options.PrecisionOption = options.Precision.fp32,
     rescale: options.Rescale = False,
     force: options.Force = False,
     json: options.Json = False,
@@ -92,7 +93,7 @@ def roundtrip(
     check_source(source)
     if not source.is_dir():
         check_suffix(output, ".wav", "OUT")
-    codec = options.load_codec(model, threads)
+    codec = options.load_codec(model, threads, precision)
     options.check_bandwidth(codec, bandwidth)
     head = {
         "command": "roundtrip",
