@@ -192,3 +192,68 @@ def test_snapshots_do_not_depend_on_the_instruction_set(speech: Array) -> None:
         encoder.push(part(speech, 20000, 25001))
         blobs.add(encoder.snapshot())
     assert len(blobs) == 1
+
+
+def forge(blob: bytes, offset: int, value: int) -> bytes:
+    """The snapshot with one int32 of its state replaced, and a checksum to match (FNV-1a)."""
+    body = bytearray(blob[32:])
+    body[offset : offset + 4] = value.to_bytes(4, "little", signed=True)
+    checksum = 0xCBF29CE484222325
+    for byte in body:
+        checksum = ((checksum ^ byte) * 0x100000001B3) % 2**64
+    return blob[:24] + checksum.to_bytes(8, "little") + bytes(body)
+
+
+def test_a_forged_snapshot_is_refused_or_harmless(tiny: Codec, speech: Array) -> None:
+    """Positions inside a snapshot are checked, not believed, whatever its checksum says."""
+    audio = part(speech, 20000, 24000)
+    for stream in (tiny.encoder(1.8), tiny.decoder()):
+        feed = audio if isinstance(stream, hopcodec.StreamEncoder) else tiny.encode(audio, 1.8)
+        stream.push(feed)  # type: ignore[arg-type]
+        blob = stream.snapshot()
+        assert forge(blob, 0, int.from_bytes(blob[32:36], "little", signed=True)) == blob
+        refused = 0
+        for offset in range(0, len(blob) - 32, 4):
+            if offset % 64 > 24:  # headers stand at the beginning of cache lines
+                continue
+            if offset < 16:  # totals: huge ones are legal, and would ask for as huge a result
+                continue
+            try:
+                stream.restore(forge(blob, offset, 1 << 29))
+            except StreamError:
+                refused += 1
+                continue
+            stream.push(feed)  # type: ignore[arg-type]
+        assert refused >= 10
+        stream.restore(blob)
+
+
+def test_another_activation_is_another_model() -> None:
+    def encoder(activation: str) -> hopcodec._core.Encoder:
+        layers = hopcodec._core.Layers()
+        weight = np.ones((2, 1, 2), np.float32)
+        layers.conv1d(weight, np.zeros(2, np.float32), stride=2, activation=activation)
+        quantizer = hopcodec._core.Quantizer()
+        quantizer.add(np.ones((4, 2), np.float32))
+        return hopcodec._core.Encoder(layers, quantizer, channels=1, hop_samples=2)
+
+    blob = encoder("elu").snapshot()
+    encoder("elu").restore(blob)
+    with pytest.raises(StreamError, match="another's"):
+        encoder("tanh").restore(blob)
+
+
+def test_a_spec_whose_hop_does_not_fit_its_strides_is_refused() -> None:
+    layers = hopcodec._core.Layers()
+    layers.conv1d(np.ones((2, 1, 2), np.float32), np.zeros(2, np.float32), stride=2)
+    quantizer = hopcodec._core.Quantizer()
+    quantizer.add(np.ones((4, 2), np.float32))
+    for hop in (1, 3, 320):
+        with pytest.raises(ValueError, match="got 2"):
+            hopcodec._core.Encoder(layers, quantizer, channels=1, hop_samples=hop)
+    with pytest.raises(ValueError, match="hop_samples: expected 1 to 65536"):
+        hopcodec._core.Encoder(layers, quantizer, channels=1, hop_samples=0)
+    with pytest.raises(ValueError, match="dilation"):
+        hopcodec.ops.causal_conv1d(
+            np.zeros((1, 64), np.float32), np.zeros((1, 1, 5), np.float32), dilation=2**30
+        )

@@ -94,8 +94,16 @@ def test_snapshot_moves_between_batch_and_single(tiny: Codec) -> None:
 
 def test_bad_slots_and_shapes(tiny: Codec) -> None:
     streams = tiny.streams(3, bandwidth=0.9)
+    for slot in (3, -1, 2**32 + 1):
+        with pytest.raises(IndexError, match="0 to 2"):
+            streams.encode(signals(1, 320), [slot])
     with pytest.raises(IndexError, match="0 to 2"):
-        streams.encode(signals(1, 320), [3])
+        streams.reset([1, 99])
+    good = tiny.streams(3, bandwidth=0.9).snapshot(0)
+    before = [streams.snapshot(i) for i in range(3)]
+    with pytest.raises(StreamError, match="snapshot"):
+        streams.restore(1, (good[0], good[0]))
+    assert [streams.snapshot(i) for i in range(3)] == before
     with pytest.raises(ValueError, match="each once"):
         streams.encode(signals(2, 320), [1, 1])
     with pytest.raises(TypeError, match=r"\(3, 1, samples\)"):
@@ -107,11 +115,11 @@ def test_bad_slots_and_shapes(tiny: Codec) -> None:
     bad = signals(3, 320)
     bad[1, 0, 7] = np.nan
     before = [streams.snapshot(i) for i in range(3)]
-    with pytest.raises(ValueError, match="sample 7"):
+    with pytest.raises(ValueError, match="sample 7 of stream 1"):
         streams.encode(bad)
     assert [streams.snapshot(i) for i in range(3)] == before
     streams.flush_encode([2])
-    with pytest.raises(StreamError, match="reset"):
+    with pytest.raises(StreamError, match="stream 2 was flushed.*reset"):
         streams.encode(signals(3, 320))
     streams.reset([2])
     streams.encode(signals(3, 320))

@@ -1,5 +1,6 @@
-// Flush denormals to zero while a push runs. A decaying tail would otherwise fall into the slow
-// path of the FPU, and a late hop is a click.
+// The floating-point mode of every push: round to nearest, exceptions masked, denormals flushed to
+// zero (a decaying tail would otherwise fall into the slow path of the FPU, and a late hop is a
+// click). The caller's mode is put back afterwards and never has a say in the bits.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +14,12 @@ namespace hopcodec::base {
 class FlushDenormals {
  public:
 #if defined(__x86_64__)
-  FlushDenormals() noexcept : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | kFtzDaz); }
+  FlushDenormals() noexcept : saved_(_mm_getcsr()) { _mm_setcsr(kMode); }
   ~FlushDenormals() { _mm_setcsr(saved_); }
 #elif defined(__aarch64__)
   FlushDenormals() noexcept {
     asm volatile("mrs %0, fpcr" : "=r"(saved_));
-    asm volatile("msr fpcr, %0" ::"r"(saved_ | kFz));
+    asm volatile("msr fpcr, %0" ::"r"(kFz));
   }
   ~FlushDenormals() { asm volatile("msr fpcr, %0" ::"r"(saved_)); }
 #else
@@ -29,7 +30,7 @@ class FlushDenormals {
 
  private:
 #if defined(__x86_64__)
-  static constexpr unsigned kFtzDaz = 0x8040;
+  static constexpr unsigned kMode = 0x9fc0;  // FTZ, DAZ, all exceptions masked, nearest
   unsigned saved_;
 #elif defined(__aarch64__)
   static constexpr std::uint64_t kFz = std::uint64_t{1} << 24;

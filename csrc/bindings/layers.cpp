@@ -1,5 +1,7 @@
 #include "bindings/layers.hpp"
 
+#include <bit>
+
 #include <pybind11/stl.h>
 
 #include "bindings/arrays.hpp"
@@ -24,10 +26,15 @@ layers::Storage parse_precision(const std::string& name) {
   throw py::value_error("precision: expected \"fp32\" or \"bf16\", got \"" + name + "\"");
 }
 
-Activation make_activation(const std::string& name, const py::object& alpha, int channels) {
+Activation make_activation(const std::string& name, const py::object& alpha, int channels,
+                           std::uint64_t& hash) {
   const layers::Nonlinearity kind = layers::parse_nonlinearity(name);
-  return Activation(kind, optional_data("alpha", alpha, {channels}),
-                    static_cast<std::size_t>(channels));
+  const float* values = optional_data("alpha", alpha, {channels});
+  hash = mix(hash, {static_cast<int>(kind)});
+  for (int c = 0; values != nullptr && c < channels; ++c) {
+    hash = mix(hash, {std::bit_cast<int>(values[c])});
+  }
+  return Activation(kind, values, static_cast<std::size_t>(channels));
 }
 
 void add_conv1d(LayerList& list, const Floats& weight, const Floats& bias, int stride, int dilation,
@@ -46,11 +53,12 @@ void add_conv1d(LayerList& list, const Floats& weight, const Floats& bias, int s
              reflect,
              full_window};
   w.shape.check();
-  w.input = make_activation(activation, alpha, w.shape.in_channels);
-  w.output = make_activation(output_activation, py::none(), w.shape.out_channels);
+  std::uint64_t hash = list.hash;
+  w.input = make_activation(activation, alpha, w.shape.in_channels, hash);
+  w.output = make_activation(output_activation, py::none(), w.shape.out_channels, hash);
   w.matrix = layers::pack_conv1d(w.shape, weight.data(), bias.data(), list.storage);
-  list.hash =
-      mix(w.matrix->hash(list.hash), {1, stride, dilation, left, right, reflect, full_window});
+  list.hash = mix(w.matrix->hash(hash), {1, w.shape.in_channels, w.shape.kernel, stride, dilation,
+                                         left, right, reflect, full_window});
   list.layers.emplace_back(std::move(w));
 }
 
@@ -67,9 +75,11 @@ void add_conv_transpose1d(LayerList& list, const Floats& weight, const Floats& b
              trim_left,
              trim_right};
   w.shape.check();
-  w.input = make_activation(activation, alpha, w.shape.in_channels);
+  std::uint64_t hash = list.hash;
+  w.input = make_activation(activation, alpha, w.shape.in_channels, hash);
   w.matrix = layers::pack_conv_transpose1d(w.shape, weight.data(), bias.data(), list.storage);
-  list.hash = mix(w.matrix->hash(list.hash), {2, stride, trim_left, trim_right});
+  list.hash = mix(w.matrix->hash(hash),
+                  {2, w.shape.in_channels, w.shape.kernel, stride, trim_left, trim_right});
   list.layers.emplace_back(std::move(w));
 }
 
@@ -77,7 +87,8 @@ void add_conv_transpose1d(LayerList& list, const Floats& weight, const Floats& b
 void add_lstm(LayerList& list,
               const std::vector<std::tuple<Floats, Floats, Floats, Floats>>& stages, bool skip) {
   if (stages.empty()) throw py::value_error("lstm: expected at least one stage, got none");
-  const py::ssize_t n = std::get<0>(stages.front()).shape(std::get<0>(stages.front()).ndim() - 1);
+  expect_shape("lstm weight_ih", std::get<0>(stages.front()), {-1, -1});
+  const py::ssize_t n = std::get<0>(stages.front()).shape(1);
   layers::LstmWeights w{static_cast<int>(n), skip, {}};
   for (const auto& [weight_ih, weight_hh, bias_ih, bias_hh] : stages) {
     expect_shape("lstm weight_ih", weight_ih, {4 * n, n});
@@ -118,11 +129,7 @@ void add_codebook(Quantizer& quantizer, const Floats& entries, const py::object&
     throw py::value_error("codebook: expected shape (" + std::to_string(w.size) + ", " +
                           std::to_string(w.inner) + ") like the first, got " + shape_text(entries));
   }
-  w.size = size;
-  w.inner = inner;
-  w.dim = dim;
   layers::Codebook book = layers::make_codebook(entries.data(), size, inner, projected);
-  quantizer.hash = book.search->hash(quantizer.hash);
   if (projected) {
     const float* out_data = optional_data("out_weight", out_weight, {dim, inner});
     if (out_data == nullptr) throw py::value_error("codebook: expected out_weight, got None");
@@ -130,8 +137,12 @@ void add_codebook(Quantizer& quantizer, const Floats& entries, const py::object&
     const layers::Conv1dShape up{.in_channels = inner, .out_channels = dim, .kernel = 1};
     book.project = layers::pack_conv1d(down, in_data, optional_data("in_bias", in_bias, {inner}));
     book.unproject = layers::pack_conv1d(up, out_data, optional_data("out_bias", out_bias, {dim}));
-    quantizer.hash = book.unproject->hash(book.project->hash(quantizer.hash));
   }
+  quantizer.hash = book.search->hash(quantizer.hash);
+  if (projected) quantizer.hash = book.unproject->hash(book.project->hash(quantizer.hash));
+  w.size = size;
+  w.inner = inner;
+  w.dim = dim;
   w.books.push_back(std::move(book));
 }
 

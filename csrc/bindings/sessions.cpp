@@ -27,14 +27,18 @@ using Counts = py::array_t<std::int64_t>;
 }
 
 // A push that was refused left every stream as it was.
-void require_ok(const Outcome& outcome) {
-  const std::string at = std::to_string(outcome.position);
+// `streams`: the slots of a call on several, to say which one.
+void require_ok(const Outcome& outcome, const int* streams = nullptr) {
+  const std::string at =
+      std::to_string(outcome.position) +
+      (streams == nullptr ? "" : " of stream " + std::to_string(streams[outcome.item]));
+  const std::string which =
+      streams == nullptr ? "the stream" : "stream " + std::to_string(streams[outcome.item]);
   switch (outcome.status) {
     case Status::kOk:
       return;
     case Status::kFinished:
-      raise("StreamError",
-            "the stream was flushed: expected reset() before the next push or flush");
+      raise("StreamError", which + " was flushed: expected reset() before the next push or flush");
     case Status::kBusy:
     case Status::kNoRoom:  // sized from a state that another thread has since changed
       raise("StreamError",
@@ -244,7 +248,7 @@ py::typing::Tuple<Codes, Counts> encode_many(Encoder& encoder, const Ints& strea
     outcome =
         last ? encoder.flush(items.data(), count, n_q) : encoder.push(items.data(), count, n_q);
   }
-  require_ok(outcome);
+  require_ok(outcome, streams.data());
   Counts frames(n);
   for (py::ssize_t i = 0; i < n; ++i)
     frames.mutable_at(i) = items[static_cast<std::size_t>(i)].frames;
@@ -288,7 +292,7 @@ py::typing::Tuple<Floats, Counts> decode_many(Decoder& decoder, const Ints& stre
     const int count = static_cast<int>(n);
     outcome = last ? decoder.flush(items.data(), count) : decoder.push(items.data(), count);
   }
-  require_ok(outcome);
+  require_ok(outcome, streams.data());
   Counts samples(n);
   for (py::ssize_t i = 0; i < n; ++i)
     samples.mutable_at(i) = items[static_cast<std::size_t>(i)].samples;
@@ -339,7 +343,9 @@ void bind_common(py::class_<S, Extra...>& c) {
 template <class S>
 auto make(const LayerList& layers, const Quantizer& quantizer, int channels, int hop_samples,
           int streams, int max_frames, int threads, bool zero_start, const std::string& isa) {
-  const std::uint64_t hash = layers.hash * 31 + quantizer.hash;
+  const std::uint64_t shape = static_cast<std::uint64_t>(channels) << 32 |
+                              static_cast<std::uint64_t>(static_cast<unsigned>(hop_samples));
+  const std::uint64_t hash = (layers.hash * 31 + quantizer.hash) * 31 + shape;
   return std::make_unique<S>(layers.layers, quantizer.weights, channels, hop_samples,
                              options_of(streams, max_frames, threads, zero_start, isa, hash));
 }

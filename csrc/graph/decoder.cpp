@@ -1,6 +1,7 @@
 #include "graph/decoder.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "base/denormals.hpp"
@@ -12,7 +13,10 @@ using layers::kTile;
 Decoder::Decoder(const std::vector<layers::LayerWeights>& chain,
                  const layers::RvqWeights& quantizer, int channels, int hop_samples,
                  const SessionOptions& options)
-    : Session(chain, options, quantizer.dim, options.max_frames, layers::floats_of<Header>()),
+    : Session(chain, options, quantizer.dim,
+              checked_product(hop_samples, "max_frames_per_push", options.max_frames, kMaxFrames) /
+                  hop_samples,
+              layers::floats_of<Header>()),
       channels_(channels),
       hop_(hop_samples),
       rvq_(quantizer, 1) {
@@ -20,6 +24,17 @@ Decoder::Decoder(const std::vector<layers::LayerWeights>& chain,
     throw std::invalid_argument("decoder: expected " + std::to_string(channels) +
                                 " audio channels, got " + std::to_string(plan_.channels));
   }
+  if (std::fabs(plan_.row_samples * hop_samples - 1.0) > 1e-9) {
+    throw std::invalid_argument("decoder: expected strides that make " +
+                                std::to_string(hop_samples) + " samples of a frame, got " +
+                                std::to_string(1.0 / plan_.row_samples));
+  }
+}
+
+bool Decoder::valid(const float* state) const noexcept {
+  const Header& h = layers::state_as<Header>(state, own_state_at_);
+  return h.taken >= 0 && h.taken < kLongest / hop_ && h.emitted >= 0 &&
+         h.emitted <= h.taken * hop_ && (h.finished == 0 || h.finished == 1);
 }
 
 std::int64_t Decoder::most_samples(int stream, std::int64_t frames) const noexcept {
@@ -55,6 +70,7 @@ void Decoder::step(DecodeItem* items, int count, int* rows, bool last) noexcept 
   chain_.run(tile(streams, count, last), rows, outlet);
   for (int i = 0; i < count; ++i) {
     DecodeItem& item = items[i];
+    rows[i] = static_cast<int>(std::min<std::int64_t>(rows[i], item.capacity - item.samples));
     for (int c = 0; c < channels_; ++c) {
       float* to = item.audio + c * item.channel_step + item.samples;
       for (int t = 0; t < rows[i]; ++t) to[t] = outlet[i][t * channels_ + c];

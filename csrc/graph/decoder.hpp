@@ -51,6 +51,7 @@ class Decoder : public Session {
   Header& header(int stream) const noexcept {
     return layers::state_as<Header>(state(stream), own_state_at_);
   }
+  bool valid(const float* state) const noexcept override;
   Outcome check(const DecodeItem* items, int count) const noexcept;
   void step(DecodeItem* items, int count, int* rows, bool last) noexcept;
 

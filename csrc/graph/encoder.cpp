@@ -13,9 +13,11 @@ using layers::kTile;
 Encoder::Encoder(const std::vector<layers::LayerWeights>& chain,
                  const layers::RvqWeights& quantizer, int channels, int hop_samples,
                  const SessionOptions& options)
-    : Session(chain, options, channels, options.max_frames * hop_samples,
+    : Session(chain, options, channels,
+              checked_product(hop_samples, "max_frames_per_push", options.max_frames, kMaxFrames),
               base::round_up(layers::floats_of<Header>(), base::kAlignFloats) +
-                  static_cast<std::size_t>(channels * hop_samples)),
+                  static_cast<std::size_t>(
+                      checked_product(hop_samples, "channels", channels, kMaxChannels))),
       channels_(channels),
       hop_(hop_samples),
       rvq_(quantizer, plan_.max_rows * tile_capacity()),
@@ -25,6 +27,18 @@ Encoder::Encoder(const std::vector<layers::LayerWeights>& chain,
                                 " channels for the quantizer, got " +
                                 std::to_string(plan_.channels));
   }
+  if (plan_.row_samples != hop_samples) {
+    throw std::invalid_argument("encoder: expected strides that make a frame of " +
+                                std::to_string(hop_samples) + " samples, got " +
+                                std::to_string(plan_.row_samples));
+  }
+}
+
+bool Encoder::valid(const float* state) const noexcept {
+  const Header& h = layers::state_as<Header>(state, own_state_at_);
+  return h.taken >= 0 && h.taken < kLongest && h.emitted >= 0 &&
+         h.emitted <= (h.taken + hop_ - 1) / hop_ && h.pending == h.taken % hop_ &&
+         (h.finished == 0 || h.finished == 1);
 }
 
 float* Encoder::pending(int stream) const noexcept {
@@ -71,6 +85,7 @@ void Encoder::step(EncodeItem* items, int count, const int* rows_in, int n_q, bo
   int n = 0;
   for (int i = 0; i < count; ++i) {
     EncodeItem& item = items[i];
+    rows[i] = static_cast<int>(std::min<std::int64_t>(rows[i], item.capacity - item.frames));
     if (item.latents != nullptr) {
       std::memcpy(item.latents + item.frames * dim, outlet[i],
                   static_cast<std::size_t>(rows[i] * dim) * sizeof(float));

@@ -55,6 +55,7 @@ class Encoder : public Session {
     return layers::state_as<Header>(state(stream), own_state_at_);
   }
   float* pending(int stream) const noexcept;
+  bool valid(const float* state) const noexcept override;
   Outcome check(const EncodeItem* items, int count, bool last) const noexcept;
   void push_tile(EncodeItem* items, int count, int n_q) noexcept;
   void step(EncodeItem* items, int count, const int* rows_in, int n_q, bool last) noexcept;

@@ -17,7 +17,6 @@ void expect_range(const char* what, int value, int most) {
 
 SessionOptions checked(const SessionOptions& options) {
   expect_range("streams", options.streams, 65536);
-  expect_range("max_frames_per_push", options.max_frames, 4096);
   return options;
 }
 
@@ -29,6 +28,16 @@ struct SnapshotHeader {
   std::uint64_t checksum;
 };
 constexpr char kMagic[8] = {'H', 'O', 'P', 'S', 'T', 'A', 'T', '1'};
+
+}  // namespace
+
+int checked_product(int hop_samples, const char* what, int n, int most) {
+  expect_range("hop_samples", hop_samples, 1 << 16);
+  expect_range(what, n, most);
+  return hop_samples * n;
+}
+
+namespace {
 
 std::uint64_t checksum(const std::byte* bytes, std::size_t n) noexcept {
   std::uint64_t h = 0xcbf29ce484222325ULL;  // FNV-1a
@@ -112,7 +121,13 @@ Status Session::restore(int stream, const std::byte* from, std::size_t bytes) {
   }
   const Use use(busy_);
   if (!use.ours()) return Status::kBusy;
-  std::memcpy(state(stream), body, state_bytes());
+  // Believed only once every index in it is in bounds: a checksum stops accidents, not intent.
+  const base::FloatBuffer copy = base::make_floats(plan_.state.floats());
+  std::memcpy(copy.get(), body, state_bytes());
+  if (!valid(copy.get()) || !chain_.valid(copy.get())) {
+    throw SnapshotError("snapshot: expected positions within the stream's buffers, got others");
+  }
+  std::memcpy(state(stream), copy.get(), state_bytes());
   return Status::kOk;
 }
 

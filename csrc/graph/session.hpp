@@ -30,12 +30,18 @@ struct Outcome {
   float value = 0.0F;         // the sample that was refused
 };
 
+// `hop_samples` times `n`, once both are in range. Throws std::invalid_argument naming `what`.
+int checked_product(int hop_samples, const char* what, int n, int most);
+
 // Thrown by restore(): the snapshot is damaged, or of other weights or another start.
 class SnapshotError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
 // Samples beyond this are no audio (full scale is 1): refused rather than pushed into the state.
+inline constexpr std::int64_t kLongest = std::int64_t{1} << 40;  // samples: two years at 16 kHz
+inline constexpr int kMaxFrames = 4096;
+inline constexpr int kMaxChannels = 64;
 inline constexpr float kMaxSample = 1024.0F;
 
 class Session {
@@ -57,22 +63,18 @@ class Session {
   Status restore(int stream, const std::byte* from, std::size_t bytes);
 
  protected:
-  struct Plans {
-    layers::Plan plan;
-    std::size_t own_state;    // offset of the session's own part of a stream's state
-    std::size_t own_scratch;  // offset of the session's own scratch
-  };
-
-  // `own_state` floats of state and `own_scratch` floats of scratch are set aside for the derived
-  // session; `channels` and `max_rows` describe what it brings to the chain.
+  // `own_state` floats of state are set aside for the derived session; `channels` and `max_rows`
+  // describe what it brings to the chain.
   Session(const std::vector<layers::LayerWeights>& weights, const SessionOptions& options,
           int channels, int max_rows, std::size_t own_state);
-  ~Session() = default;
+  virtual ~Session() = default;
 
   int tile_capacity() const {
     return options_.streams < layers::kTile ? options_.streams : layers::kTile;
   }
   void start(int stream) noexcept;
+  // As Layer::valid, for the derived session's own part.
+  virtual bool valid(const float* state) const noexcept = 0;
   float* state(int stream) const noexcept {
     return states_.get() + static_cast<std::size_t>(stream) * plan_.state.floats();
   }

@@ -13,6 +13,7 @@ namespace hopcodec::kernels::HOPCODEC_ISA {
 
 // How weights lie in memory. Both give float32 to the same multiply-adds: bfloat16 is the upper
 // half of a float32, so widening it is a shift and rounds nothing.
+namespace {  // else an unoptimised build leaves their members as weak symbols
 struct Float32 {
   using Word = float;
   static constexpr int kPerWord = 1;
@@ -27,6 +28,7 @@ struct Bfloat16 {
   static U load_word(const Word* p) { return load_bits(p); }
   static F part(U word, int odd) { return odd != 0 ? high_half(word) : low_half(word); }
 };
+}  // namespace
 
 template <class W, int MR, int NV>
 static inline void multiply(const float* const (&a)[MR], std::ptrdiff_t offset, int length,

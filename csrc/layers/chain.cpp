@@ -24,6 +24,11 @@ struct Build {
   }
 };
 
+bool is_instant(const LayerWeights& weights) {
+  const auto* conv = std::get_if<Conv1dWeights>(&weights);
+  return conv != nullptr && conv->shape.reach() == 1 && conv->shape.stride == 1;
+}
+
 }  // namespace
 
 Chain::Chain(const std::vector<LayerWeights>& weights, Plan& plan) {
@@ -32,6 +37,11 @@ Chain::Chain(const std::vector<LayerWeights>& weights, Plan& plan) {
 
 void Chain::reset(float* state) const noexcept {
   for (const auto& layer : layers_) layer->reset(state);
+}
+
+bool Chain::valid(const float* state) const noexcept {
+  return std::all_of(layers_.begin(), layers_.end(),
+                     [state](const auto& layer) { return layer->valid(state); });
 }
 
 void Chain::open(const Tile& tile, float** inlet) const noexcept {
@@ -49,6 +59,10 @@ void Chain::run(const Tile& tile, int* rows, float* const* outlet) const noexcep
 
 Residual::Residual(const ResidualWeights& weights, Plan& plan) {
   if (weights.branch.empty()) throw std::invalid_argument("residual: expected a branch, got none");
+  if (!std::all_of(weights.shortcut.begin(), weights.shortcut.end(), is_instant)) {
+    throw std::invalid_argument(
+        "residual: expected a shortcut of 1x1 convolutions or none, got another layer");
+  }
   in_channels_ = static_cast<std::size_t>(plan.channels);
   const auto most_in = static_cast<std::size_t>(plan.max_rows);
   inlet_at_ = plan.scratch.take(most_in * in_channels_);
@@ -63,16 +77,21 @@ Residual::Residual(const ResidualWeights& weights, Plan& plan) {
   plan.row_samples = before.row_samples;
   plan.lookahead_samples = before.lookahead_samples;
   shortcut_ = std::make_unique<Chain>(weights.shortcut, plan);
-  if (plan.channels != after_branch.channels || plan.row_samples != after_branch.row_samples) {
+  if (plan.channels != after_branch.channels) {
     throw std::invalid_argument("residual: expected branch and shortcut to agree, got " +
                                 std::to_string(after_branch.channels) + " and " +
                                 std::to_string(plan.channels) + " channels");
   }
+  if (after_branch.row_samples != before.row_samples) {
+    throw std::invalid_argument(
+        "residual: expected a branch that gives a row per row, got one of " +
+        std::to_string(before.row_samples / after_branch.row_samples));
+  }
   out_channels_ = static_cast<std::size_t>(plan.channels);
   // The branch emits at most max_rows after it was silent: what it held, the queue must hold.
   const int most_out = std::max(plan.max_rows, after_branch.max_rows);
-  queue_at_ =
-      plan.state.take(static_cast<std::size_t>(most_out - before.max_rows + 1) * out_channels_);
+  max_queued_ = most_out - before.max_rows + 1;
+  queue_at_ = plan.state.take(static_cast<std::size_t>(max_queued_) * out_channels_);
   queue_scratch_at_ = plan.scratch.take(static_cast<std::size_t>(2 * most_out + 1) * out_channels_);
   plan.max_rows = most_out;
   plan.lookahead_samples = std::max(plan.lookahead_samples, after_branch.lookahead_samples);
@@ -81,6 +100,12 @@ Residual::Residual(const ResidualWeights& weights, Plan& plan) {
 void Residual::reset(float* state) const noexcept {
   branch_->reset(state);
   shortcut_->reset(state);
+}
+
+bool Residual::valid(const float* state) const noexcept {
+  const Header& h = state_as<Header>(state, header_at_);
+  return h.queued >= 0 && h.queued <= max_queued_ && branch_->valid(state) &&
+         shortcut_->valid(state);
 }
 
 void Residual::open(const Tile& tile, float** inlet) const noexcept {

@@ -29,6 +29,7 @@ class Chain final : public Layer {
 
   bool empty() const { return layers_.empty(); }
   void reset(float* state) const noexcept override;
+  bool valid(const float* state) const noexcept override;
   void open(const Tile& tile, float** inlet) const noexcept override;
   void run(const Tile& tile, int* rows, float* const* outlet) const noexcept override;
 
@@ -36,13 +37,15 @@ class Chain final : public Layer {
   std::vector<std::unique_ptr<Layer>> layers_;
 };
 
-// y = shortcut(x) + branch(x). The branch may be late (it waits for a reflection or a look-ahead):
-// until it delivers, what the shortcut gave stands in a queue.
+// y = shortcut(x) + branch(x), row for row. The branch may be late (it waits for a reflection or a
+// look-ahead): until it delivers, what the shortcut gave stands in a queue. The shortcut is the
+// identity or 1x1 convolutions, which are never late.
 class Residual final : public Layer {
  public:
   Residual(const ResidualWeights& weights, Plan& plan);
 
   void reset(float* state) const noexcept override;
+  bool valid(const float* state) const noexcept override;
   void open(const Tile& tile, float** inlet) const noexcept override;
   void run(const Tile& tile, int* rows, float* const* outlet) const noexcept override;
 
@@ -51,6 +54,7 @@ class Residual final : public Layer {
     std::int32_t queued;
   };
 
+  int max_queued_;
   std::size_t in_channels_;
   std::size_t out_channels_;
   std::size_t inlet_at_;

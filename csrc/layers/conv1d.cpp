@@ -9,6 +9,8 @@
 namespace hopcodec::layers {
 namespace {
 
+constexpr int kMost = 1 << 20;
+
 void expect(bool ok, const char* what, int value) {
   if (ok) return;
   throw std::invalid_argument(std::string("conv1d: expected ") + what + ", got " +
@@ -22,13 +24,15 @@ void copy_rows(float* to, const float* from, std::size_t rows, int row_floats) n
 }  // namespace
 
 void Conv1dShape::check() const {
-  expect(in_channels >= 1, "in_channels >= 1", in_channels);
-  expect(out_channels >= 1, "out_channels >= 1", out_channels);
-  expect(kernel >= 1, "kernel >= 1", kernel);
-  expect(dilation >= 1, "dilation >= 1", dilation);
+  expect(in_channels >= 1 && in_channels <= kMost, "1 <= in_channels <= 2^20", in_channels);
+  expect(out_channels >= 1 && out_channels <= kMost, "1 <= out_channels <= 2^20", out_channels);
+  expect(kernel >= 1 && kernel <= kMost, "1 <= kernel <= 2^20", kernel);
+  expect(dilation >= 1 && std::int64_t{kernel - 1} * dilation < kMost,
+         "1 <= dilation and (kernel - 1) * dilation < 2^20", dilation);
   expect(stride >= 1 && stride <= reach(), "1 <= stride <= (kernel - 1) * dilation + 1", stride);
-  expect(left >= 0 && left < reach() + stride, "0 <= left padding <= window", left);
-  expect(right >= 0 && right < reach() + stride, "0 <= right padding <= window", right);
+  expect(left >= 0 && left <= reach() - stride, "0 <= left padding <= window - stride", left);
+  expect(right >= 0 && left + right <= reach() - 1, "0 <= right padding < window - left padding",
+         right);
   if (full_window) {
     expect(left + right == reach() - stride, "padding = window - stride for full_window",
            left + right);
@@ -72,16 +76,16 @@ Conv1d::Conv1d(const Conv1dWeights& weights, Plan& plan)
   const int max_right = shape_.right + (shape_.full_window ? shape_.stride - 1 : 0);
   // The reflection at the end reaches max_right + 1 rows back.
   back_ = shape_.reflect ? std::max(0, max_right + 1 - (reach - shape_.stride)) : 0;
-  const int max_held = std::max(shape_.left, back_ + reach - 1);
+  max_held_ = std::max(shape_.left, back_ + reach - 1);
   header_at_ = plan.state.take(floats_of<Header>());
-  held_at_ = plan.state.take(static_cast<std::size_t>(max_held * c));
+  held_at_ = plan.state.take(static_cast<std::size_t>(max_held_) * static_cast<std::size_t>(c));
   // Before the start, `left` free rows stand in front of the rows that wait.
-  const int capacity = shape_.left + max_held + plan.max_rows + max_right;
-  buffer_at_ = plan.scratch.take(static_cast<std::size_t>(capacity * c));
+  const int capacity = shape_.left + max_held_ + plan.max_rows + max_right;
+  buffer_at_ = plan.scratch.take(static_cast<std::size_t>(capacity) * static_cast<std::size_t>(c));
 
   plan.lookahead_samples += std::max(0, reach - shape_.stride - shape_.left) * plan.row_samples;
   plan.row_samples *= shape_.stride;
-  plan.max_rows = (max_held + plan.max_rows + max_right) / shape_.stride + 1;
+  plan.max_rows = (max_held_ + plan.max_rows + max_right) / shape_.stride + 1;
   plan.channels = shape_.out_channels;
 }
 
@@ -90,6 +94,13 @@ void Conv1d::reset(float* state) const noexcept {
   // Zero padding is known beforehand: the (zero-filled) history is already the left padding.
   header.started = shape_.reflect && shape_.left > 0 ? 0 : 1;
   header.held = header.started != 0 ? shape_.left : 0;
+}
+
+bool Conv1d::valid(const float* state) const noexcept {
+  const Header& h = state_as<Header>(state, header_at_);
+  const int most = h.started != 0 ? max_held_ : shape_.left;
+  return h.total >= 0 && (h.started == 0 || h.started == 1) && h.held >= 0 && h.held <= most &&
+         h.begin >= 0 && h.begin <= back_ && h.begin <= h.held;
 }
 
 void Conv1d::open(const Tile& tile, float** inlet) const noexcept {

@@ -30,7 +30,8 @@ struct Conv1dShape {
   bool full_window = false;
 
   int reach() const { return (kernel - 1) * dilation + 1; }
-  // Throws std::invalid_argument naming the field that makes no sense.
+  // Throws std::invalid_argument naming the field that makes no sense. Padding is bounded so that
+  // a signal of n rows never gives more than ceil(n / stride).
   void check() const;
 };
 
@@ -50,6 +51,7 @@ class Conv1d final : public Layer {
   Conv1d(const Conv1dWeights& weights, Plan& plan);
 
   void reset(float* state) const noexcept override;
+  bool valid(const float* state) const noexcept override;
   void open(const Tile& tile, float** inlet) const noexcept override;
   void run(const Tile& tile, int* rows, float* const* outlet) const noexcept override;
 
@@ -70,6 +72,7 @@ class Conv1d final : public Layer {
   Activation output_;
   std::shared_ptr<const Packed> matrix_;
   kernels::Window window_;
+  int max_held_;
   int back_;  // rows kept before the next window, for the reflection at the end
   std::size_t header_at_;
   std::size_t held_at_;

@@ -9,6 +9,10 @@
 namespace hopcodec::layers {
 namespace {
 
+constexpr int kMost = 1 << 20;
+constexpr std::int64_t kLongest = std::int64_t{1}
+                                  << 40;  // rows; no product with a stride overflows
+
 void expect(bool ok, const char* what, int value) {
   if (ok) return;
   throw std::invalid_argument(std::string("conv_transpose1d: expected ") + what + ", got " +
@@ -18,10 +22,11 @@ void expect(bool ok, const char* what, int value) {
 }  // namespace
 
 void ConvTranspose1dShape::check() const {
-  expect(in_channels >= 1, "in_channels >= 1", in_channels);
-  expect(out_channels >= 1, "out_channels >= 1", out_channels);
-  expect(stride >= 1, "stride >= 1", stride);
-  expect(kernel >= stride, "kernel >= stride", kernel);
+  expect(in_channels >= 1 && in_channels <= kMost, "1 <= in_channels <= 2^20", in_channels);
+  expect(out_channels >= 1 && out_channels <= kMost, "1 <= out_channels <= 2^20", out_channels);
+  expect(stride >= 1 && std::int64_t{stride} * out_channels <= kMost,
+         "stride >= 1 and stride * out_channels <= 2^20", stride);
+  expect(kernel >= stride && kernel <= kMost, "stride <= kernel <= 2^20", kernel);
   expect(trim_left >= 0 && trim_left <= kernel - stride, "0 <= trim_left <= kernel - stride",
          trim_left);
   // What the last input alone adds is all that can still be held back at the end.
@@ -80,6 +85,11 @@ ConvTranspose1d::ConvTranspose1d(const ConvTranspose1dWeights& weights, Plan& pl
 }
 
 void ConvTranspose1d::reset(float*) const noexcept {}  // zero history, nothing taken or given
+
+bool ConvTranspose1d::valid(const float* state) const noexcept {
+  const Header& h = state_as<Header>(state, header_at_);
+  return h.total >= 0 && h.total < kLongest && h.emitted >= 0 && h.emitted < kLongest;
+}
 
 void ConvTranspose1d::open(const Tile& tile, float** inlet) const noexcept {
   const auto floats = static_cast<std::size_t>(history_ * shape_.in_channels);

@@ -22,6 +22,8 @@ struct ConvTranspose1dShape {
   int trim_right = 0;
 
   int taps() const { return (kernel + stride - 1) / stride; }
+  // Throws std::invalid_argument. The trims together take at least kernel - stride, so that n rows
+  // never give more than n * stride.
   void check() const;
 };
 
@@ -41,6 +43,7 @@ class ConvTranspose1d final : public Layer {
   ConvTranspose1d(const ConvTranspose1dWeights& weights, Plan& plan);
 
   void reset(float* state) const noexcept override;
+  bool valid(const float* state) const noexcept override;
   void open(const Tile& tile, float** inlet) const noexcept override;
   void run(const Tile& tile, int* rows, float* const* outlet) const noexcept override;
 

@@ -53,6 +53,9 @@ class Layer {
   // Makes `state` that of a new stream. The block is zero-filled beforehand.
   virtual void reset(float* state) const noexcept = 0;
 
+  // Whether every index in `state` is within bounds: asked of a snapshot before it is believed.
+  virtual bool valid(const float* state) const noexcept = 0;
+
   // Says where this call's rows must be written for each stream: inlet[i].
   HOPCODEC_REALTIME virtual void open(const Tile& tile, float** inlet) const noexcept = 0;
 
@@ -66,6 +69,11 @@ template <class T>
 T& state_as(float* state, std::size_t at) {
   static_assert(alignof(T) <= base::kAlignBytes);
   return *reinterpret_cast<T*>(state + at);
+}
+
+template <class T>
+const T& state_as(const float* state, std::size_t at) {
+  return *reinterpret_cast<const T*>(state + at);
 }
 
 template <class T>

@@ -47,6 +47,8 @@ Lstm::Lstm(const LstmWeights& weights, Plan& plan)
 
 void Lstm::reset(float*) const noexcept {}  // hidden and cell start at zero
 
+bool Lstm::valid(const float*) const noexcept { return true; }  // no indices
+
 void Lstm::open(const Tile& tile, float** inlet) const noexcept {
   for (int i = 0; i < tile.streams; ++i) inlet[i] = tile.scratch[i] + inlet_at_;
 }

@@ -32,6 +32,7 @@ class Lstm final : public Layer {
   Lstm(const LstmWeights& weights, Plan& plan);
 
   void reset(float* state) const noexcept override;
+  bool valid(const float* state) const noexcept override;
   void open(const Tile& tile, float** inlet) const noexcept override;
   void run(const Tile& tile, int* rows, float* const* outlet) const noexcept override;
 

@@ -17,10 +17,11 @@ unsigned bits_of(float x) {
   return bits;
 }
 
-// The upper half of x, rounded to nearest, ties to even. Weights are finite.
+// The upper half of x, rounded to nearest, ties to even; what would become infinite is cut instead.
 unsigned to_bfloat16(float x) {
   const unsigned bits = bits_of(x);
-  return (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
+  const unsigned half = (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
+  return (half & 0x7f80U) == 0x7f80U ? bits >> 16 : half;
 }
 
 float from_bfloat16(unsigned half) {

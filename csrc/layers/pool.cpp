@@ -35,12 +35,20 @@ Pool::Pool(int threads) {
     throw std::invalid_argument("threads: expected 1 to 256, got " + std::to_string(threads));
   }
   helpers_.reserve(static_cast<std::size_t>(threads - 1));
-  for (int i = 1; i < threads; ++i) helpers_.emplace_back([this] { help(); });
+  try {
+    for (int i = 1; i < threads; ++i) helpers_.emplace_back([this] { help(); });
+  } catch (...) {  // the system refused one: those that run must end before their handles do
+    stop();
+    throw;
+  }
 }
 
-Pool::~Pool() {
+Pool::~Pool() { stop(); }
+
+void Pool::stop() noexcept {
   stop_.store(true, std::memory_order_relaxed);
   for (std::thread& helper : helpers_) helper.join();
+  helpers_.clear();
 }
 
 bool Pool::take_one() noexcept {

@@ -1,5 +1,6 @@
 // A few spinning threads that split one matrix product at a time. The caller works too and never
-// waits for a thread that has not started, so a preempted helper costs nothing but its help.
+// waits for a helper that has not taken a task; one that is preempted in the middle of a task holds
+// everybody up, so ask for no more threads than there are idle cores.
 #pragma once
 
 #include <atomic>
@@ -28,6 +29,7 @@ class Pool {
   HOPCODEC_REALTIME void run(Task task, void* context, int tasks) noexcept;
 
  private:
+  void stop() noexcept;
   void help() noexcept;
   bool take_one() noexcept;
 

@@ -98,8 +98,9 @@ void Rvq::decode(const Compute& compute, const std::uint16_t* codes, std::ptrdif
   std::fill_n(latent, dim, 0.0F);
   for (int q = 0; q < n_q; ++q) {
     const Codebook& book = weights_.books[static_cast<std::size_t>(q)];
-    const float* entry =
-        book.entries.get() + codes[q * book_step] * static_cast<std::ptrdiff_t>(weights_.inner);
+    // Codes were checked at the door, but they are the caller's memory: never an index unclamped.
+    const int code = std::min<int>(codes[q * book_step], weights_.size - 1);
+    const float* entry = book.entries.get() + code * static_cast<std::ptrdiff_t>(weights_.inner);
     if (book.unproject != nullptr) {
       const RowBlock row = {entry, weights_.inner, outer_, weights_.dim, 1};
       book.unproject->multiply(compute, {1, weights_.inner, 0}, &row, 1);

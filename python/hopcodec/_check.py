@@ -15,6 +15,7 @@ def _describe(value: object) -> str:
     if not isinstance(value, np.ndarray):
         return type(value).__name__
     layout = "" if value.flags.c_contiguous else ", not C-contiguous"
+    layout += "" if value.flags.aligned else ", not aligned"
     return f"{value.dtype} {value.shape}{layout}"
 
 
@@ -23,7 +24,7 @@ def _exact(value: object, dtype: type[Any], ndim: int) -> bool:
         isinstance(value, np.ndarray)
         and value.dtype == dtype
         and value.ndim == ndim
-        and bool(value.flags.c_contiguous)
+        and bool(value.flags.c_contiguous and value.flags.aligned)
     )
 
 

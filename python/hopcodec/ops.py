@@ -2,7 +2,8 @@
 
 Channels first, as in torch: `(channels, time)` or `(batch, channels, time)`, float32,
 C-contiguous. Any other dtype or layout is a TypeError. These functions pack their weights anew on
-every call; a `Codec` packs once and is the fast way to run a model.
+every call; a `Codec` packs once and is the fast way to run a model. Values must not be NaN: the
+pointwise functions clamp, and a NaN may come out as a number.
 """
 
 from __future__ import annotations

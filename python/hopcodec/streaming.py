@@ -239,6 +239,9 @@ class Streams:
             array = np.flatnonzero(array)
         if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
             raise TypeError("slots: expected a list of slot numbers or a boolean mask")
+        for slot in array.tolist():
+            if not 0 <= slot < len(self):
+                raise IndexError(f"slots: expected 0 to {len(self) - 1}, got {slot}")
         return array.astype(np.int32)
 
     def encode(
@@ -293,6 +296,11 @@ class Streams:
         return self._encoder.snapshot(slot), self._decoder.snapshot(slot)
 
     def restore(self, slot: int, blobs: tuple[bytes, bytes]) -> None:
-        """Set one slot to a snapshot."""
+        """Set one slot to a snapshot, both sides or neither."""
+        before = self._encoder.snapshot(slot)
         self._encoder.restore(blobs[0], slot)
-        self._decoder.restore(blobs[1], slot)
+        try:
+            self._decoder.restore(blobs[1], slot)
+        except BaseException:
+            self._encoder.restore(before, slot)
+            raise

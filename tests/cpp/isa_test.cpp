@@ -49,14 +49,15 @@ struct Result {
   bool operator==(const Result&) const = default;
 };
 
-Result run(const CodecSpec& codec, base::Isa isa) {
+Result run(const CodecSpec& codec, base::Isa isa,
+           layers::Storage storage = layers::Storage::kFloat32) {
   graph::SessionOptions options;
   options.isa = isa;
   options.max_frames = 3;
-  graph::Encoder encoder(weights_of(codec.encoder), codec.quantizer, codec.channels, codec.hop,
-                         options);
-  graph::Decoder decoder(weights_of(codec.decoder), codec.quantizer, codec.channels, codec.hop,
-                         options);
+  graph::Encoder encoder(weights_of(codec.encoder, storage), codec.quantizer, codec.channels,
+                         codec.hop, options);
+  graph::Decoder decoder(weights_of(codec.decoder, storage), codec.quantizer, codec.channels,
+                         codec.hop, options);
   Random random(11);
   const int samples = 30 * codec.hop + codec.hop / 2;
   const Audio audio = random_audio(random, codec.channels, samples);
@@ -87,6 +88,16 @@ void check_codecs(const std::vector<base::Isa>& isas) {
       CHECK(expected.audio[0].size() > 20 * static_cast<std::size_t>(codec.hop));
       for (const base::Isa isa : isas) {
         CHECK(run(codec, isa) == expected, codec.name, std::string(name_of(isa)));
+      }
+      // Weights kept as bfloat16 are the rounded weights, exactly.
+      CodecSpec half = codec;
+      half.encoder = rounded(codec.encoder);
+      half.decoder = rounded(codec.decoder);
+      const Result expected_half = run(half, base::Isa::kGeneric);
+      CHECK(expected_half != expected, codec.name);
+      for (const base::Isa isa : isas) {
+        CHECK(run(codec, isa, layers::Storage::kBfloat16) == expected_half, codec.name,
+              std::string(name_of(isa)));
       }
       hash.add(expected.latents);
       hash.add(expected.codes);

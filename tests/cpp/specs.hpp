@@ -92,43 +92,79 @@ inline LayerSpec make_lstm(Random& random, int channels, int stages, bool skip) 
   return {std::move(spec)};
 }
 
+// --- the same with every weight (no bias) rounded to bfloat16's eight bits, ties to even ---------
+
+inline void round_to_bfloat16(std::vector<float>& weights) {
+  for (float& w : weights) {
+    int exponent;
+    const float mantissa = std::frexp(w, &exponent);
+    w = std::ldexp(std::nearbyint(mantissa * 256.0F), exponent - 8);
+  }
+}
+
+inline ChainSpec rounded(ChainSpec chain);
+
+struct RoundWeights {
+  void operator()(ConvSpec& s) const { round_to_bfloat16(s.weight); }
+  void operator()(TransposeSpec& s) const { round_to_bfloat16(s.weight); }
+  void operator()(LstmSpec& s) const {
+    for (LstmSpec::Stage& stage : s.stages) {
+      round_to_bfloat16(stage.weight_ih);
+      round_to_bfloat16(stage.weight_hh);
+    }
+  }
+  void operator()(ResidualSpec& s) const {
+    s.branch = rounded(s.branch);
+    s.shortcut = rounded(s.shortcut);
+  }
+};
+
+inline ChainSpec rounded(ChainSpec chain) {
+  for (LayerSpec& layer : chain) std::visit(RoundWeights{}, layer.body);
+  return chain;
+}
+
 // --- to what sessions run ------------------------------------------------------------------------
 
-inline std::vector<layers::LayerWeights> weights_of(const ChainSpec& chain);
+inline std::vector<layers::LayerWeights> weights_of(
+    const ChainSpec& chain, layers::Storage storage = layers::Storage::kFloat32);
 
 struct Pack {
+  layers::Storage storage;
   layers::LayerWeights operator()(const ConvSpec& s) const {
     const auto in = static_cast<std::size_t>(s.shape.in_channels);
     return layers::Conv1dWeights{
         s.shape, layers::Activation(s.input, s.alpha.empty() ? nullptr : s.alpha.data(), in),
-        layers::Activation(s.output), layers::pack_conv1d(s.shape, s.weight.data(), s.bias.data())};
+        layers::Activation(s.output),
+        layers::pack_conv1d(s.shape, s.weight.data(), s.bias.data(), storage)};
   }
   layers::LayerWeights operator()(const TransposeSpec& s) const {
     const auto in = static_cast<std::size_t>(s.shape.in_channels);
     return layers::ConvTranspose1dWeights{
         s.shape, layers::Activation(s.input, s.alpha.empty() ? nullptr : s.alpha.data(), in),
-        layers::pack_conv_transpose1d(s.shape, s.weight.data(), s.bias.data())};
+        layers::pack_conv_transpose1d(s.shape, s.weight.data(), s.bias.data(), storage)};
   }
   layers::LayerWeights operator()(const LstmSpec& s) const {
     layers::LstmWeights weights{s.channels, s.skip, {}};
     for (const LstmSpec::Stage& stage : s.stages) {
       weights.stages.push_back(layers::pack_lstm(s.channels, stage.weight_ih.data(),
                                                  stage.weight_hh.data(), stage.bias_ih.data(),
-                                                 stage.bias_hh.data()));
+                                                 stage.bias_hh.data(), storage));
     }
     return weights;
   }
   layers::LayerWeights operator()(const ResidualSpec& s) const {
     auto weights = std::make_shared<layers::ResidualWeights>();
-    weights->branch = weights_of(s.branch);
-    weights->shortcut = weights_of(s.shortcut);
+    weights->branch = weights_of(s.branch, storage);
+    weights->shortcut = weights_of(s.shortcut, storage);
     return std::shared_ptr<const layers::ResidualWeights>(std::move(weights));
   }
 };
 
-inline std::vector<layers::LayerWeights> weights_of(const ChainSpec& chain) {
+inline std::vector<layers::LayerWeights> weights_of(const ChainSpec& chain,
+                                                    layers::Storage storage) {
   std::vector<layers::LayerWeights> weights;
-  for (const LayerSpec& layer : chain) weights.push_back(std::visit(Pack{}, layer.body));
+  for (const LayerSpec& layer : chain) weights.push_back(std::visit(Pack{storage}, layer.body));
   return weights;
 }
 

@@ -162,11 +162,12 @@ void check_decoder(const CodecSpec& codec, Random& random, bool zero_start) {
 CodecSpec lone_conv(Random& random, int index) {
   layers::Conv1dShape shape{random.pick({1, 2, 5}), random.pick({1, 3, 17}), 1 + random.below(9)};
   shape.dilation = random.pick({1, 3, 9});
-  shape.stride = 1 + random.below(std::min(shape.reach(), 8));
+  shape.stride = 1 + random.below(std::min(shape.reach(), random.coin() ? 2 : 8));
   const int total = shape.reach() - shape.stride;
-  shape.left = random.below(total + 1);
+  // Often all of the padding on one side: with none on the left, a mirrored end reaches back
+  // furthest.
+  shape.left = random.coin() ? random.below(total + 1) : random.pick({0, total});
   shape.full_window = random.coin();
-  // The most padding on the right makes a mirrored end reach back furthest.
   const int most_right = shape.reach() - 1 - shape.left;
   shape.right = random.coin() ? most_right : random.below(most_right + 1);
   if (shape.full_window) shape.right = total - shape.left;
