@@ -119,7 +119,7 @@ def test_bad_slots_and_shapes(tiny: Codec) -> None:
         streams.encode(bad)
     assert [streams.snapshot(i) for i in range(3)] == before
     streams.flush_encode([2])
-    with pytest.raises(StreamError, match="stream 2 was flushed.*reset"):
+    with pytest.raises(StreamError, match=r"stream 2 was flushed.*reset"):
         streams.encode(signals(3, 320))
     streams.reset([2])
     streams.encode(signals(3, 320))
