@@ -70,7 +70,11 @@ void Decoder::step(DecodeItem* items, int count, int* rows, bool last) noexcept 
   chain_.run(tile(streams, count, last), rows, outlet);
   for (int i = 0; i < count; ++i) {
     DecodeItem& item = items[i];
-    rows[i] = static_cast<int>(std::min<std::int64_t>(rows[i], item.capacity - item.samples));
+    // Never more than was promised by most_samples, whatever the trims of the chain leave over.
+    const Header& h = header(item.stream);
+    const std::int64_t promised = std::max<std::int64_t>(h.taken * hop_ - h.emitted, 0);
+    const std::int64_t room = std::min(promised, item.capacity - item.samples);
+    rows[i] = static_cast<int>(std::min<std::int64_t>(rows[i], room));
     for (int c = 0; c < channels_; ++c) {
       float* to = item.audio + c * item.channel_step + item.samples;
       for (int t = 0; t < rows[i]; ++t) to[t] = outlet[i][t * channels_ + c];

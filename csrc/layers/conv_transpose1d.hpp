@@ -22,8 +22,7 @@ struct ConvTranspose1dShape {
   int trim_right = 0;
 
   int taps() const { return (kernel + stride - 1) / stride; }
-  // Throws std::invalid_argument. The trims together take at least kernel - stride, so that n rows
-  // never give more than n * stride.
+  // Throws std::invalid_argument naming the field that makes no sense.
   void check() const;
 };
 
