@@ -79,7 +79,7 @@ def draw(result: dict[str, Any], mode: str, output: Path) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("ms per hop, logarithmic  (dot: median, bar: to p99, line: to the maximum)")
     settings, env = result["settings"], result["environment"]
-    how = "paced at the frame rate" if mode == "paced" else "back to back"
+    how = "in real time" if mode == "paced" else "back to back"
     what = "encode + decode" if mode in ("duplex", "paced") else mode
     axes.set_title(
         f"EnCodec 24 kHz, {settings['bandwidth_kbps']:g} kbps: {what} of one hop, {how}",

@@ -209,7 +209,8 @@ def snake(x: Array, alpha: Array, *, isa: str = "") -> Array:
     """`x + sin^2(alpha x) / (alpha + 1e-9)` (arXiv 2006.08195; DAC, `nn/layers.py`).
 
     `x` float32 ([batch,] channels, time), `alpha` float32 (channels,). Where `|alpha x|` is beyond
-    2^20 a float32 holds no phase, and the second term is taken as zero.
+    2^20 a float32 holds no phase, and the second term is taken as zero. Within 3.5 ulp of the larger
+    of |x| and |y|.
     """
     batched, single = _batched("x", x)
     y = _core.snake(batched, alpha, isa=isa)
@@ -217,17 +218,17 @@ def snake(x: Array, alpha: Array, *, isa: str = "") -> Array:
 
 
 def elu(x: Array, *, isa: str = "") -> Array:
-    """`x` where positive, `exp(x) - 1` elsewhere; any shape."""
+    """`x` where positive, `exp(x) - 1` elsewhere; any shape. Within 1 ulp of float64."""
     return _core.elu(x, isa=isa)
 
 
 def tanh(x: Array, *, isa: str = "") -> Array:
-    """Hyperbolic tangent; any shape."""
+    """Hyperbolic tangent; any shape. Within 2.5 ulp of float64."""
     return _core.tanh(x, isa=isa)
 
 
 def sigmoid(x: Array, *, isa: str = "") -> Array:
-    """`1 / (1 + exp(-x))`; any shape."""
+    """`1 / (1 + exp(-x))`; any shape. Within 2.5 ulp of float64 down to x = -87, where it stays."""
     return _core.sigmoid(x, isa=isa)
 
 
