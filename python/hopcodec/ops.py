@@ -209,8 +209,8 @@ def snake(x: Array, alpha: Array, *, isa: str = "") -> Array:
     """`x + sin^2(alpha x) / (alpha + 1e-9)` (arXiv 2006.08195; DAC, `nn/layers.py`).
 
     `x` float32 ([batch,] channels, time), `alpha` float32 (channels,). Where `|alpha x|` is beyond
-    2^20 a float32 holds no phase, and the second term is taken as zero. Within 3.5 ulp of the larger
-    of |x| and |y|.
+    2^20 a float32 holds no phase, and the second term is taken as zero. Within 3.5 ulp of the
+    larger of |x| and |y|.
     """
     batched, single = _batched("x", x)
     y = _core.snake(batched, alpha, isa=isa)
