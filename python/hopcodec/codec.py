@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,16 @@ DEFAULT_BANDWIDTH = 6.0
 # Frames per step of a live session: one is all it ever has. Files go several at a time, so that
 # each read of the weights serves more arithmetic; the bits are the same.
 FRAMES_PER_STEP = 16
+
+
+class _SessionOptions(TypedDict):
+    channels: int
+    hop_samples: int
+    streams: int
+    max_frames: int
+    threads: int
+    zero_start: bool
+    isa: str
 
 
 class Codec:
@@ -132,6 +143,27 @@ class Codec:
             raise ValueError(f"codebooks: expected 1 to {self.codebooks}, got {codebooks}")
         return codebooks * self._bits_per_code * self.frame_rate / 1000
 
+    def _encoder_session(self, streams: int, start: Start, max_frames: int) -> _core.Encoder:
+        return _core.Encoder(
+            self._encoder_layers, self._quantizer, **self._options(streams, start, max_frames)
+        )
+
+    def _decoder_session(self, streams: int, start: Start, max_frames: int) -> _core.Decoder:
+        return _core.Decoder(
+            self._decoder_layers, self._quantizer, **self._options(streams, start, max_frames)
+        )
+
+    def _options(self, streams: int, start: Start, max_frames: int) -> _SessionOptions:
+        return {
+            "channels": self.channels,
+            "hop_samples": self.hop_samples,
+            "streams": streams,
+            "max_frames": max_frames,
+            "threads": self.threads,
+            "zero_start": zero_start(start),
+            "isa": self._isa,
+        }
+
     def encoder(
         self,
         bandwidth: float = DEFAULT_BANDWIDTH,
@@ -154,32 +186,14 @@ class Codec:
             Frames computed per step. Larger chunks are cut into such steps: it bounds memory,
             never the size of a push, and changes no bit.
         """
-        core = _core.Encoder(
-            self._encoder_layers,
-            self._quantizer,
-            channels=self.channels,
-            hop_samples=self.hop_samples,
-            max_frames=max_frames_per_push,
-            threads=self.threads,
-            zero_start=zero_start(start),
-            isa=self._isa,
-        )
+        core = self._encoder_session(1, start, max_frames_per_push)
         return StreamEncoder(self, core, bandwidth, start)
 
     def decoder(
         self, *, start: Start = "exact", max_frames_per_push: int = FRAMES_PER_STEP
     ) -> StreamDecoder:
         """A new stream from codes to audio; the parameters are those of `encoder`."""
-        core = _core.Decoder(
-            self._decoder_layers,
-            self._quantizer,
-            channels=self.channels,
-            hop_samples=self.hop_samples,
-            max_frames=max_frames_per_push,
-            threads=self.threads,
-            zero_start=zero_start(start),
-            isa=self._isa,
-        )
+        core = self._decoder_session(1, start, max_frames_per_push)
         return StreamDecoder(self, core, start)
 
     def streams(
@@ -193,29 +207,8 @@ class Codec:
     ) -> Streams:
         """`n` independent duplex streams that step together; `device` as for `hopcodec.load`."""
         check_device(device)
-        zero = zero_start(start)
-        encoder = _core.Encoder(
-            self._encoder_layers,
-            self._quantizer,
-            channels=self.channels,
-            hop_samples=self.hop_samples,
-            streams=n,
-            max_frames=max_frames_per_push,
-            threads=self.threads,
-            zero_start=zero,
-            isa=self._isa,
-        )
-        decoder = _core.Decoder(
-            self._decoder_layers,
-            self._quantizer,
-            channels=self.channels,
-            hop_samples=self.hop_samples,
-            streams=n,
-            max_frames=max_frames_per_push,
-            threads=self.threads,
-            zero_start=zero,
-            isa=self._isa,
-        )
+        encoder = self._encoder_session(n, start, max_frames_per_push)
+        decoder = self._decoder_session(n, start, max_frames_per_push)
         return Streams(self, encoder, decoder, bandwidth)
 
     def encode(
