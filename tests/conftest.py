@@ -12,10 +12,11 @@ import pytest
 import soundfile
 
 from hopcodec import Codec, _core
-from hopcodec.models.default import default_weights, speech_codebooks
+from hopcodec.bench import shipped_speech
 from hopcodec.models.encodec import causal_encodec, encodec_24khz
 from hopcodec.models.spec import CodecSpec
 from hopcodec.weights.seeded import seeded_weights
+from speech_codebooks import speech_codebooks
 
 Array = npt.NDArray[np.float32]
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -29,7 +30,9 @@ def read_fixture(name: str) -> Array:
 
 @cache
 def full_weights() -> dict[str, Array]:
-    return default_weights(encodec_24khz())
+    spec = encodec_24khz()
+    weights = seeded_weights(spec)
+    return {**weights, **speech_codebooks(spec, weights, shipped_speech(24000, 1))}
 
 
 @cache

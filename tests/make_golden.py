@@ -1,7 +1,7 @@
 """Writes tests/fixtures/golden_encodec_24khz.npz from PyPI `encodec`: run by hand, with torch.
 
 The codes are those of the original in float32, latents and audio those of the original in float64,
-from the seeded weights that `hopcodec.load()` has too.
+from seeded weights with codebooks from speech.
 """
 
 from __future__ import annotations

@@ -310,7 +310,8 @@ def test_demo_writes_sound_and_picture(codec: Any) -> None:
     assert fields["seeded"] == codec.seeded
     assert soundfile.info(fields["wav"]).frames == round(fields["audio_seconds"] * 24000)
     assert Path(fields["png"]).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    out, _ = run("demo", "--fast", "-o", "new/folder")  # over its own outputs
+    assert "demo.wav: already exists" in error_line("demo", "--fast", "-o", "new/folder")
+    out, _ = run("demo", "--fast", "-o", "new/folder", "--force")
     for word in ("SI-SNR", "p50", "p99", "max", "bitrate", "x real time", "bit for bit"):
         assert word in out
 
@@ -340,6 +341,23 @@ def test_summary_of_hop_times() -> None:
     assert hop_times([5], 1.0, missed=7).missed == 7
     with pytest.raises(ValueError, match="at least one duration"):
         hop_times([], 1.0)
+
+
+def test_a_pipe_is_named_as_what_it_is(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    assert "regular file" in error_line("encode", tmp_path / "pipe.wav", "out.ecdc")
+    assert "pipe" in error_line("encode", "-", "out.ecdc")
+
+
+def test_a_constant_file_does_not_spoil_the_total(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    soundfile.write(folder / "constant.wav", np.full(1, 0.5), 24000)
+    soundfile.write(folder / "noise.wav", np.random.default_rng(0).normal(0, 0.1, 2000), 24000)
+    out, _ = run("roundtrip", folder, tmp_path / "out")
+    total = next(line for line in out.splitlines() if "all 2" in line)
+    assert "nan" not in total
+    assert "nan" not in out.split("noise")[0]
 
 
 def test_seeded_weights_are_mentioned(codec: Any) -> None:
@@ -460,7 +478,9 @@ def test_as_a_process() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "terminate"]
+    ("sent", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["ctrl-c", "terminate", "hang-up"],
 )
 def test_interrupted_nothing_half_written_stays(sent: signal.Signals, code: int) -> None:
     with soundfile.SoundFile("long.wav", "w", 24000, 1, "PCM_16") as file:

@@ -157,3 +157,46 @@ def test_results_into_the_callers_arrays(codec: Codec, speech: Array) -> None:
     with pytest.raises(TypeError, match="out: expected"):
         encoder.push(audio, out=np.zeros((8, 20), np.int32))  # type: ignore[arg-type]
     np.testing.assert_array_equal(encoder.push(audio), expected)
+
+
+@pytest.mark.parametrize(
+    ("audio", "cure"),
+    [
+        (np.zeros((1, 320), np.int16), r"audio.astype\(np.float32\) / 32768"),
+        (np.zeros((1, 320)), r"audio.astype\(np.float32\)"),
+        (np.zeros((1, 640), np.float32)[:, ::2], r"np.ascontiguousarray\(audio\)"),
+        (np.zeros((320, 1), np.float32), r"np.ascontiguousarray\(audio.T\)"),
+    ],
+)
+def test_the_message_names_the_cure(codec: Codec, audio: Array, cure: str) -> None:
+    with pytest.raises(TypeError, match=cure):
+        codec.encoder().push(audio)
+
+
+def test_snapshots_are_any_bytes_and_errors_are_short(codec: Codec, speech: Array) -> None:
+    encoder = codec.encoder()
+    encoder.push(np.ascontiguousarray(speech[:, :5000]))
+    blob = encoder.snapshot()
+    for same in (bytearray(blob), memoryview(blob)):
+        encoder.reset()
+        encoder.restore(same)
+        assert encoder.snapshot() == blob
+    for wrong in (None, "HOPSTAT1", [1, 2]):
+        with pytest.raises(TypeError, match="snapshot: expected bytes, got") as caught:
+            encoder.restore(wrong)  # type: ignore[arg-type]
+        assert len(str(caught.value)) < 200
+    with pytest.raises(TypeError, match="x: expected a C-contiguous float32 array") as caught:
+        hopcodec.ops.elu(np.zeros(100_000))  # type: ignore[arg-type]
+    assert len(str(caught.value)) < 200
+
+
+def test_what_load_and_streams_refuse(codec: Codec) -> None:
+    with pytest.raises(TypeError, match="threads: expected an int, got float"):
+        hopcodec.load(threads=1.5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="model: expected a name or a path, got int"):
+        hopcodec.load(5)  # type: ignore[arg-type]
+    with pytest.raises(WeightsError, match="empty"):
+        hopcodec.load("")
+    for n in (0, -1, 10**12, "4"):
+        with pytest.raises(ValueError, match="streams: expected 1 to 65536"):
+            codec.streams(n)  # type: ignore[arg-type]

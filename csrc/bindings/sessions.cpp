@@ -1,5 +1,6 @@
 // Encoder and Decoder for Python: arrays in, arrays out, the GIL released while they work.
 #include <algorithm>
+#include <cstdio>
 
 #include <pybind11/typing.h>
 
@@ -26,6 +27,12 @@ using Counts = py::array_t<std::int64_t>;
   throw py::error_already_set();
 }
 
+std::string number(float x) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", static_cast<double>(x));
+  return text;
+}
+
 // A push that was refused left every stream as it was.
 // `streams`: the slots of a call on several, to say which one.
 void require_ok(const Outcome& outcome, const int* streams = nullptr) {
@@ -45,7 +52,7 @@ void require_ok(const Outcome& outcome, const int* streams = nullptr) {
             "the session is in use by another thread: expected one thread per session");
     case Status::kBadSample:
       throw py::value_error("audio: expected finite samples within +-1024 (full scale is 1), got " +
-                            std::to_string(outcome.value) + " at sample " + at);
+                            number(outcome.value) + " at sample " + at);
     case Status::kBadCode:
       throw py::value_error(
           "codes: expected values below the codebook size, got a larger one in frame " + at);

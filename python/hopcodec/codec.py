@@ -207,6 +207,8 @@ class Codec:
     ) -> Streams:
         """`n` independent duplex streams that step together; `device` as for `hopcodec.load`."""
         check_device(device)
+        if not isinstance(n, int) or not 1 <= n <= 65536:
+            raise ValueError(f"streams: expected 1 to 65536, got {n!r}")
         encoder = self._encoder_session(n, start, max_frames_per_push)
         decoder = self._decoder_session(n, start, max_frames_per_push)
         return Streams(self, encoder, decoder, bandwidth)
@@ -278,7 +280,11 @@ def load(
     """
     from hopcodec.models.registry import resolve
 
+    if model is not None and not isinstance(model, (str, os.PathLike)):
+        raise TypeError(f"model: expected a name or a path, got {type(model).__name__}")
     check_device(device)
+    if not isinstance(threads, int) or isinstance(threads, bool):
+        raise TypeError(f"threads: expected an int, got {type(threads).__name__}")
     if not 1 <= threads <= 256:
         raise ValueError(f"threads: expected 1 to 256, got {threads}")
     spec, weights, seeded = resolve(model)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
+from hopcodec._check import check_floats
 
 __all__ = [
     "causal_conv1d",
@@ -74,6 +75,7 @@ def causal_conv1d(
     y : float32 ([batch,] out_channels, frames)
     state : float32 ([batch,] in_channels, held')
     """
+    check_floats(x=x, weight=weight, bias=bias, state=state, alpha=alpha)
     batched, single = _batched("x", x)
     if not isinstance(weight, np.ndarray) or weight.ndim != 3:
         raise TypeError("weight: expected an array (out_channels, in_channels, kernel)")
@@ -123,6 +125,7 @@ def causal_conv_transpose1d(
     y : float32 ([batch,] out_channels, time * stride)
     state : as given
     """
+    check_floats(x=x, weight=weight, bias=bias, state=state)
     batched, single = _batched("x", x)
     if not isinstance(weight, np.ndarray) or weight.ndim != 3:
         raise TypeError("weight: expected an array (in_channels, out_channels, kernel)")
@@ -163,9 +166,11 @@ def lstm(
     y : float32 (n, time)
     state : (hidden, cell)
     """
+    check_floats(x=x, weight_ih=weight_ih, weight_hh=weight_hh, bias_ih=bias_ih, bias_hh=bias_hh)
     if not isinstance(x, np.ndarray) or x.ndim != 2:
         raise TypeError("x: expected an array (channels, time)")
     hidden, cell = state or (np.zeros(x.shape[0], np.float32), np.zeros(x.shape[0], np.float32))
+    check_floats(hidden=hidden, cell=cell)
     y, hidden, cell = _core.lstm(x, weight_ih, weight_hh, bias_ih, bias_hh, hidden, cell, isa=isa)
     return y, (hidden, cell)
 
@@ -182,11 +187,13 @@ def rvq_encode(x: Array, codebooks: Array, *, isa: str = "") -> Codes:
     -------
     uint16 (n_q, time)
     """
+    check_floats(x=x, codebooks=codebooks)
     return _core.rvq_encode(x, codebooks, isa=isa)
 
 
 def rvq_decode(codes: Codes, codebooks: Array, *, isa: str = "") -> Array:
     """Sum of the entries, in codebook order: uint16 (n_q, time) -> float32 (dim, time)."""
+    check_floats(codebooks=codebooks)
     return _core.rvq_decode(codes, codebooks, isa=isa)
 
 
@@ -202,6 +209,7 @@ def nearest_normalised(x: Array, codebook: Array, *, isa: str = "") -> Codes:
     -------
     uint16 (time,)
     """
+    check_floats(x=x, codebook=codebook)
     return _core.nearest_normalised(x, codebook, isa=isa)
 
 
@@ -212,6 +220,7 @@ def snake(x: Array, alpha: Array, *, isa: str = "") -> Array:
     2^20 a float32 holds no phase, and the second term is taken as zero. Within 3.5 ulp of the
     larger of |x| and |y|.
     """
+    check_floats(x=x, alpha=alpha)
     batched, single = _batched("x", x)
     y = _core.snake(batched, alpha, isa=isa)
     return y[0] if single else y
@@ -219,16 +228,19 @@ def snake(x: Array, alpha: Array, *, isa: str = "") -> Array:
 
 def elu(x: Array, *, isa: str = "") -> Array:
     """`x` where positive, `exp(x) - 1` elsewhere; any shape. Within 1 ulp of float64."""
+    check_floats(x=x)
     return _core.elu(x, isa=isa)
 
 
 def tanh(x: Array, *, isa: str = "") -> Array:
     """Hyperbolic tangent; any shape. Within 2.5 ulp of float64."""
+    check_floats(x=x)
     return _core.tanh(x, isa=isa)
 
 
 def sigmoid(x: Array, *, isa: str = "") -> Array:
     """`1 / (1 + exp(-x))`; any shape. Within 2.5 ulp of float64 down to x = -87, where it stays."""
+    check_floats(x=x)
     return _core.sigmoid(x, isa=isa)
 
 
@@ -237,6 +249,7 @@ def group_norm(x: Array, groups: int, weight: Array, bias: Array, eps: float = 1
 
     `x` float32 ([batch,] channels, time); `weight`, `bias` float32 (channels,).
     """
+    check_floats(x=x, weight=weight, bias=bias)
     batched, single = _batched("x", x)
     y = _core.group_norm(batched, groups, weight, bias, eps)
     return y[0] if single else y

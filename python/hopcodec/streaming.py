@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from hopcodec import _core
-from hopcodec._check import Audio, Codes, check_audio, check_codes
+from hopcodec._check import Audio, Codes, check_audio, check_codes, check_snapshot
 
 if TYPE_CHECKING:
     from hopcodec.codec import Codec
@@ -118,9 +118,9 @@ class StreamEncoder:
         """The stream's whole state (tens of kilobytes), to `restore` here or in another process."""
         return self._core.snapshot()
 
-    def restore(self, blob: bytes) -> None:
+    def restore(self, blob: bytes | bytearray | memoryview) -> None:
         """Go on from a snapshot of the same weights and start policy, else StreamError."""
-        self._core.restore(blob)
+        self._core.restore(check_snapshot(blob))
 
 
 class StreamDecoder:
@@ -188,9 +188,9 @@ class StreamDecoder:
         """The stream's whole state, to `restore` here or in another process."""
         return self._core.snapshot()
 
-    def restore(self, blob: bytes) -> None:
+    def restore(self, blob: bytes | bytearray | memoryview) -> None:
         """Go on from a snapshot of the same weights and start policy, else StreamError."""
-        self._core.restore(blob)
+        self._core.restore(check_snapshot(blob))
 
 
 class Streams:
@@ -298,9 +298,9 @@ class Streams:
     def restore(self, slot: int, blobs: tuple[bytes, bytes]) -> None:
         """Set one slot to a snapshot, both sides or neither."""
         before = self._encoder.snapshot(slot)
-        self._encoder.restore(blobs[0], slot)
+        self._encoder.restore(check_snapshot(blobs[0]), slot)
         try:
-            self._decoder.restore(blobs[1], slot)
+            self._decoder.restore(check_snapshot(blobs[1]), slot)
         except BaseException:
             self._encoder.restore(before, slot)
             raise

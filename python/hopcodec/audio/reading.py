@@ -166,6 +166,8 @@ def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
         raise AudioFileError(f"{path}: no such file")
     if os.path.isdir(path):
         raise AudioFileError(f"{path}: expected an audio file, got a folder")
+    if not os.path.isfile(path):
+        raise AudioFileError(f"{path}: expected a regular file; pipes cannot be read")
     if os.path.getsize(path) == 0:
         raise AudioFileError(f"{path}: expected an audio file, got an empty one")
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 def main() -> None:
     """Run the command line and exit with its code: 0, 1 error, 2 usage, 130 interrupted."""
     import signal
+    import sys
     from types import FrameType
 
     from hopcodec.cli.app import app
@@ -18,7 +19,13 @@ def main() -> None:
         # As an exception, so that half-written files are removed on the way out.
         raise SystemExit(128 + signum)
 
-    signal.signal(signal.SIGTERM, terminate)
+    for name in ("SIGTERM", "SIGHUP"):  # SIGHUP: the terminal was closed; nohup ignores it
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, terminate)
+    for stream in (sys.stdout, sys.stderr):  # a file name is never a reason to fail
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="hopcodec")
 
 

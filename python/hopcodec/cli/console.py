@@ -112,8 +112,8 @@ def _plain(value: Any) -> Any:
 def results_table(title: str) -> Table:
     """An empty two-column table for one result."""
     table = Table(title=escape(title), title_justify="left", show_header=False, title_style="bold")
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column()
+    table.add_column(style="cyan")
+    table.add_column(min_width=12)
     return table
 
 
@@ -150,4 +150,4 @@ def clock(seconds: float) -> str:
 
 def decibels(value: float) -> str:
     """A ratio in dB, also where it is infinite or undefined."""
-    return "undefined (silent input)" if math.isnan(value) else f"{value:.2f} dB"
+    return "undefined (silent or constant)" if math.isnan(value) else f"{value:.2f} dB"

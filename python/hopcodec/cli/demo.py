@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from hopcodec.cli import options
 from hopcodec.cli.console import CommandError, decibels, err, out, print_json, results_table
-from hopcodec.cli.files import replacing
+from hopcodec.cli.files import refuse_existing, replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +49,7 @@ def demo(
         Path, typer.Option("--output-dir", "-o", help="Folder for demo.wav and demo.png.")
     ] = Path(),
     fast: Annotated[bool, typer.Option("--fast", help="Do not wait for the clock.")] = False,
+    force: options.Force = False,
     json: options.Json = False,
 ) -> None:
     """Push a speech clip through the codec hop by hop, live; write demo.wav and demo.png."""
@@ -58,13 +59,15 @@ def demo(
     if output_dir.exists() and not output_dir.is_dir():
         raise CommandError(f"{output_dir}: expected a folder")
     output_dir.mkdir(parents=True, exist_ok=True)
+    wav, png = output_dir / "demo.wav", output_dir / "demo.png"
+    for output in (wav, png):
+        refuse_existing(output, force)
     codec = options.load_codec(model, threads, precision)
     options.check_bandwidth(codec, bandwidth)
     audio = shipped_speech(codec.sample_rate, codec.channels)
     with Panel(codec, bandwidth, audio.shape[1], err()) as panel:
         run = run_demo(codec, audio, bandwidth, panel, paced=not fast)
     fields = _fields(codec, bandwidth, run, paced=not fast)
-    wav, png = output_dir / "demo.wav", output_dir / "demo.png"
     deadline = fields["deadline_ms"]
     times: dict[str, HopTimes] = {
         "encode": hop_times(run.encode_ns, deadline),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import typer
 
+from hopcodec.audio.errors import AudioFileError
 from hopcodec.cli.console import CommandError
+
+_ALMOST_FULL = 1 << 16  # bytes free: less than one block of audio
 
 
 @contextlib.contextmanager
@@ -30,21 +35,38 @@ def replacing(output: Path, *, source: Path | None, force: bool) -> Iterator[Pat
         raise CommandError(f"{output}: is a folder, expected a file name")
     if not output.parent.is_dir():
         raise CommandError(f"{output}: the folder {output.parent} does not exist")
-    _refuse_existing(output, force)
+    refuse_existing(output, force)
     target = Path(os.path.realpath(output))  # through a link, keep the link
     temporary = target.parent / f".hopcodec-{os.getpid()}-{secrets.token_hex(4)}.part"
     try:
         yield temporary
-        _refuse_existing(output, force)  # it may have appeared meanwhile
+        refuse_existing(output, force)  # it may have appeared meanwhile
         os.replace(temporary, target)
+    except (OSError, AudioFileError) as error:
+        if str(temporary) not in str(error) and getattr(error, "errno", None) != errno.ENOSPC:
+            raise  # about something else than the output
+        raise CommandError(f"{output}: cannot be written: {_cause(error, target)}") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _cause(error: Exception, target: Path) -> str:
+    """Why a write failed; libsndfile only says "System error"."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    full = shutil.disk_usage(target.parent).free < _ALMOST_FULL
+    return "no space left on device" if full else str(error).rsplit(": ", 1)[-1]
 
 
 def check_source(path: Path) -> None:
     """Refuse an input that is not there before any work is done."""
     if not path.exists():
-        raise CommandError(f"{path}: no such file")
+        hint = "; to read a pipe, write it to a file first" if str(path) == "-" else ""
+        raise CommandError(f"{path}: no such file{hint}")
+    if not path.is_file() and not path.is_dir():
+        raise CommandError(
+            f"{path}: expected a regular file; to read a pipe, write it to a file first"
+        )
 
 
 def check_suffix(path: Path, suffix: str, param_hint: str) -> None:
@@ -55,7 +77,8 @@ def check_suffix(path: Path, suffix: str, param_hint: str) -> None:
         )
 
 
-def _refuse_existing(output: Path, force: bool) -> None:
+def refuse_existing(output: Path, force: bool) -> None:
+    """CommandError if `output` is there already, unless `force`."""
     if not force and output.exists():
         raise CommandError(f"{output}: already exists (--force overwrites it)")
 

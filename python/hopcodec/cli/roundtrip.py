@@ -6,6 +6,7 @@ import os
 import time
 from array import array
 from dataclasses import asdict, dataclass
+from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -334,12 +335,16 @@ def _numbers(result: Result) -> list[str]:
     return [
         f"{result.audio_seconds:.2f}",
         f"{result.bitrate_kbps:.2f}",
-        f"{result.si_snr_db:.2f}",
+        _decibels(result.si_snr_db),
         f"{result.encode_times_real_time:.1f}",
         f"{result.decode_times_real_time:.1f}",
         f"{result.encode_hop.p99_ms:.2f}",
         f"{result.decode_hop.p99_ms:.2f}",
     ]
+
+
+def _decibels(value: float) -> str:
+    return f"{value:.2f}" if isfinite(value) else "-"
 
 
 def _totals(results: list[Result]) -> list[str]:
@@ -350,6 +355,11 @@ def _totals(results: list[Result]) -> list[str]:
         weights = [result.audio_seconds for result in results]
         return sum(w * v for w, v in zip(weights, values, strict=True)) / seconds
 
+    def mean_known(values: list[float]) -> float:
+        known = [(r.audio_seconds, v) for r, v in zip(results, values, strict=True) if isfinite(v)]
+        total = sum(weight for weight, _ in known)
+        return sum(w * v for w, v in known) / total if known else nan
+
     def speed(values: list[float]) -> float:
         pairs = zip(results, values, strict=True)
         return seconds / sum(result.audio_seconds / value for result, value in pairs)
@@ -357,7 +367,7 @@ def _totals(results: list[Result]) -> list[str]:
     return [
         f"{seconds:.2f}",
         f"{mean([r.bitrate_kbps for r in results]):.2f}",
-        f"{mean([r.si_snr_db for r in results]):.2f}",
+        _decibels(mean_known([r.si_snr_db for r in results])),
         f"{speed([r.encode_times_real_time for r in results]):.1f}",
         f"{speed([r.decode_times_real_time for r in results]):.1f}",
         f"{max(r.encode_hop.p99_ms for r in results):.2f}",

@@ -14,6 +14,7 @@ from hopcodec.models.encodec import encodec_24khz
 from hopcodec.models.spec import CodecSpec
 
 SPECS: dict[str, Callable[[], CodecSpec]] = {"encodec_24khz": encodec_24khz}
+ALIASES = ("facebook/encodec_24khz",)  # as the hub calls it
 DEFAULT = "encodec_24khz"
 
 
@@ -22,14 +23,17 @@ def resolve(
 ) -> tuple[CodecSpec, dict[str, npt.NDArray[np.float32]], bool]:
     """Spec, weights, and whether the weights are seeded noise, for what `load` was given."""
     if model is None:
-        from hopcodec.models.default import default_weights
+        from hopcodec.weights.seeded import seeded_weights
 
         spec = SPECS[DEFAULT]()
-        return spec, default_weights(spec), True
+        return spec, seeded_weights(spec), True
     from hopcodec.weights import load_weights
     from hopcodec.weights.hub import fetch
 
     name = os.fspath(model)
+    if not name:
+        raise WeightsError("model: expected a name or a path, got an empty one")
+    name = name.removeprefix("facebook/") if name in ALIASES else name
     if name in SPECS and not Path(name).exists():
         spec = SPECS[name]()
         return spec, load_weights(fetch(name), spec), False

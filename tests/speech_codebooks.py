@@ -1,12 +1,10 @@
-"""The embedded default: EnCodec 24 kHz with seeded weights, until a trained model ships.
+"""Codebooks for seeded weights, drawn from what the encoder makes of real speech.
 
-The convolutions are seeded noise. The codebooks are drawn from what the encoder makes of the
-shipped speech clip, so that every codebook is in use, as in a trained model.
+A codec whose codes hardly vary would agree with any other: these codebooks are all in use, as in a
+trained model.
 """
 
 from __future__ import annotations
-
-from importlib import resources
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +12,9 @@ import numpy.typing as npt
 from hopcodec import _core, ops
 from hopcodec._build import build_layers
 from hopcodec.models.spec import CodecSpec
-from hopcodec.weights.seeded import seeded_weights
 
 Array = npt.NDArray[np.float32]
 
-CLIP = "demo_en_f.flac"
 GAINS = (1.0, 0.4, 0.15)  # three loudnesses give three times the latents
 AUDIBLE = 0.02  # hops whose peak is below are left out: pauses are all alike
 # Each entry is a mean of a few residuals, like the centre of a cluster. Single residuals would fit
@@ -26,20 +22,6 @@ AUDIBLE = 0.02  # hops whose peak is below are left out: pauses are all alike
 # entries that lie symmetrically about a latent, and ties.
 SHARES = (0.4, 0.3, 0.2, 0.1)
 STRIDES = (7919, 104_729, 15_485_863, 32_452_843)  # primes: coprime to the number of frames
-
-
-def default_weights(spec: CodecSpec) -> dict[str, Array]:
-    """Seeded weights for `spec`; the same bits on every machine."""
-    weights = seeded_weights(spec)
-    return {**weights, **speech_codebooks(spec, weights, clip())}
-
-
-def clip() -> Array:
-    """The shipped speech clip, float32 (1, samples) at 24 kHz."""
-    from hopcodec.audio import read_audio
-
-    with resources.as_file(resources.files("hopcodec").joinpath("assets", CLIP)) as path:
-        return read_audio(path, 24000, 1)[0]
 
 
 def speech_codebooks(spec: CodecSpec, weights: dict[str, Array], audio: Array) -> dict[str, Array]:
