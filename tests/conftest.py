@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -85,8 +84,3 @@ def speech() -> Array:
 @pytest.fixture(scope="session", params=_core.available_isas())
 def isa(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture(scope="session")
-def make_tiny() -> Callable[..., Codec]:
-    return tiny_codec

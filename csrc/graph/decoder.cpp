@@ -14,11 +14,10 @@ Decoder::Decoder(const std::vector<layers::LayerWeights>& chain,
                  const layers::RvqWeights& quantizer, int channels, int hop_samples,
                  const SessionOptions& options)
     : Session(chain, options, quantizer.dim,
-              checked_product(hop_samples, "max_frames_per_push", options.max_frames, kMaxFrames) /
-                  hop_samples,
+              checked("max_frames_per_push", options.max_frames, kMaxFrames),
               layers::floats_of<Header>()),
       channels_(channels),
-      hop_(hop_samples),
+      hop_(checked("hop_samples", hop_samples, kMaxHop)),
       rvq_(quantizer, 1) {
   if (plan_.channels != channels) {
     throw std::invalid_argument("decoder: expected " + std::to_string(channels) +
@@ -71,9 +70,7 @@ void Decoder::step(DecodeItem* items, int count, int* rows, bool last) noexcept 
   for (int i = 0; i < count; ++i) {
     DecodeItem& item = items[i];
     // Never more than was promised by most_samples, whatever the trims of the chain leave over.
-    const Header& h = header(item.stream);
-    const std::int64_t promised = std::max<std::int64_t>(h.taken * hop_ - h.emitted, 0);
-    const std::int64_t room = std::min(promised, item.capacity - item.samples);
+    const std::int64_t room = std::min(most_samples(item.stream, 0), item.capacity - item.samples);
     rows[i] = static_cast<int>(std::min<std::int64_t>(rows[i], room));
     for (int c = 0; c < channels_; ++c) {
       float* to = item.audio + c * item.channel_step + item.samples;

@@ -14,10 +14,11 @@ Encoder::Encoder(const std::vector<layers::LayerWeights>& chain,
                  const layers::RvqWeights& quantizer, int channels, int hop_samples,
                  const SessionOptions& options)
     : Session(chain, options, channels,
-              checked_product(hop_samples, "max_frames_per_push", options.max_frames, kMaxFrames),
+              checked("hop_samples", hop_samples, kMaxHop) *
+                  checked("max_frames_per_push", options.max_frames, kMaxFrames),
               base::round_up(layers::floats_of<Header>(), base::kAlignFloats) +
-                  static_cast<std::size_t>(
-                      checked_product(hop_samples, "channels", channels, kMaxChannels))),
+                  static_cast<std::size_t>(checked("hop_samples", hop_samples, kMaxHop) *
+                                           checked("channels", channels, kMaxChannels))),
       channels_(channels),
       hop_(hop_samples),
       rvq_(quantizer, plan_.max_rows * tile_capacity()),

@@ -9,17 +9,6 @@
 namespace hopcodec::graph {
 namespace {
 
-void expect_range(const char* what, int value, int most) {
-  if (value >= 1 && value <= most) return;
-  throw std::invalid_argument(std::string(what) + ": expected 1 to " + std::to_string(most) +
-                              ", got " + std::to_string(value));
-}
-
-SessionOptions checked(const SessionOptions& options) {
-  expect_range("streams", options.streams, 65536);
-  return options;
-}
-
 // Snapshot layout: this header, then the stream's state.
 struct SnapshotHeader {
   char magic[8];
@@ -28,16 +17,6 @@ struct SnapshotHeader {
   std::uint64_t checksum;
 };
 constexpr char kMagic[8] = {'H', 'O', 'P', 'S', 'T', 'A', 'T', '1'};
-
-}  // namespace
-
-int checked_product(int hop_samples, const char* what, int n, int most) {
-  expect_range("hop_samples", hop_samples, 1 << 16);
-  expect_range(what, n, most);
-  return hop_samples * n;
-}
-
-namespace {
 
 std::uint64_t checksum(const std::byte* bytes, std::size_t n) noexcept {
   std::uint64_t h = 0xcbf29ce484222325ULL;  // FNV-1a
@@ -48,9 +27,15 @@ std::uint64_t checksum(const std::byte* bytes, std::size_t n) noexcept {
 
 }  // namespace
 
+int checked(const char* what, int value, int most) {
+  if (value >= 1 && value <= most) return value;
+  throw std::invalid_argument(std::string(what) + ": expected 1 to " + std::to_string(most) +
+                              ", got " + std::to_string(value));
+}
+
 Session::Session(const std::vector<layers::LayerWeights>& weights, const SessionOptions& options,
                  int channels, int max_rows, std::size_t own_state)
-    : options_(checked(options)),
+    : options_(options),
       plan_{{}, {}, channels, max_rows, options.zero_start, 1.0, 0.0},
       own_state_at_(plan_.state.take(own_state)),
       pool_(options.threads),
@@ -58,7 +43,9 @@ Session::Session(const std::vector<layers::LayerWeights>& weights, const Session
       chain_(weights, plan_),
       outlet_at_(plan_.scratch.take(static_cast<std::size_t>(plan_.max_rows) *
                                     static_cast<std::size_t>(plan_.channels))),
-      states_(base::make_floats(plan_.state.floats() * static_cast<std::size_t>(options.streams))),
+      states_(base::make_floats(
+          plan_.state.floats() *
+          static_cast<std::size_t>(checked("streams", options.streams, kMaxStreams)))),
       scratch_(
           base::make_floats(plan_.scratch.floats() * static_cast<std::size_t>(tile_capacity()))) {
   if (chain_.empty()) throw std::invalid_argument("session: expected at least one layer, got none");

@@ -30,18 +30,20 @@ struct Outcome {
   float value = 0.0F;         // the sample that was refused
 };
 
-// `hop_samples` times `n`, once both are in range. Throws std::invalid_argument naming `what`.
-int checked_product(int hop_samples, const char* what, int n, int most);
+// `value`, once it is known to be 1 to `most`. Throws std::invalid_argument naming `what`.
+int checked(const char* what, int value, int most);
 
 // Thrown by restore(): the snapshot is damaged, or of other weights or another start.
 class SnapshotError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Samples beyond this are no audio (full scale is 1): refused rather than pushed into the state.
 inline constexpr std::int64_t kLongest = std::int64_t{1} << 40;  // samples: two years at 16 kHz
+inline constexpr int kMaxStreams = 65536;
+inline constexpr int kMaxHop = 65536;
 inline constexpr int kMaxFrames = 4096;
 inline constexpr int kMaxChannels = 64;
+// Samples beyond this are no audio (full scale is 1): refused rather than pushed into the state.
 inline constexpr float kMaxSample = 1024.0F;
 
 class Session {

@@ -2,20 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
-#include <stdexcept>
-#include <string>
 #include <vector>
+
+#include "layers/expect.hpp"
 
 namespace hopcodec::layers {
 namespace {
 
-constexpr int kMost = 1 << 20;
-
-void expect(bool ok, const char* what, int value) {
-  if (ok) return;
-  throw std::invalid_argument(std::string("conv1d: expected ") + what + ", got " +
-                              std::to_string(value));
-}
+constexpr const char* kName = "conv1d";
 
 void copy_rows(float* to, const float* from, std::size_t rows, int row_floats) noexcept {
   std::memcpy(to, from, rows * static_cast<std::size_t>(row_floats) * sizeof(float));
@@ -24,17 +18,21 @@ void copy_rows(float* to, const float* from, std::size_t rows, int row_floats) n
 }  // namespace
 
 void Conv1dShape::check() const {
-  expect(in_channels >= 1 && in_channels <= kMost, "1 <= in_channels <= 2^20", in_channels);
-  expect(out_channels >= 1 && out_channels <= kMost, "1 <= out_channels <= 2^20", out_channels);
-  expect(kernel >= 1 && kernel <= kMost, "1 <= kernel <= 2^20", kernel);
-  expect(dilation >= 1 && std::int64_t{kernel - 1} * dilation < kMost,
+  expect(in_channels >= 1 && in_channels <= kMostSize, kName, "1 <= in_channels <= 2^20",
+         in_channels);
+  expect(out_channels >= 1 && out_channels <= kMostSize, kName, "1 <= out_channels <= 2^20",
+         out_channels);
+  expect(kernel >= 1 && kernel <= kMostSize, kName, "1 <= kernel <= 2^20", kernel);
+  expect(dilation >= 1 && std::int64_t{kernel - 1} * dilation < kMostSize, kName,
          "1 <= dilation and (kernel - 1) * dilation < 2^20", dilation);
-  expect(stride >= 1 && stride <= reach(), "1 <= stride <= (kernel - 1) * dilation + 1", stride);
-  expect(left >= 0 && left <= reach() - stride, "0 <= left padding <= window - stride", left);
-  expect(right >= 0 && left + right <= reach() - 1, "0 <= right padding < window - left padding",
-         right);
+  expect(stride >= 1 && stride <= reach(), kName, "1 <= stride <= (kernel - 1) * dilation + 1",
+         stride);
+  expect(left >= 0 && left <= reach() - stride, kName, "0 <= left padding <= window - stride",
+         left);
+  expect(right >= 0 && left + right <= reach() - 1, kName,
+         "0 <= right padding < window - left padding", right);
   if (full_window) {
-    expect(left + right == reach() - stride, "padding = window - stride for full_window",
+    expect(left + right == reach() - stride, kName, "padding = window - stride for full_window",
            left + right);
   }
 }
@@ -61,11 +59,7 @@ Conv1d::Conv1d(const Conv1dWeights& weights, Plan& plan)
       output_(weights.output),
       matrix_(weights.matrix) {
   shape_.check();
-  if (plan.channels != shape_.in_channels) {
-    throw std::invalid_argument("conv1d: expected " + std::to_string(plan.channels) +
-                                " input channels, as the layer before emits, got " +
-                                std::to_string(shape_.in_channels));
-  }
+  expect_channels(kName, plan.channels, shape_.in_channels);
   if (plan.zero_start) shape_.reflect = false;
   const int c = shape_.in_channels;
   // Taps that follow each other in memory are one run.

@@ -2,36 +2,33 @@
 
 #include <algorithm>
 #include <cstring>
-#include <stdexcept>
-#include <string>
 #include <vector>
+
+#include "layers/expect.hpp"
 
 namespace hopcodec::layers {
 namespace {
 
-constexpr int kMost = 1 << 20;
-constexpr std::int64_t kLongest = std::int64_t{1}
-                                  << 40;  // rows; no product with a stride overflows
+constexpr const char* kName = "conv_transpose1d";
 
-void expect(bool ok, const char* what, int value) {
-  if (ok) return;
-  throw std::invalid_argument(std::string("conv_transpose1d: expected ") + what + ", got " +
-                              std::to_string(value));
-}
+// Rows of a stream; no product with a stride overflows.
+constexpr std::int64_t kLongest = std::int64_t{1} << 40;
 
 }  // namespace
 
 void ConvTranspose1dShape::check() const {
-  expect(in_channels >= 1 && in_channels <= kMost, "1 <= in_channels <= 2^20", in_channels);
-  expect(out_channels >= 1 && out_channels <= kMost, "1 <= out_channels <= 2^20", out_channels);
-  expect(stride >= 1 && std::int64_t{stride} * out_channels <= kMost,
+  expect(in_channels >= 1 && in_channels <= kMostSize, kName, "1 <= in_channels <= 2^20",
+         in_channels);
+  expect(out_channels >= 1 && out_channels <= kMostSize, kName, "1 <= out_channels <= 2^20",
+         out_channels);
+  expect(stride >= 1 && std::int64_t{stride} * out_channels <= kMostSize, kName,
          "stride >= 1 and stride * out_channels <= 2^20", stride);
-  expect(kernel >= stride && kernel <= kMost, "stride <= kernel <= 2^20", kernel);
-  expect(trim_left >= 0 && trim_left <= kernel - stride, "0 <= trim_left <= kernel - stride",
+  expect(kernel >= stride && kernel <= kMostSize, kName, "stride <= kernel <= 2^20", kernel);
+  expect(trim_left >= 0 && trim_left <= kernel - stride, kName, "0 <= trim_left <= kernel - stride",
          trim_left);
   // What the last input alone adds is all that can still be held back at the end.
-  expect(trim_right >= 0 && trim_right <= kernel - stride, "0 <= trim_right <= kernel - stride",
-         trim_right);
+  expect(trim_right >= 0 && trim_right <= kernel - stride, kName,
+         "0 <= trim_right <= kernel - stride", trim_right);
 }
 
 std::shared_ptr<const Packed> pack_conv_transpose1d(const ConvTranspose1dShape& shape,
@@ -67,11 +64,7 @@ std::shared_ptr<const Packed> pack_conv_transpose1d(const ConvTranspose1dShape& 
 ConvTranspose1d::ConvTranspose1d(const ConvTranspose1dWeights& weights, Plan& plan)
     : shape_(weights.shape), input_(weights.input), matrix_(weights.matrix) {
   shape_.check();
-  if (plan.channels != shape_.in_channels) {
-    throw std::invalid_argument("conv_transpose1d: expected " + std::to_string(plan.channels) +
-                                " input channels, as the layer before emits, got " +
-                                std::to_string(shape_.in_channels));
-  }
+  expect_channels(kName, plan.channels, shape_.in_channels);
   history_ = shape_.taps() - 1;
   const auto c = static_cast<std::size_t>(shape_.in_channels);
   header_at_ = plan.state.take(floats_of<Header>());

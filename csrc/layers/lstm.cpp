@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <stdexcept>
-#include <string>
+
+#include "layers/expect.hpp"
 
 namespace hopcodec::layers {
 namespace {
@@ -32,11 +32,7 @@ LstmWeights::Stage pack_lstm(int channels, const float* weight_ih, const float* 
 
 Lstm::Lstm(const LstmWeights& weights, Plan& plan)
     : channels_(weights.channels), skip_(weights.skip), stages_(weights.stages) {
-  if (plan.channels != channels_) {
-    throw std::invalid_argument("lstm: expected " + std::to_string(plan.channels) +
-                                " channels, as the layer before emits, got " +
-                                std::to_string(channels_));
-  }
+  expect_channels("lstm", plan.channels, channels_);
   const auto n = static_cast<std::size_t>(channels_);
   const auto max_rows = static_cast<std::size_t>(plan.max_rows);
   for (std::size_t s = 0; s < stages_.size(); ++s) hidden_at_.push_back(plan.state.take(2 * n));

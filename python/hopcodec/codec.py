@@ -126,7 +126,8 @@ class Codec:
         return self.hop_samples + encoder.lookahead_samples + decoder.lookahead_samples
 
     @property
-    def _bits_per_code(self) -> int:
+    def bits_per_code(self) -> int:
+        """Bits that a code takes in a packed stream; 10 for 1024 entries."""
         return (self.codebook_size - 1).bit_length()
 
     def codebooks_for(self, bandwidth: float) -> int:
@@ -134,14 +135,14 @@ class Codec:
         if bandwidth not in self.bandwidths:
             offer = ", ".join(f"{b:g}" for b in self.bandwidths)
             raise ValueError(f"bandwidth: expected one of {offer} kbps, got {bandwidth!r}")
-        books = int(bandwidth * 1000 // (self.frame_rate * self._bits_per_code))
+        books = int(bandwidth * 1000 // (self.frame_rate * self.bits_per_code))
         return max(1, min(books, self.codebooks))
 
     def bandwidth_for(self, codebooks: int) -> float:
         """Kilobits per second of `codebooks` codes per frame."""
         if not 1 <= codebooks <= self.codebooks:
             raise ValueError(f"codebooks: expected 1 to {self.codebooks}, got {codebooks}")
-        return codebooks * self._bits_per_code * self.frame_rate / 1000
+        return codebooks * self.bits_per_code * self.frame_rate / 1000
 
     def _encoder_session(self, streams: int, start: Start, max_frames: int) -> _core.Encoder:
         return _core.Encoder(

@@ -96,10 +96,7 @@ def _with_speed(directions: Directions) -> dict[str, object]:
         "decode": directions.decode,
         "duplex": directions.duplex,
     }
-    return {
-        name: {**asdict(times), "times_real_time": times.times_real_time}
-        for name, times in parts.items()
-    }
+    return {name: times.as_dict() for name, times in parts.items()}
 
 
 def _hop_table(title: str, directions: Directions) -> Table:

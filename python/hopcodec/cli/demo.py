@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,10 +79,7 @@ def demo(
         print_json(
             {
                 **fields,
-                "hop": {
-                    name: {**asdict(value), "times_real_time": value.times_real_time}
-                    for name, value in times.items()
-                },
+                "hop": {name: value.as_dict() for name, value in times.items()},
                 "wav": wav,
                 "png": png,
             }
@@ -155,7 +152,7 @@ def _fields(codec: Codec, bandwidth: float, run: DemoRun, *, paced: bool) -> dic
     same = np.array_equal(whole, run.codes) and np.array_equal(
         codec.decode(whole, samples=run.audio.shape[1]), run.decoded
     )
-    bits = run.codes.size * (codec.codebook_size - 1).bit_length()
+    bits = run.codes.size * codec.bits_per_code
     seconds = run.audio.shape[1] / codec.sample_rate
     return {
         "command": "demo",

@@ -181,7 +181,7 @@ class _Run:
         self._codec = codec
         self._encoder = codec.encoder(bandwidth=settings.bandwidth, start=settings.start.value)
         self._decoder = codec.decoder(start=settings.start.value)
-        self._code_bits = (codec.codebook_size - 1).bit_length()
+        self._code_bits = codec.bits_per_code
         self._codebooks = codec.codebooks_for(settings.bandwidth)
         self._meter = SiSnrMeter(codec.channels)
         self._encode_ns, self._decode_ns = array("q"), array("q")

@@ -14,7 +14,6 @@ from hopcodec.models.encodec import encodec_24khz
 from hopcodec.models.spec import CodecSpec
 
 SPECS: dict[str, Callable[[], CodecSpec]] = {"encodec_24khz": encodec_24khz}
-ALIASES = ("facebook/encodec_24khz",)  # as the hub calls it
 DEFAULT = "encodec_24khz"
 
 
@@ -28,12 +27,12 @@ def resolve(
         spec = SPECS[DEFAULT]()
         return spec, seeded_weights(spec), True
     from hopcodec.weights import load_weights
-    from hopcodec.weights.hub import fetch
+    from hopcodec.weights.hub import REPOSITORIES, fetch
 
     name = os.fspath(model)
     if not name:
         raise WeightsError("model: expected a name or a path, got an empty one")
-    name = name.removeprefix("facebook/") if name in ALIASES else name
+    name = {repository: own for own, repository in REPOSITORIES.items()}.get(name, name)
     if name in SPECS and not Path(name).exists():
         spec = SPECS[name]()
         return spec, load_weights(fetch(name), spec), False
