@@ -11,9 +11,13 @@ import numpy.typing as npt
 
 from hopcodec.errors import WeightsError
 from hopcodec.models.encodec import encodec_24khz
+from hopcodec.models.hopcodec import hopcodec_24khz
 from hopcodec.models.spec import CodecSpec
 
-SPECS: dict[str, Callable[[], CodecSpec]] = {"encodec_24khz": encodec_24khz}
+SPECS: dict[str, Callable[[], CodecSpec]] = {
+    "encodec_24khz": encodec_24khz,
+    "hopcodec_24khz": hopcodec_24khz,
+}
 DEFAULT = "encodec_24khz"
 
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from hopcodec.models.spec import CodecSpec
 from hopcodec.weights.assemble import check_tensor
 from hopcodec.weights.raw import FloatArray, RawTensor
 from hopcodec.weights.safetensors_header import PREFIX_BYTES, header_end, parse_header
+
+Dtype = Literal["float32", "float16"]
 
 FORMAT = "hopcodec"
 VERSION = "1"
@@ -84,6 +87,8 @@ def save_weights(
     spec: CodecSpec,
     weights: Mapping[str, FloatArray],
     metadata: Mapping[str, str] | None = None,
+    *,
+    dtype: Dtype = "float32",
 ) -> None:
     """Write folded weights as safetensors; the same weights always give the same bytes.
 
@@ -93,6 +98,8 @@ def save_weights(
         Exactly `spec.tensors()`: float32, finite.
     metadata
         More strings for the header, beside `format`, `model` and `version`, which are ours.
+    dtype
+        Of the numbers in the file; "float16" halves it, and refuses what float16 cannot hold.
 
     Raises
     ------
@@ -115,7 +122,11 @@ def save_weights(
         if array.dtype != np.float32:
             raise WeightsError(f"tensor {name}: expected float32, got {array.dtype}")
         check_tensor(name, array, shape)
-    contiguous = {name: np.ascontiguousarray(weights[name]) for name in expected}
+        if not np.isfinite(array.astype(dtype)).all():
+            raise WeightsError(
+                f"tensor {name}: expected numbers that {dtype} holds, got {np.abs(array).max()}"
+            )
+    contiguous = {name: np.ascontiguousarray(weights[name], dtype) for name in expected}
     data = _sorted_metadata(save(contiguous, {**extra, **ours}))
     target = Path(path)
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")

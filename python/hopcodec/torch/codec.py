@@ -1,0 +1,76 @@
+"""A whole codec to train, built from the same spec as the runtime's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from hopcodec.models.spec import CodecSpec
+from hopcodec.torch.layers import Chain
+from hopcodec.torch.quantize import Quantized, ResidualVectorQuantize
+from hopcodec.weights import Dtype, save_weights
+
+
+class TrainableCodec(nn.Module):
+    """Encoder, residual vector quantizer and decoder of a `CodecSpec`.
+
+    Parameters
+    ----------
+    spec
+        Any codec of the spec language with a euclidean quantizer.
+    normalise
+        Train every convolution under weight norm (Salimans and Kingma, arXiv 1602.07868); it is
+        multiplied out on export.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hopcodec.models.registry import SPECS
+    >>> from hopcodec.torch import TrainableCodec
+    >>> model = TrainableCodec(SPECS["hopcodec_24khz"]())
+    >>> audio, quantized = model(torch.zeros(2, 1, 3200))
+    >>> tuple(audio.shape), tuple(quantized.codes.shape)
+    ((2, 1, 3200), (2, 8, 10))
+    """
+
+    def __init__(self, spec: CodecSpec, *, normalise: bool = True) -> None:
+        super().__init__()
+        self.spec = spec
+        self.encoder = Chain(spec.encoder, normalise=normalise)
+        self.quantizer = ResidualVectorQuantize(
+            spec.quantizer.codebooks, spec.quantizer.codebook_size, spec.quantizer.dim
+        )
+        self.decoder = Chain(spec.decoder, normalise=normalise)
+
+    def forward(self, audio: Tensor, n_q: Tensor | None = None) -> tuple[Tensor, Quantized]:
+        """Audio `(batch, channels, samples)`, whole hops, to its reconstruction and the codes."""
+        quantized = self.quantizer(self.encoder(audio), n_q)
+        return self.decoder(quantized.quantized), quantized
+
+    def weights(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Exactly `spec.tensors()`: folded float32, for the runtime."""
+        with torch.no_grad():
+            found = dict((*self.encoder.folded(), *self.decoder.folded()))
+            for q, quantizer in enumerate(self.quantizer.quantizers):
+                embed = quantizer.embed
+                assert isinstance(embed, Tensor)
+                found[f"{self.spec.quantizer.name.format(q=q)}.embed"] = embed
+            return {
+                name: np.ascontiguousarray(found[name].detach().float().cpu().numpy())
+                for name in self.spec.tensors()
+            }
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        dtype: Dtype = "float32",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write a safetensors file that `hopcodec.load` reads; see `save_weights`."""
+        save_weights(path, self.spec, self.weights(), metadata, dtype=dtype)
