@@ -1,4 +1,4 @@
-"""Trainable modules for the codecs of this package. Needs torch: `pip install 'hopcodec[torch]'`."""
+"""Trainable modules for this package's codecs. Need torch: `pip install 'hopcodec[torch]'`."""
 
 from hopcodec.torch.codec import TrainableCodec
 from hopcodec.torch.layers import (

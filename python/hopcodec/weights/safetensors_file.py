@@ -122,10 +122,9 @@ def save_weights(
         if array.dtype != np.float32:
             raise WeightsError(f"tensor {name}: expected float32, got {array.dtype}")
         check_tensor(name, array, shape)
-        if not np.isfinite(array.astype(dtype)).all():
-            raise WeightsError(
-                f"tensor {name}: expected numbers that {dtype} holds, got {np.abs(array).max()}"
-            )
+        largest = np.abs(array).max()
+        if largest > np.finfo(dtype).max:
+            raise WeightsError(f"tensor {name}: expected numbers that {dtype} holds, got {largest}")
     contiguous = {name: np.ascontiguousarray(weights[name], dtype) for name in expected}
     data = _sorted_metadata(save(contiguous, {**extra, **ours}))
     target = Path(path)
