@@ -14,6 +14,7 @@ from hopcodec.cli.demo import demo
 from hopcodec.cli.encode import encode
 from hopcodec.cli.info import info
 from hopcodec.cli.roundtrip import roundtrip
+from hopcodec.cli.train import train
 
 app = typer.Typer(
     name="hopcodec",
@@ -23,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (demo, encode, decode, roundtrip, info, bench):
+for command in (demo, encode, decode, roundtrip, info, bench, train):
     app.command()(reports_errors(command))
 
 

@@ -1,0 +1,235 @@
+"""One training step, and the state that steps change.
+
+The losses act on the decoded audio only, so each is differentiated with respect to it, the
+gradients are put together there, and one backward pass takes the sum through the codec. The
+discriminators judge the same audio once: one forward pass serves their own update and the
+generator's, with the weights of before both.
+
+Nothing in a step waits for the device: figures stay on it until they are logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from hopcodec.torch import Quantized, TrainableCodec
+from hopcodec.training import checkpoint
+from hopcodec.training.average import AveragedCodec
+from hopcodec.training.balance import Balancer, weighted_gradient
+from hopcodec.training.batches import Batches
+from hopcodec.training.config import Config
+from hopcodec.training.discriminators import Discriminators, Judgement
+from hopcodec.training.losses import (
+    SpectralLosses,
+    discriminator_loss,
+    feature_loss,
+    generator_loss,
+)
+from hopcodec.training.schedule import books_in_use, rate_factor
+
+Figures = dict[str, Tensor]
+
+
+class Trainer:
+    """A codec in training.
+
+    Parameters
+    ----------
+    config
+        The run.
+    model
+        The codec, on `device`; trained in place.
+    batches
+        Audio on `device`.
+    device
+        Where everything happens.
+    """
+
+    def __init__(
+        self, config: Config, model: TrainableCodec, batches: Batches, device: torch.device
+    ) -> None:
+        self.config = config
+        self.device = device
+        self.model = model.train()
+        self.batches = batches
+        self.steps_done = 0
+        self.average = AveragedCodec(model, config.optimizer.ema)
+        self.spectral = SpectralLosses(config.losses, model.spec.sample_rate).to(device)
+        self.discriminators = Discriminators(config.discriminator).to(device)
+        self.balancer = Balancer()
+        self.optimizer = self._adamw(model, config.optimizer.lr)
+        self.judge_optimizer = self._adamw(self.discriminators, config.optimizer.discriminator_lr)
+        fast = _compiled if config.run.compile else _plain
+        self._encode, self._decode = fast(model.encoder), fast(model.decoder)
+        self._judge, self._compare = fast(self.discriminators), fast(self.spectral)
+
+    def _adamw(self, module: nn.Module, rate: float) -> torch.optim.AdamW:
+        settings = self.config.optimizer
+        return torch.optim.AdamW(
+            module.parameters(),
+            rate,
+            betas=settings.betas,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+
+    @property
+    def quantizing(self) -> bool:
+        """Whether the next step uses the quantizer."""
+        return self.steps_done >= self.config.quantizer.from_step
+
+    @property
+    def judging(self) -> bool:
+        """Whether the next step trains the discriminators."""
+        late = self.steps_done - self.config.discriminator.from_step
+        return (
+            late >= 0
+            and late % self.config.discriminator.every == 0
+            and len(self.discriminators.members) > 0
+        )
+
+    def step(self) -> Figures:
+        """One update of everything; figures by name, on the device."""
+        step = self.steps_done
+        if step == self.config.quantizer.from_step:
+            self._initialise_codebooks()
+        self._set_rates(step)
+        audio = self.batches.batch(step)
+        decoded, quantized = self._reconstruct(audio)
+        leaf = decoded.detach().requires_grad_()
+        figures, gradient = self._judgement(leaf, audio)
+        self.optimizer.zero_grad(set_to_none=True)
+        targets, gradients = [decoded], [gradient]
+        if quantized is not None:
+            figures["commitment"] = quantized.commitment.detach()
+            for stage, snr in enumerate(quantized.snr_db.detach().unbind(), 1):
+                figures[f"snr_{stage}"] = snr
+            weight = torch.full_like(quantized.commitment, self.config.losses.commitment)
+            targets.append(quantized.commitment)
+            gradients.append(weight)
+        torch.autograd.backward(targets, gradients)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
+        figures["gradient"] = norm.detach()
+        self.optimizer.step()
+        self.average.follow(step)
+        self.steps_done += 1
+        return figures
+
+    def _autocast(self) -> torch.autocast:
+        half = self.config.run.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=half)
+
+    def _reconstruct(self, audio: Tensor) -> tuple[Tensor, Quantized | None]:
+        """Decoded audio, float32, and what the quantizer said."""
+        with self._autocast():
+            latents = self._encode(audio)
+        latents = latents.float()
+        quantized: Quantized | None = None
+        if self.quantizing:
+            books = books_in_use(
+                self.config.quantizer,
+                self.model.spec.quantizer.codebooks,
+                len(audio),
+                self.config.seed,
+                self.steps_done,
+            )
+            quantized = self.model.quantizer(latents, self.batches.moved(torch.from_numpy(books)))
+            latents = cast(Quantized, quantized).quantized
+        with self._autocast():
+            decoded = self._decode(latents)
+        return decoded.float(), quantized
+
+    def _judgement(self, leaf: Tensor, audio: Tensor) -> tuple[Figures, Tensor]:
+        """Losses, and their gradient with respect to `leaf`; the discriminators take a step."""
+        losses: Figures = self._compare(leaf, audio)
+        figures = {name: loss.detach() for name, loss in losses.items()}
+        judges: Tensor | None = None
+        if self.judging:
+            with self._autocast():
+                real: Judgement = self._judge(audio)
+                fake: Judgement = self._judge(leaf)
+            kind = self.config.losses.adversarial_kind
+            judges = discriminator_loss(_floats(real.scores), _floats(fake.scores), kind)
+            figures["discriminator"] = judges.detach()
+            if self.steps_done >= self.config.discriminator.generator_from_step:
+                losses["adversarial"] = generator_loss(_floats(fake.scores), kind)
+                losses["feature"] = feature_loss(_floats(fake.features), _floats(real.features))
+                figures |= {name: losses[name].detach() for name in ("adversarial", "feature")}
+        weights = {name: getattr(self.config.losses, name) for name in losses}
+        losses = {name: loss for name, loss in losses.items() if weights[name] > 0}
+        combine: Callable[..., Tensor] = (
+            self.balancer.gradient if self.config.losses.balance else weighted_gradient
+        )
+        gradient = combine(losses, weights, leaf, retain=judges is not None)
+        if judges is not None:
+            self._teach_judges(judges, figures)
+        return figures, gradient
+
+    def _teach_judges(self, loss: Tensor, figures: Figures) -> None:
+        parameters = list(self.discriminators.parameters())
+        self.judge_optimizer.zero_grad(set_to_none=True)
+        loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(parameters, self.config.optimizer.discriminator_clip)
+        figures["discriminator_gradient"] = norm.detach()
+        self.judge_optimizer.step()
+
+    def _set_rates(self, step: int) -> None:
+        factor = rate_factor(self.config, step)
+        settings = self.config.optimizer
+        for optimizer, rate in (
+            (self.optimizer, settings.lr),
+            (self.judge_optimizer, settings.discriminator_lr),
+        ):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * factor
+
+    @torch.no_grad()
+    def _initialise_codebooks(self) -> None:
+        """k-means over the latents of the coming batches."""
+        latents = []
+        for ahead in range(self.config.quantizer.kmeans_batches):
+            with self._autocast():
+                part = self._encode(self.batches.batch(self.steps_done + ahead))
+            latents.append(part.float())
+        self.model.quantizer.initialise(torch.cat(latents))
+        self.average.take_codebooks(self.model)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything `load_state_dict` needs to go on exactly."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.model.state_dict(),
+            "discriminators": self.discriminators.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "judge_optimizer": self.judge_optimizer.state_dict(),
+            "balancer": self.balancer.state_dict(),
+            "rng": checkpoint.rng_state(self.device),
+        }
+
+    def load_state_dict(self, step: int, state: dict[str, Any]) -> None:
+        """Go on after `step` steps from what `state_dict` gave."""
+        self.model.load_state_dict(state["model"])
+        self.average.model.load_state_dict(state["average"])
+        self.discriminators.load_state_dict(state["discriminators"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.judge_optimizer.load_state_dict(state["judge_optimizer"])
+        self.balancer.load_state_dict(state["balancer"], self.device)
+        checkpoint.set_rng_state(state["rng"], self.device)
+        self.steps_done = step
+
+
+def _plain(module: nn.Module) -> Callable[..., Any]:
+    return module
+
+
+def _compiled(module: nn.Module) -> Callable[..., Any]:
+    compiled: Callable[..., Any] = torch.compile(module)
+    return compiled
+
+
+def _floats(tensors: list[Tensor]) -> list[Tensor]:
+    return [tensor.float() for tensor in tensors]
