@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
 from hopcodec.training.config import Discriminator
-from hopcodec.training.spectra import Stft, pad_to_hops
+from hopcodec.training.spectra import framed, power_of, window_of
 
 _SLOPE = 0.2  # of the leaky rectifiers
 _EXPONENT = 0.5  # magnitudes are compressed: weak high bands are as visible as strong low ones
@@ -43,9 +43,11 @@ class StftDiscriminator(nn.Module):
     frequencies, which saves half of the work, and compressed magnitudes.
     """
 
+    window: Tensor
+
     def __init__(self, window: int, channels: int) -> None:
         super().__init__()
-        self.transform = Stft(window)
+        self.register_buffer("window", window_of(window), False)
 
         self.layers = nn.ModuleList(
             [
@@ -61,9 +63,10 @@ class StftDiscriminator(nn.Module):
     def forward(self, audio: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Score map `(batch, 1, windows, bands)` and features of `(batch, 1, samples)`."""
         with torch.autocast(audio.device.type, enabled=False):
-            parts = torch.view_as_real(self.transform(audio.float().squeeze(1)))
-            power = parts.square().sum(-1, keepdim=True) + _POWER_FLOOR
-            x = (parts * power.pow((_EXPONENT - 1) / 2)).permute(0, 3, 1, 2)
+            frames = framed(audio.float().squeeze(1), len(self.window))
+            spectrum = torch.fft.rfft(frames * self.window)
+            scale = (power_of(spectrum) + _POWER_FLOOR).pow((_EXPONENT - 1) / 2)
+            x = torch.stack([spectrum.real * scale, spectrum.imag * scale], dim=1)
         features = []
         for layer in self.layers:
             x = functional.leaky_relu(layer(x), _SLOPE)
@@ -85,7 +88,9 @@ class PeriodDiscriminator(nn.Module):
 
     def forward(self, audio: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Score map `(batch, 1, rows, period)` and features of `(batch, 1, samples)`."""
-        x = pad_to_hops(audio.squeeze(1), self.period).reshape(len(audio), 1, -1, self.period)
+        x = functional.pad(audio.squeeze(1), (0, -audio.shape[2] % self.period)).reshape(
+            len(audio), 1, -1, self.period
+        )
         features = []
         for layer in self.layers:
             x = functional.leaky_relu(layer(x), _SLOPE)

@@ -65,7 +65,7 @@ class Trainer:
         self.judge_optimizer = self._adamw(self.discriminators, config.optimizer.discriminator_lr)
         fast = _compiled if config.run.compile else _plain
         self._encode, self._decode = fast(model.encoder), fast(model.decoder)
-        self._judge, self._compare = fast(self.discriminators), fast(self.spectral)
+        self._judge = fast(self.discriminators)
 
     def _adamw(self, module: nn.Module, rate: float) -> torch.optim.AdamW:
         settings = self.config.optimizer
@@ -145,7 +145,7 @@ class Trainer:
 
     def _judgement(self, leaf: Tensor, audio: Tensor) -> tuple[Figures, Tensor]:
         """Losses, and their gradient with respect to `leaf`; the discriminators take a step."""
-        losses: Figures = self._compare(leaf, audio)
+        losses: Figures = self.spectral(leaf, audio)
         figures = {name: loss.detach() for name, loss in losses.items()}
         judges: Tensor | None = None
         if self.judging:
