@@ -34,7 +34,7 @@ class StreamEncoder:
     --------
     >>> import hopcodec, numpy as np
     >>> encoder = hopcodec.load().encoder(bandwidth=6.0, start="immediate")
-    >>> encoder.push(np.zeros((1, 320), np.float32)).shape
+    >>> encoder.push(np.zeros((1, 640), np.float32)).shape  # a hop, and one of look-ahead
     (8, 1)
     """
 
@@ -203,7 +203,7 @@ class Streams:
     --------
     >>> import hopcodec, numpy as np
     >>> streams = hopcodec.load().streams(4, start="immediate")
-    >>> codes, frames = streams.encode(np.zeros((4, 1, 320), np.float32))
+    >>> codes, frames = streams.encode(np.zeros((4, 1, 640), np.float32))
     >>> codes.shape, frames.tolist()
     ((4, 8, 1), [1, 1, 1, 1])
     """
