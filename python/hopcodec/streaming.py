@@ -204,8 +204,8 @@ class Streams:
     >>> import hopcodec, numpy as np
     >>> streams = hopcodec.load().streams(4, start="immediate")
     >>> codes, frames = streams.encode(np.zeros((4, 1, 640), np.float32))
-    >>> codes.shape, frames.tolist()
-    ((4, 8, 1), [1, 1, 1, 1])
+    >>> codes.shape, frames.tolist()  # room for two, but the second waits for look-ahead
+    ((4, 8, 2), [1, 1, 1, 1])
     """
 
     def __init__(
