@@ -17,16 +17,19 @@ from hopcodec.models.spec import CodecSpec, Conv1d, Padding, Residual
 from hopcodec.torch import ResidualVectorQuantize, Snake1d, TrainableCodec
 from hopcodec.torch.layers import Chain, pad
 from hopcodec.torch.quantize import k_means, nearest
+from hopcodec.torch.start import mdct
 from hopcodec.weights import load_weights
 
 
 def small_lapped() -> CodecSpec:
     return lapped_codec(
         "small",
-        encoder_width=24,
-        decoder_width=32,
-        encoder_dilations=(1, 2),
-        decoder_dilations=(1, 3),
+        step_widths=(12, 16),
+        frame_widths=(24, 32),
+        encoder_steps=(1, 3),
+        encoder_frames=(1, 2),
+        decoder_frames=(1, 3),
+        decoder_steps=(2,),
         latent=8,
         codebooks=4,
         codebook_size=32,
@@ -106,12 +109,12 @@ def test_trained_exported_and_streamed_it_is_the_same_model(
     assert np.abs(streamed - heard).max() < 1e-5 * np.abs(heard).max()
 
 
-def test_the_built_in_spec_has_one_hop_of_lookahead_and_fits_its_file() -> None:
+def test_the_built_in_spec_has_a_quarter_hop_of_lookahead_and_fits_its_file() -> None:
     spec = hopcodec_24khz()
     numbers = sum(int(np.prod(shape)) for shape in spec.tensors().values())
     assert 2 * numbers < 8e6  # bytes as float16
     codec = Codec(spec, TrainableCodec(spec).weights())
-    assert codec.latency_samples == 640
+    assert codec.latency_samples == 400
 
 
 def test_both_starts_are_one_for_a_model_padded_with_zeros() -> None:
@@ -211,6 +214,20 @@ def test_padding_is_the_runtimes(length: int) -> None:
     weight = dict(chain.folded())["tap0.weight"].detach().numpy()[0, 0]
     by_hand = np.correlate(padded, weight, "valid") + chain.layers[0].conv.bias.item()
     assert np.allclose(expected[0], by_hand, atol=1e-6)
+
+
+def test_training_begins_with_a_transform_that_works() -> None:
+    basis = mdct(80)
+    assert np.allclose(basis @ basis.T, np.eye(80), atol=1e-12)
+    audio = np.random.default_rng(0).normal(size=80 * 12)
+    frames = np.stack([audio[i : i + 160] for i in range(0, 80 * 11, 80)])
+    back = np.zeros_like(audio)
+    for i, frame in enumerate(frames):
+        back[80 * i : 80 * i + 160] += basis.T @ (basis @ frame)
+    assert np.allclose(back[80:-80], audio[80:-80], atol=1e-10)
+    model = TrainableCodec(hopcodec_24khz())
+    first = model.encoder.layers[0].conv.weight.detach().numpy()[:80, 0]
+    assert np.allclose(first / 15, basis, atol=1e-6)
 
 
 def test_snake_is_its_formula() -> None:

@@ -3,9 +3,10 @@
 >>> import hopcodec, numpy as np
 >>> codec = hopcodec.load()
 >>> encoder, decoder = codec.encoder(bandwidth=6.0), codec.decoder()
->>> audio = decoder.push(encoder.push(np.zeros((1, 4800), np.float32)))
->>> audio.shape
-(1, 4800)
+>>> heard = decoder.push(encoder.push(np.zeros((1, 4800), np.float32)))
+>>> rest = decoder.push(encoder.flush())
+>>> heard.shape, rest.shape
+((1, 4480), (1, 320))
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hopcodec import _core
 from hopcodec._build import Precision, build_layers, build_quantizer
 from hopcodec._check import Audio, Codes, check_audio, check_codes
-from hopcodec.errors import DeviceError
+from hopcodec.errors import DeviceError, WeightsError
 from hopcodec.models.spec import CodecSpec
 from hopcodec.streaming import Start, StreamDecoder, StreamEncoder, Streams, zero_start
 
@@ -254,14 +254,16 @@ def load(
     device: str = "cpu",
     threads: int = 1,
     precision: Precision = "fp32",
+    seeded: bool = False,
 ) -> Codec:
     """Load a codec.
 
     Parameters
     ----------
     model : str or path, optional
-        `None`: the embedded default. A name such as "encodec_24khz": fetched once from the hub.
-        A path: a Hugging Face folder, a `.safetensors` file, or an original `.th`/`.pth`.
+        `None`: "hopcodec_24khz", whose weights come with the package. Another name, such as
+        "encodec_24khz": fetched once from the hub. A path: a Hugging Face folder, a
+        `.safetensors` file (of a model trained here, any shape), or an original `.th`/`.pth`.
     device : str
         "cpu".
     threads : int
@@ -271,6 +273,9 @@ def load(
         codebooks) to bfloat16, which halves what a hop reads; the arithmetic stays float32, and
         the result is that of a model with rounded weights, exact as ever. Most codes stay as they
         are; see benchmarks/.
+    seeded : bool
+        Instead of trained weights, noise from a fixed seed: the shape and cost of the named codec
+        without its file, for tests and benchmarks.
 
     Raises
     ------
@@ -288,5 +293,8 @@ def load(
         raise TypeError(f"threads: expected an int, got {type(threads).__name__}")
     if not 1 <= threads <= 256:
         raise ValueError(f"threads: expected 1 to 256, got {threads}")
-    spec, weights, seeded = resolve(model)
-    return Codec(spec, weights, threads=threads, precision=precision, seeded=seeded)
+    spec, weights = resolve(model, seeded=seeded)
+    try:
+        return Codec(spec, weights, threads=threads, precision=precision, seeded=seeded)
+    except ValueError as error:  # a spec that came with a file, each field possible, not together
+        raise WeightsError(f"{spec.name}: {error}") from error

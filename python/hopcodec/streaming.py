@@ -34,7 +34,7 @@ class StreamEncoder:
     --------
     >>> import hopcodec, numpy as np
     >>> encoder = hopcodec.load().encoder(bandwidth=6.0, start="immediate")
-    >>> encoder.push(np.zeros((1, 320), np.float32)).shape
+    >>> encoder.push(np.zeros((1, 640), np.float32)).shape  # a hop, and one of look-ahead
     (8, 1)
     """
 
@@ -203,9 +203,9 @@ class Streams:
     --------
     >>> import hopcodec, numpy as np
     >>> streams = hopcodec.load().streams(4, start="immediate")
-    >>> codes, frames = streams.encode(np.zeros((4, 1, 320), np.float32))
-    >>> codes.shape, frames.tolist()
-    ((4, 8, 1), [1, 1, 1, 1])
+    >>> codes, frames = streams.encode(np.zeros((4, 1, 640), np.float32))
+    >>> codes.shape, frames.tolist()  # room for two, but the second waits for look-ahead
+    ((4, 8, 2), [1, 1, 1, 1])
     """
 
     def __init__(

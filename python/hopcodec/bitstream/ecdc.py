@@ -60,7 +60,11 @@ class EcdcLayout:
         return -(-audio_length * self.frame_rate // self.sample_rate)
 
 
-LAYOUTS: Final = {"encodec_24khz": EcdcLayout(24000, 75, 32, 10)}
+# The first is the original command's; the second is ours, in the same format.
+LAYOUTS: Final = {
+    "encodec_24khz": EcdcLayout(24000, 75, 32, 10),
+    "hopcodec_24khz": EcdcLayout(24000, 75, 8, 10),
+}
 _SEGMENTED: Final = ("encodec_48khz",)
 
 
@@ -104,7 +108,7 @@ def write_ecdc(file: File, codes: Codes, *, model: str, audio_length: int) -> No
     codes
         uint16 `(codebooks, frames)`.
     model
-        The codec's name; it must be one the original command knows (`encodec_24khz`).
+        The codec's name, one of `LAYOUTS`. The original command knows `encodec_24khz`.
     audio_length
         Samples per channel the codes stand for, at the model's rate; fixes the frame count.
 

@@ -20,6 +20,7 @@ def bench(
     bandwidth: options.Bandwidth = 6.0,
     threads: options.Threads = 1,
     precision: options.PrecisionOption = options.Precision.fp32,
+    seeded: options.Seeded = False,
     seconds: Annotated[
         float, typer.Option(min=0.1, max=3600.0, help="Length of the speech to time.")
     ] = 10.0,
@@ -37,7 +38,7 @@ def bench(
     """Time the codec on this machine, on the speech that comes with the package."""
     from hopcodec import bench as timing
 
-    codec = options.load_codec(model, threads, precision)
+    codec = options.load_codec(model, threads, precision, seeded=seeded)
     options.check_bandwidth(codec, bandwidth)
     audio = timing.shipped_speech(codec.sample_rate, codec.channels, seconds)
     host = timing.machine()

@@ -45,6 +45,7 @@ def demo(
     bandwidth: options.Bandwidth = 6.0,
     threads: options.Threads = 1,
     precision: options.PrecisionOption = options.Precision.fp32,
+    seeded: options.Seeded = False,
     output_dir: Annotated[
         Path, typer.Option("--output-dir", "-o", help="Folder for demo.wav and demo.png.")
     ] = Path(),
@@ -62,7 +63,7 @@ def demo(
     wav, png = output_dir / "demo.wav", output_dir / "demo.png"
     for output in (wav, png):
         refuse_existing(output, force)
-    codec = options.load_codec(model, threads, precision)
+    codec = options.load_codec(model, threads, precision, seeded=seeded)
     options.check_bandwidth(codec, bandwidth)
     audio = shipped_speech(codec.sample_rate, codec.channels)
     with Panel(codec, bandwidth, audio.shape[1], err()) as panel:

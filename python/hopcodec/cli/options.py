@@ -16,7 +16,8 @@ Model = Annotated[
         "--model",
         "-m",
         metavar="NAME|PATH",
-        help="Codec: a name (encodec_24khz), a folder or a weights file. Default: the built-in.",
+        help="Codec: a name (hopcodec_24khz, encodec_24khz), a folder or a weights file. "
+        "Default: hopcodec_24khz, the built-in.",
         show_default=False,
     ),
 ]
@@ -28,6 +29,10 @@ Threads = Annotated[
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")
+]
+Seeded = Annotated[
+    bool,
+    typer.Option("--seeded", help="Noise for weights: the cost of --model NAME without its file."),
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite an existing output.")]
 Rescale = Annotated[
@@ -56,14 +61,20 @@ class Start(str, Enum):
     immediate = "immediate"
 
 
-def load_codec(model: str | None, threads: int, precision: Precision = Precision.fp32) -> Codec:
+def load_codec(
+    model: str | None,
+    threads: int,
+    precision: Precision = Precision.fp32,
+    *,
+    seeded: bool = False,
+) -> Codec:
     """Load the codec; a warning on stderr if its weights are noise."""
     import hopcodec
     from hopcodec.cli.console import note
 
-    codec = hopcodec.load(model, threads=threads, precision=precision.value)
+    codec = hopcodec.load(model, threads=threads, precision=precision.value, seeded=seeded)
     if codec.seeded:
-        note("the weights are seeded noise until a trained model is given (--model)")
+        note("the weights are seeded noise: costs are real, sound is not")
     return codec
 
 

@@ -1,9 +1,10 @@
-"""The project's own speech codec as data: frames first, all deep layers at the frame rate.
+"""The project's own speech codec as data: a short lapped transform, and all else at low rates.
 
-The first layer is a bank of filters two hops long, one step a hop, and the last one its transpose;
-between them only residual blocks at 75 frames/s. So almost no arithmetic is done at the sample
-rate, and a hop costs a few matrix-vector products. Overlapping windows of two hops cost one hop of
-look-ahead, as in any lapped transform (Malvar, 1990), and need no smoothing at frame borders.
+The first layer is a bank of filters over two quarters of a hop, one step a quarter, and the last
+one its transpose; residual blocks between them run at 300 and at 75 rows/s. So almost no arithmetic
+is done at the sample rate, and a hop costs a few matrix-vector products. Windows that overlap by a
+quarter of a hop need no smoothing at their borders and cost 80 samples of look-ahead, as in any
+lapped transform (Malvar, "Lapped transforms for efficient transform/subband coding", 1990).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hopcodec.models.spec import (
 )
 
 HOP = 320
+_STEPS = 4  # of the transform in a hop
 
 
 def _conv(name: str, cin: int, cout: int, kernel: int, *, dilation: int = 1) -> Conv1d:
@@ -35,53 +37,69 @@ def _conv(name: str, cin: int, cout: int, kernel: int, *, dilation: int = 1) -> 
     )
 
 
-def _block(name: str, width: int, kernel: int, dilation: int) -> Residual:
-    return Residual(
-        branch=(
-            _conv(f"{name}.0", width, width, kernel, dilation=dilation),
-            _conv(f"{name}.1", width, width, 1),
+def _blocks(name: str, width: int, dilations: tuple[int, ...]) -> tuple[Layer, ...]:
+    return tuple(
+        Residual(
+            branch=(
+                _conv(f"{name}.{i}.0", width, width, 3, dilation=dilation),
+                _conv(f"{name}.{i}.1", width, width, 1),
+            )
         )
+        for i, dilation in enumerate(dilations)
     )
 
 
-def _blocks(name: str, width: int, kernel: int, dilations: tuple[int, ...]) -> tuple[Layer, ...]:
-    return tuple(_block(f"{name}.{i}", width, kernel, d) for i, d in enumerate(dilations))
+def _down(name: str, cin: int, cout: int) -> Conv1d:
+    """From steps to frames."""
+    padding = Padding(left=_STEPS, right=0, mode="zero", full_window=True)
+    return Conv1d(
+        name, cin, cout, 2 * _STEPS, padding, _STEPS, activation="snake", alpha=f"{name}.alpha"
+    )
+
+
+def _up(name: str, cin: int, cout: int, stride: int) -> ConvTranspose1d:
+    return ConvTranspose1d(
+        name,
+        cin,
+        cout,
+        2 * stride,
+        stride,
+        trim_left=0,
+        trim_right=stride,
+        activation="snake",
+        alpha=f"{name}.alpha",
+    )
 
 
 def lapped_codec(
     name: str,
     *,
-    encoder_width: int,
-    decoder_width: int,
-    encoder_dilations: tuple[int, ...],
-    decoder_dilations: tuple[int, ...],
+    step_widths: tuple[int, int],
+    frame_widths: tuple[int, int],
+    encoder_steps: tuple[int, ...],
+    encoder_frames: tuple[int, ...],
+    decoder_frames: tuple[int, ...],
+    decoder_steps: tuple[int, ...],
     latent: int,
     codebooks: int,
-    codebook_size: int = 1024,
     bandwidths: tuple[float, ...],
-    kernel: int = 3,
+    codebook_size: int = 1024,
     sample_rate: int = 24000,
     hop: int = HOP,
 ) -> CodecSpec:
-    """A codec of this kind in any width; one hop of look-ahead, in the encoder."""
+    """A codec of this kind in any width.
+
+    Widths are those of encoder and decoder; `encoder_steps` to `decoder_steps` list the dilations
+    of the residual blocks, in the order of the signal path.
+    """
+    step = hop // _STEPS
     analysis = Conv1d(
         "encoder.analysis",
         1,
-        encoder_width,
-        2 * hop,
-        Padding(left=0, right=hop, mode="zero", full_window=True),
-        stride=hop,
-    )
-    synthesis = ConvTranspose1d(
-        "decoder.synthesis",
-        decoder_width,
-        1,
-        2 * hop,
-        hop,
-        trim_left=0,
-        trim_right=hop,
-        activation="snake",
-        alpha="decoder.synthesis.alpha",
+        step_widths[0],
+        2 * step,
+        Padding(left=0, right=step, mode="zero", full_window=True),
+        stride=step,
     )
     return CodecSpec(
         name=name,
@@ -91,26 +109,32 @@ def lapped_codec(
         bandwidths=bandwidths,
         encoder=(
             analysis,
-            *_blocks("encoder.blocks", encoder_width, kernel, encoder_dilations),
-            _conv("encoder.latent", encoder_width, latent, 1),
+            *_blocks("encoder.steps", step_widths[0], encoder_steps),
+            _down("encoder.down", step_widths[0], frame_widths[0]),
+            *_blocks("encoder.frames", frame_widths[0], encoder_frames),
+            _conv("encoder.latent", frame_widths[0], latent, 1),
         ),
         decoder=(
-            _conv("decoder.expand", latent, decoder_width, kernel),
-            *_blocks("decoder.blocks", decoder_width, kernel, decoder_dilations),
-            synthesis,
+            _conv("decoder.latent", latent, frame_widths[1], 3),
+            *_blocks("decoder.frames", frame_widths[1], decoder_frames),
+            _up("decoder.up", frame_widths[1], step_widths[1], _STEPS),
+            *_blocks("decoder.steps", step_widths[1], decoder_steps),
+            _up("decoder.synthesis", step_widths[1], 1, step),
         ),
         quantizer=EuclideanRvq("quantizer.codebooks.{q}", codebooks, codebook_size, latent),
     )
 
 
 def hopcodec_24khz() -> CodecSpec:
-    """The default: 24 kHz mono speech, 320-sample hops, 0.75 to 6 kbps, 26.7 ms of latency."""
+    """The default: 24 kHz mono speech, 320-sample hops, 0.75 to 6 kbps, 16.7 ms of latency."""
     return lapped_codec(
         "hopcodec_24khz",
-        encoder_width=256,
-        decoder_width=320,
-        encoder_dilations=(1, 2, 1, 2),
-        decoder_dilations=(1, 2, 1, 2),
+        step_widths=(96, 128),
+        frame_widths=(256, 320),
+        encoder_steps=(1, 3),
+        encoder_frames=(1, 2, 1),
+        decoder_frames=(1, 2, 1),
+        decoder_steps=(1, 3, 1),
         latent=64,
         codebooks=8,
         bandwidths=(0.75, 1.5, 3.0, 4.5, 6.0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -14,34 +15,40 @@ from hopcodec.models.encodec import encodec_24khz
 from hopcodec.models.hopcodec import hopcodec_24khz
 from hopcodec.models.spec import CodecSpec
 
+Weights = dict[str, npt.NDArray[np.float32]]
+
 SPECS: dict[str, Callable[[], CodecSpec]] = {
-    "encodec_24khz": encodec_24khz,
     "hopcodec_24khz": hopcodec_24khz,
+    "encodec_24khz": encodec_24khz,
 }
-DEFAULT = "encodec_24khz"
+DEFAULT = "hopcodec_24khz"  # its weights lie inside the package
 
 
 def resolve(
-    model: str | os.PathLike[str] | None,
-) -> tuple[CodecSpec, dict[str, npt.NDArray[np.float32]], bool]:
-    """Spec, weights, and whether the weights are seeded noise, for what `load` was given."""
-    if model is None:
-        from hopcodec.weights.seeded import seeded_weights
-
-        spec = SPECS[DEFAULT]()
-        return spec, seeded_weights(spec), True
-    from hopcodec.weights import load_weights
-    from hopcodec.weights.hub import REPOSITORIES, fetch
-
-    name = os.fspath(model)
+    model: str | os.PathLike[str] | None, *, seeded: bool = False
+) -> tuple[CodecSpec, Weights]:
+    """Spec and weights for what `load` was given; noise for weights when `seeded`."""
+    name = DEFAULT if model is None else os.fspath(model)
     if not name:
         raise WeightsError("model: expected a name or a path, got an empty one")
+    from hopcodec.weights import load_weights, seeded_weights, spec_in
+    from hopcodec.weights.hub import REPOSITORIES, fetch
+
     name = {repository: own for own, repository in REPOSITORIES.items()}.get(name, name)
-    if name in SPECS and not Path(name).exists():
+    named = name in SPECS and (model is None or not Path(name).exists())
+    if seeded:
+        if not named:
+            known = ", ".join(SPECS)
+            raise WeightsError(f"model: expected one of {known} to be seeded, got {name!r}")
         spec = SPECS[name]()
-        return spec, load_weights(fetch(name), spec), False
+        return spec, seeded_weights(spec)
+    if named and name == DEFAULT:
+        with as_file(files("hopcodec") / "assets" / f"{name}.safetensors") as path:
+            return SPECS[name](), load_weights(path, SPECS[name]())
+    if named:
+        return SPECS[name](), load_weights(fetch(name), SPECS[name]())
     if not Path(name).exists():
         known = ", ".join(SPECS)
         raise WeightsError(f"model: expected one of {known}, or an existing path, got {name!r}")
-    spec = SPECS[DEFAULT]()
-    return spec, load_weights(name, spec), False
+    spec = spec_in(name) or encodec_24khz()
+    return spec, load_weights(name, spec)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from hopcodec.models.spec import CodecSpec
 from hopcodec.torch.layers import Chain
 from hopcodec.torch.quantize import Quantized, ResidualVectorQuantize
+from hopcodec.torch.start import structured_start
 from hopcodec.weights import Dtype, save_weights
 
 
@@ -46,6 +47,7 @@ class TrainableCodec(nn.Module):
             spec.quantizer.codebooks, spec.quantizer.codebook_size, spec.quantizer.dim
         )
         self.decoder = Chain(spec.decoder, normalise=normalise)
+        structured_start(self.encoder, self.decoder)
 
     def forward(self, audio: Tensor, n_q: Tensor | None = None) -> tuple[Tensor, Quantized]:
         """Audio `(batch, channels, samples)`, whole hops, to its reconstruction and the codes."""

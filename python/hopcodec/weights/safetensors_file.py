@@ -11,10 +11,13 @@ from typing import Literal
 import numpy as np
 
 from hopcodec.errors import WeightsError
+from hopcodec.models.serial import spec_from_json, spec_to_json
 from hopcodec.models.spec import CodecSpec
 from hopcodec.weights.assemble import check_tensor
+from hopcodec.weights.limits import read_file
 from hopcodec.weights.raw import FloatArray, RawTensor
 from hopcodec.weights.safetensors_header import PREFIX_BYTES, header_end, parse_header
+from hopcodec.weights.strict_json import parse_object
 
 Dtype = Literal["float32", "float16"]
 
@@ -70,6 +73,31 @@ def _check_metadata(metadata: Mapping[str, str], spec: CodecSpec) -> None:
     for key, expected in (("version", VERSION), ("model", spec.name)):
         if metadata.get(key) != expected:
             raise WeightsError(f"{key}: expected {expected!r}, got {metadata.get(key)!r}")
+    if metadata.get("spec") != spec_to_json(spec):
+        raise WeightsError(
+            f"spec: expected the {spec.name} given, got another codec of that name; "
+            "hopcodec.load(path) takes the one that the file describes"
+        )
+
+
+def spec_in(source: str | os.PathLike[str]) -> CodecSpec | None:
+    """The spec that a safetensors file of our own carries; None for any other file or folder.
+
+    Raises
+    ------
+    WeightsError
+        The file is malformed, or its spec is.
+    """
+    path = Path(source)
+    if path.suffix != ".safetensors" or path.is_dir():
+        return None
+    metadata = parse_header(read_file(path)).metadata
+    if metadata.get("format") != FORMAT or "spec" not in metadata:
+        return None
+    try:
+        return spec_from_json(parse_object(metadata["spec"].encode()))
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
 
 
 def _sorted_metadata(data: bytes) -> bytes:
@@ -97,7 +125,8 @@ def save_weights(
     weights
         Exactly `spec.tensors()`: float32, finite.
     metadata
-        More strings for the header, beside `format`, `model` and `version`, which are ours.
+        More strings for the header, beside `format`, `model`, `spec` and `version`, which are
+        ours.
     dtype
         Of the numbers in the file; "float16" halves it, and refuses what float16 cannot hold.
 
@@ -109,7 +138,12 @@ def save_weights(
     """
     from safetensors.numpy import save
 
-    ours = {"format": FORMAT, "model": spec.name, "version": VERSION}
+    ours = {
+        "format": FORMAT,
+        "model": spec.name,
+        "spec": spec_to_json(spec),
+        "version": VERSION,
+    }
     extra = dict(metadata or {})
     if taken := sorted(ours.keys() & extra.keys()):
         raise WeightsError(f"metadata {taken[0]!r} is written by hopcodec itself")
