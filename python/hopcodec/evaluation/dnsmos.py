@@ -33,12 +33,13 @@ def make() -> Callable[[Pair], float]:
     )
 
     def score(pair: Pair) -> float:
-        _, audio = pair.at(RATE_HZ)
+        audio = np.clip(pair.at(RATE_HZ)[1], -1.0, 1.0)  # resampling may overshoot
         while len(audio) < _WINDOW_SAMPLES:
             audio = np.concatenate((audio, audio))
-        last = len(audio) - _WINDOW_SAMPLES
+        # As many windows as the release takes, which counts whole seconds only.
+        windows = int(len(audio) // RATE_HZ - _WINDOW_SAMPLES / RATE_HZ) + 1
         values = []
-        for begin in range(0, last + 1, RATE_HZ):
+        for begin in range(0, windows * RATE_HZ, RATE_HZ):
             window = audio[None, begin : begin + _WINDOW_SAMPLES]
             _, _, overall = session.run(None, {"input_1": window})[0][0]
             values.append(np.polyval(_OVERALL, float(overall)))

@@ -38,8 +38,13 @@ def make(whisper: str | None, language: str) -> Callable[[Pair], tuple[float, fl
 
 
 def transcribe(model: Any, pair: Pair, language: str) -> str:
-    """What Whisper hears in the decoded signal."""
+    """What Whisper hears in the decoded signal.
+
+    Unless the transcript itself has digits, numbers must be written as words, as they are spoken:
+    "1800" for "eighteen hundred" is not an error of hearing.
+    """
     _, audio = pair.at(RATE_HZ)
+    spelled = not any(c.isdigit() for c in pair.transcript or "")
     segments, _ = model.transcribe(
         audio,
         language=language,
@@ -47,8 +52,19 @@ def transcribe(model: Any, pair: Pair, language: str) -> str:
         temperature=0.0,
         condition_on_previous_text=False,
         without_timestamps=True,
+        suppress_tokens=[-1, *(digit_tokens(model) if spelled else ())],
     )
     return " ".join(segment.text for segment in segments)
+
+
+def digit_tokens(model: Any) -> list[int]:
+    """Ids of the text tokens that hold a digit."""
+    vocabulary = model.hf_tokenizer.get_vocab()
+    return sorted(
+        number
+        for token, number in vocabulary.items()
+        if any(c.isdigit() for c in token) and not token.startswith("<|")
+    )
 
 
 def word_errors(jiwer: Any, expected: str, heard: str) -> tuple[float, float]:
