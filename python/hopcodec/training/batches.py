@@ -28,6 +28,8 @@ class Batches:
         Hz.
     device
         Where the batches are needed.
+    resident
+        Keep the corpora on the device; by default on a GPU.
     """
 
     def __init__(
@@ -38,6 +40,8 @@ class Batches:
         sample_rate: int,
         seed: int,
         device: torch.device,
+        *,
+        resident: bool | None = None,
     ) -> None:
         self.sampler = Sampler(corpora, data, segment_samples, seed)
         self._samples = segment_samples
@@ -49,7 +53,7 @@ class Batches:
         for part in self._corpora:
             self._offsets.append(self._offsets[-1] + len(part))
         self._resident: Tensor | None = None
-        if device.type == "cuda":
+        if device.type == "cuda" if resident is None else resident:
             self._resident = torch.empty(self._offsets[-1], dtype=torch.int16, device=device)
             for part, first in zip(self._corpora, self._offsets, strict=False):
                 self._resident[first : first + len(part)].copy_(part)

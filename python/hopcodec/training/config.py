@@ -197,11 +197,10 @@ class Optimizer:
 
 @dataclass(frozen=True)
 class Validation:
-    """Held-out audio that is coded by the runtime every `every` steps."""
+    """Held-out audio, coded by the runtime every `every` steps once codebooks are in use."""
 
     folders: tuple[str, ...] = ()
-    files: int = 12  # at most, spread evenly over what the folders hold
-    seconds: float = 10.0  # of each file
+    files: int = 6  # of each folder at most, spread evenly over it
     bandwidths: tuple[float, ...] = ()  # kbps; none: all that the codec offers
     every: int = 2000
     pictures: int = 3  # files whose audio and spectrograms are written
@@ -210,7 +209,6 @@ class Validation:
         for key in ("files", "every"):
             value = getattr(self, key)
             _require(value >= 1, f"validation.{key}", "at least 1", value)
-        _require(self.seconds > 0, "validation.seconds", "a positive number", self.seconds)
         _require(self.pictures >= 0, "validation.pictures", "0 or more", self.pictures)
 
 

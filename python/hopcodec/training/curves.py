@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
-
-_LOG_SCALES: Final = ("mel", "complex", "waveform", "gradient")
 
 
 class Curves:
@@ -18,15 +15,15 @@ class Curves:
 
     def __init__(self, path: Path, resumed: int) -> None:
         self.path = path
-        self._rows = [row for row in read_curves(path) if row["step"] <= resumed]
+        self.rows = [row for row in read_curves(path) if row["step"] <= resumed]
         self._columns: list[str] = []
-        for row in self._rows:
+        for row in self.rows:
             self._join(row)
         self._rewrite()
 
     def add(self, row: Mapping[str, float]) -> None:
         """Append a row; it is in the file when this returns."""
-        self._rows.append(dict(row))
+        self.rows.append(dict(row))
         if self._join(row):
             self._rewrite()
         else:
@@ -46,7 +43,7 @@ class Curves:
         with partial.open("w", newline="") as file:
             writer = self._writer(file)
             writer.writeheader()
-            writer.writerows(self._rows)
+            writer.writerows(self.rows)
         partial.replace(self.path)
 
 
@@ -77,12 +74,12 @@ def draw_curves(source: Path, target: Path) -> None:
     for axes, (title, names) in zip(grid.flat, panels.items(), strict=False):
         for name in names:
             points = [(row["step"], row[name]) for row in rows if name in row]
-            axes.plot(*zip(*points, strict=True), label=name, linewidth=1.0)
+            label = name[len(title) :].strip("_@") or name
+            marker = "." if len(points) < 40 else ""
+            axes.plot(*zip(*points, strict=True), label=label, linewidth=1.0, marker=marker)
         axes.set_title(title, loc="left", fontsize=10)
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
-        if title in _LOG_SCALES:
-            axes.set_yscale("log")
         if len(names) > 1:
             axes.legend(fontsize=7, ncols=2)
     for axes in list(grid.flat)[len(panels) :]:

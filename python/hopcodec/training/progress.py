@@ -70,6 +70,14 @@ class Display:
         if not self.console.is_terminal:
             self.line(f"step {row['step']:.0f}: {', '.join(shown)}")
 
+    def validation(self, row: Mapping[str, float]) -> None:
+        """What validation found, a line for each metric."""
+        names = [name for name in row if "@" in name]
+        for metric in dict.fromkeys(name.split("@")[0] for name in names):
+            values = [(n.split("@")[1], row[n]) for n in names if n.split("@")[0] == metric]
+            text = ", ".join(f"{value:.3f} at {kbps}" for kbps, value in values)
+            self.line(f"validation after step {row['step']:.0f}: {metric} {text} kbps")
+
     def _bar(self, *columns: MofNCompleteColumn | TextColumn | TimeRemainingColumn) -> Progress:
         return Progress(
             TextColumn("{task.description}"),

@@ -20,7 +20,9 @@ from hopcodec.training.corpus import Corpus, default_cache, open_corpus
 from hopcodec.training.curves import Curves, draw_curves
 from hopcodec.training.errors import ConfigError, TrainingError
 from hopcodec.training.progress import Display
+from hopcodec.training.stopping import StopRequest, stop_requests
 from hopcodec.training.trainer import Figures, Trainer
+from hopcodec.training.validate import check_bandwidths, validate, validation_files
 from hopcodec.weights import Dtype
 
 _DTYPES: Final[dict[str, Dtype]] = {"fp32": "float32", "fp16": "float16"}
@@ -56,6 +58,8 @@ class Run:
         self._checkpoints = out / "checkpoints"
         device = find_device(config.run.device)
         spec = find_spec(config)
+        check_bandwidths(config.validation, spec.bandwidths)
+        self._held_out = validation_files(config.validation)
         present = checkpoint.found(self._checkpoints)
         if present and not resume:
             raise TrainingError(f"{out}: holds a run already; --resume goes on with it")
@@ -73,6 +77,7 @@ class Run:
         out.mkdir(parents=True, exist_ok=True)
         (out / "config.toml").write_text(to_toml(config), encoding="utf-8")
         self._curves = Curves(out / "curves.csv", self.trainer.steps_done)
+        self._validation = Curves(out / "validation.csv", self.trainer.steps_done)
         self._saved = self.trainer.steps_done if state is not None else -1
 
     def _batches(self, spec: CodecSpec, device: torch.device) -> Batches:
@@ -105,24 +110,24 @@ class Run:
         self.display.line(f"resumed after step {state['step']}")
 
     def train(self) -> Path:
-        """Go on to the last step; the exported weights file. An interrupt saves first."""
-        done, total = self.trainer.steps_done, self.config.steps
-        try:
-            with self.display.steps(done, total):
-                self._loop(total)
-        except (KeyboardInterrupt, SystemExit):
-            self.save()
-            self.display.line(f"stopped after step {self.trainer.steps_done}; --resume goes on")
-            raise
+        """Go on to the last step; the exported weights file.
+
+        Ctrl-C or SIGTERM lets the step end, saves, and then raises what they always raise.
+        """
+        total = self.config.steps
+        with stop_requests() as stop, self.display.steps(self.trainer.steps_done, total):
+            self._loop(total, stop)
         self.save()
-        draw_curves(self._curves.path, self.out / "curves.png")
+        if stop.signal is not None:
+            self.display.line(f"stopped after step {self.trainer.steps_done}; --resume goes on")
+        stop.raise_if_asked()
         return self.export()
 
-    def _loop(self, total: int) -> None:
+    def _loop(self, total: int, stop: StopRequest) -> None:
         settings = self.config.run
         means = _Means()
         began = saved = time.monotonic()
-        while self.trainer.steps_done < total:
+        while self.trainer.steps_done < total and stop.signal is None:
             means.add(self.trainer.step())
             done = self.trainer.steps_done
             self.display.step(done)
@@ -130,6 +135,8 @@ class Run:
                 row = means.take()  # waits for the device, so the clock is read after it
                 self._log(row | {"seconds_per_step": (time.monotonic() - began) / means.steps})
                 means, began = _Means(), time.monotonic()
+            if done % self.config.validation.every == 0 or done == total:
+                self._validate()
             if time.monotonic() - saved > 60 * settings.checkpoint_minutes:
                 self.save()
                 saved = time.monotonic()
@@ -144,6 +151,24 @@ class Run:
                 )
         self._curves.add(row)
         self.display.figures(row)
+
+    def _validate(self) -> None:
+        """Figures, audio and pictures of the averaged model; the best one's checkpoint is kept."""
+        draw_curves(self._curves.path, self.out / "curves.png")
+        step = self.trainer.steps_done
+        if not self._held_out or step <= self.config.quantizer.from_step:
+            return
+        pictures = self.out / "validation" / f"step-{step:08d}"
+        findings = validate(self.export(), self.config.validation, self._held_out, pictures)
+        for note in findings.notes:
+            self.display.line(f"validation: {note}")
+        best = min((row["distance"] for row in self._validation.rows), default=math.inf)
+        row = {"step": float(step), "distance": findings.distance, **findings.means}
+        self._validation.add(row)
+        draw_curves(self._validation.path, self.out / "validation.png")
+        self.display.validation(row)
+        if findings.distance < best:
+            self.save(best=True)
 
     def save(self, *, best: bool = False) -> None:
         """Write a checkpoint of now, unless that is done."""
