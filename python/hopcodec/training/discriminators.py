@@ -36,6 +36,15 @@ def _conv(cin: int, cout: int, bands: int, *, stride: int = 1, dilation: int = 1
     return normed
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # it makes no code for complex numbers
+def _compressed_spectrum(audio: Tensor, window: Tensor) -> Tensor:
+    """Real and imaginary parts `(batch, 2, windows, bins)` of `(batch, 1, samples)`, float32."""
+    with torch.autocast(audio.device.type, enabled=False):
+        spectrum = torch.fft.rfft(framed(audio.float().squeeze(1), len(window)) * window)
+        scale = (power_of(spectrum) + _POWER_FLOOR).pow((_EXPONENT - 1) / 2)
+        return torch.stack([spectrum.real * scale, spectrum.imag * scale], dim=1)
+
+
 class StftDiscriminator(nn.Module):
     """Convolutions over a complex spectrum, real and imaginary parts as channels.
 
@@ -62,11 +71,7 @@ class StftDiscriminator(nn.Module):
 
     def forward(self, audio: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Score map `(batch, 1, windows, bands)` and features of `(batch, 1, samples)`."""
-        with torch.autocast(audio.device.type, enabled=False):
-            frames = framed(audio.float().squeeze(1), len(self.window))
-            spectrum = torch.fft.rfft(frames * self.window)
-            scale = (power_of(spectrum) + _POWER_FLOOR).pow((_EXPONENT - 1) / 2)
-            x = torch.stack([spectrum.real * scale, spectrum.imag * scale], dim=1)
+        x = _compressed_spectrum(audio, self.window)
         features = []
         for layer in self.layers:
             x = functional.leaky_relu(layer(x), _SLOPE)

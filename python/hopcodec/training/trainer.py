@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
+import torch._functorch.config
 from torch import Tensor, nn
 
 from hopcodec.torch import Quantized, TrainableCodec
@@ -227,6 +228,8 @@ def _plain(module: nn.Module) -> Callable[..., Any]:
 
 
 def _compiled(module: nn.Module) -> Callable[..., Any]:
+    # The discriminators' graph is walked twice: for the generator's gradient, then for their own.
+    torch._functorch.config.donated_buffer = False
     compiled: Callable[..., Any] = torch.compile(module)
     return compiled
 

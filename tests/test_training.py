@@ -1,0 +1,332 @@
+"""Training: a run learns, resumes bit for bit, and gives a file that the runtime reads."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from rich.console import Console
+from typer.testing import CliRunner
+
+import hopcodec
+from conftest import FIXTURES, read_fixture
+from hopcodec.cli.app import app
+from hopcodec.models import registry
+from hopcodec.models.hopcodec import lapped_codec
+from hopcodec.models.spec import CodecSpec
+from hopcodec.training import checkpoint
+from hopcodec.training.config import (
+    Config,
+    Data,
+    Discriminator,
+    Model,
+    Optimizer,
+    Quantizer,
+    Validation,
+)
+from hopcodec.training.config import Run as RunConfig
+from hopcodec.training.curves import read_curves
+from hopcodec.training.errors import ConfigError, TrainingError
+from hopcodec.training.progress import Display
+from hopcodec.training.run import Run
+
+
+def small_spec() -> CodecSpec:
+    return lapped_codec(
+        "small_24khz",
+        step_widths=(16, 16),
+        frame_widths=(24, 24),
+        encoder_steps=(1,),
+        encoder_frames=(1,),
+        decoder_frames=(1,),
+        decoder_steps=(1,),
+        latent=16,
+        codebooks=4,
+        codebook_size=64,
+        bandwidths=(0.9, 1.8),
+    )
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Bit for bit needs one thread; and the small codec needs a name."""
+    monkeypatch.setitem(registry.SPECS, "small_24khz", small_spec)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """All phases within 12 steps, on the fixtures."""
+    return Config(
+        Data(
+            (str(FIXTURES),),
+            cache=str(tmp_path_factory.mktemp("cache")),
+            segment_hops=16,
+            batch=2,
+            mix_probability=0.3,
+        ),
+        steps=12,
+        model=Model("small_24khz"),
+        quantizer=Quantizer(from_step=3, kmeans_batches=4, books=(1, 2)),
+        discriminator=Discriminator(
+            from_step=5,
+            generator_from_step=7,
+            every=2,
+            stft_windows=(128,),
+            stft_channels=4,
+            periods=(3,),
+            period_channels=4,
+        ),
+        optimizer=Optimizer(lr=1e-3, warmup_steps=2, ema=0.9),
+        run=RunConfig(device="cpu", log_every=3, checkpoint_minutes=1000.0),
+    )
+
+
+def run(config: Config, out: Path, *, resume: bool = False) -> tuple[Run, str]:
+    heard = StringIO()
+    made = Run(config, out, Display(Console(file=heard)), resume=resume)
+    made.train()
+    return made, heard.getvalue()
+
+
+def states(made: Run) -> dict[str, Any]:
+    return made.trainer.state_dict()
+
+
+def assert_same(a: Any, b: Any, where: str = "") -> None:
+    assert type(a) is type(b), where
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b), where
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{where}[{i}]")
+    else:
+        assert a == b, where
+
+
+@pytest.mark.parametrize(("stop_at", "balance"), [(2, False), (8, False), (4, True)])
+def test_a_resumed_run_is_the_same_bit_for_bit(
+    config: Config, tmp_path: Path, stop_at: int, balance: bool
+) -> None:
+    """Stopped in each phase: before the quantizer, before the discriminator, after."""
+    config = replace(config, losses=replace(config.losses, balance=balance))
+    config = replace(config, optimizer=replace(config.optimizer, decay="constant"))
+    whole, _ = run(config, tmp_path / "whole")
+    run(replace(config, steps=stop_at), tmp_path / "parts")
+    parts, heard = run(config, tmp_path / "parts", resume=True)
+    assert f"resumed after step {stop_at}" in heard
+    assert f"changed: steps was {stop_at}, is 12" in heard
+    assert_same(states(whole), states(parts))
+    files = [tmp_path / name / "model.safetensors" for name in ("whole", "parts")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_seeds_matter_and_runs_repeat(config: Config, tmp_path: Path) -> None:
+    config = replace(config, steps=5)
+    first, _ = run(config, tmp_path / "a")
+    again, _ = run(config, tmp_path / "b")
+    other, _ = run(replace(config, seed=2), tmp_path / "c")
+    assert_same(states(first), states(again))
+    with pytest.raises(AssertionError):
+        assert_same(states(first), states(other))
+
+
+def test_a_run_learns_and_uses_its_codebooks(config: Config, tmp_path: Path) -> None:
+    config = replace(
+        config,
+        steps=80,
+        data=replace(config.data, batch=4),
+        quantizer=Quantizer(from_step=30, kmeans_batches=16, books=(1, 2)),
+        discriminator=replace(config.discriminator, from_step=60, generator_from_step=65),
+        run=replace(config.run, log_every=10),
+    )
+    made, heard = run(config, tmp_path / "run")
+    rows = read_curves(tmp_path / "run" / "curves.csv")
+    assert [row["step"] for row in rows] == list(range(10, 81, 10))
+    assert rows[-1]["mel"] < 0.8 * rows[0]["mel"]
+    assert "snr_1" not in rows[2]
+    stages = [rows[-1][f"snr_{stage}"] for stage in range(1, 5)]
+    assert stages == sorted(stages)
+    assert stages[0] > 0
+    assert rows[-1]["discriminator"] < 2.01
+    assert "feature" in rows[-1]
+    assert "SNR by book" in heard
+    codec = hopcodec.load(tmp_path / "run" / "model.safetensors")
+    codes = codec.encode(read_fixture("fixture_en_f.flac"), bandwidth=1.8)
+    # A collapsed codebook has one or two entries in use.
+    used = [len(np.unique(book)) for book in codes]
+    assert min(used) >= 16, used
+    assert made.trainer.steps_done == 80
+
+
+def test_what_is_exported_is_what_was_trained(config: Config, tmp_path: Path) -> None:
+    made, _ = run(replace(config, steps=6), tmp_path / "run")
+    codec = hopcodec.load(tmp_path / "run" / "model.safetensors")
+    assert codec.spec == small_spec()
+    audio = read_fixture("fixture_en_f.flac")[:, : 50 * 320]
+    encoder, decoder = codec.encoder(bandwidth=1.8), codec.decoder()
+    codes = [
+        encoder.push(np.ascontiguousarray(audio[:, i : i + 777])) for i in range(0, 16000, 777)
+    ]
+    streamed = [decoder.push(part) for part in (*codes, encoder.flush())]
+    ours = np.concatenate([*streamed, decoder.flush()], axis=1)
+    model = made.trainer.average.model
+    with torch.no_grad():
+        theirs, quantized = model(torch.from_numpy(audio)[None])
+    agreeing = np.concatenate([*codes], axis=1)
+    np.testing.assert_array_equal(agreeing, quantized.codes[0].numpy()[:, : agreeing.shape[1]])
+    np.testing.assert_allclose(ours, theirs[0].numpy(), atol=1e-4)
+
+
+def test_validation_hears_the_runtime(config: Config, tmp_path: Path) -> None:
+    config = replace(
+        config,
+        steps=8,
+        validation=Validation((str(FIXTURES),), files=2, bandwidths=(1.8,), every=4, pictures=1),
+    )
+    made, heard = run(config, tmp_path / "run")
+    rows = read_curves(tmp_path / "run" / "validation.csv")
+    assert [row["step"] for row in rows] == [4, 8]
+    assert rows[0]["distance"] == rows[0]["mel@1.8"] > 0
+    assert "validation after step 8: mel" in heard
+    folder = tmp_path / "run" / "validation" / "step-00000008"
+    names = sorted(path.name for path in folder.iterdir())
+    assert [name.split("_")[-1] for name in names if name.endswith("flac")] == [
+        "1.8kbps.flac",
+        "original.flac",
+    ]
+    (picture,) = folder.glob("*.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    coded, rate = soundfile.read(next(folder.glob("*1.8kbps.flac")))
+    original, _ = soundfile.read(next(folder.glob("*original.flac")))
+    assert rate == 24000
+    assert len(coded) == len(original)
+    best = min(rows, key=lambda row: row["distance"])
+    kept = checkpoint.load(tmp_path / "run" / "checkpoints" / checkpoint.BEST)
+    assert kept["step"] == best["step"]
+    assert made.trainer.steps_done == 8
+
+
+def test_checkpoints_keep_two(config: Config, tmp_path: Path) -> None:
+    config = replace(config, steps=5, run=replace(config.run, checkpoint_minutes=0.0))
+    run(config, tmp_path / "run")
+    found = checkpoint.found(tmp_path / "run" / "checkpoints")
+    assert [path.name for path in found] == ["step-00000004.pt", "step-00000005.pt"]
+    assert not list((tmp_path / "run" / "checkpoints").glob("*.partial"))
+
+
+def test_refusals(config: Config, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(TrainingError, match="expected checkpoints to resume from, found none"):
+        run(config, out, resume=True)
+    run(replace(config, steps=1), out)
+    with pytest.raises(TrainingError, match="holds a run already; --resume goes on with it"):
+        run(config, out)
+    with pytest.raises(TrainingError, match=r"model\.name: the checkpoint holds 'small_24khz'"):
+        run(replace(config, model=Model("hopcodec_24khz")), out, resume=True)
+    more = replace(config.discriminator, stft_channels=8)
+    with pytest.raises(TrainingError, match="the checkpoint does not fit this run"):
+        run(replace(config, discriminator=more), out, resume=True)
+    (last,) = checkpoint.found(out / "checkpoints")
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match="malformed checkpoint"):
+        run(config, out, resume=True)
+    with pytest.raises(ConfigError, match=r"model\.name: expected one of hopcodec_24khz"):
+        run(replace(config, model=Model("mp3")), tmp_path / "new")
+    many = replace(config.quantizer, books=(1, 5))
+    with pytest.raises(ConfigError, match=r"quantizer\.books: expected 1 to 4"):
+        run(replace(config, quantizer=many), tmp_path / "new")
+    odd = Validation((str(FIXTURES),), bandwidths=(7.0,))
+    with pytest.raises(ConfigError, match=r"expected some of 0\.9, 1\.8, got 7"):
+        run(replace(config, validation=odd), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_that_diverges_says_so(config: Config, tmp_path: Path) -> None:
+    mad = replace(config.optimizer, lr=1e30, clip=1e30)
+    with pytest.raises(TrainingError, match=r"expected finite figures, got .* = (nan|inf)"):
+        run(replace(config, optimizer=mad), tmp_path / "run")
+    assert not checkpoint.found(tmp_path / "run" / "checkpoints")
+
+
+def test_an_interrupt_saves_and_resumes(config: Config, tmp_path: Path) -> None:
+    config = replace(config, optimizer=replace(config.optimizer, decay="constant"))
+    whole, _ = run(config, tmp_path / "whole")
+    made = Run(config, tmp_path / "parts", Display(Console(file=StringIO())), resume=False)
+    step = made.trainer.step
+
+    def interrupted() -> Any:
+        if made.trainer.steps_done == 6:
+            signal.raise_signal(signal.SIGINT)
+        return step()
+
+    made.trainer.step = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        made.train()
+    assert [p.name for p in checkpoint.found(tmp_path / "parts/checkpoints")] == [
+        "step-00000007.pt"
+    ]
+    parts, _ = run(config, tmp_path / "parts", resume=True)
+    assert_same(states(whole), states(parts))
+
+
+def test_the_command_trains_and_the_result_codes(tmp_path: Path) -> None:
+    """The shipped `tiny` configuration, cut to a few steps, on the default codec."""
+    out = tmp_path / "run"
+    changes = {
+        "data.train": f'["{FIXTURES.as_posix()}"]',
+        "data.cache": f'"{(tmp_path / "cache").as_posix()}"',
+        "quantizer.from_step": "2",
+        "quantizer.kmeans_batches": "4",
+        "data.batch": "2",
+        "discriminator.from_step": "3",
+        "discriminator.generator_from_step": "4",
+        "run.log_every": "2",
+        "run.precision": "bf16",
+    }
+    options = [text for key, value in changes.items() for text in ("--set", f"{key}={value}")]
+    command = ["train", "tiny", "--out", str(out), "--steps", "5", "--device", "cpu", *options]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == str(out / "model.safetensors")
+    assert "step 4: mel" in result.stderr
+    decoded = tmp_path / "out.wav"
+    clip = FIXTURES / "fixture_en_f.flac"
+    coded = CliRunner().invoke(
+        app, ["roundtrip", str(clip), str(decoded), "-m", str(out / "model.safetensors")]
+    )
+    assert coded.exit_code == 0, coded.output
+    assert soundfile.info(decoded).frames == soundfile.info(clip).frames
+    again = CliRunner().invoke(app, command)
+    assert again.exit_code == 1
+    assert "--resume goes on with it" in again.stderr
+
+
+def test_without_torch_the_command_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from hopcodec.cli import main\n"
+        "sys.argv = ['hopcodec', 'train', 'tiny']\n"
+        "main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "training needs torch: pip install 'hopcodec[train]'" in result.stderr.replace("\n", " ")
