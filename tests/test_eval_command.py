@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from conftest import FIXTURES
 from evaluation_packages import needs
 from hopcodec.cli.app import app
+from hopcodec.evaluation import METRICS, PEERS
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +100,11 @@ def test_one_bad_file_is_one_line_of_error() -> None:
     lines = [line for line in err.splitlines() if line.startswith("error:")]
     assert len(lines) == 1
     assert "bad.wav: not a readable audio file" in lines[0]
+
+
+def test_the_help_names_every_metric_and_peer() -> None:
+    words = set(re.findall(r"\w+", run("--help")[0]))
+    assert set(METRICS) | set(PEERS) <= words
 
 
 @pytest.mark.parametrize(
