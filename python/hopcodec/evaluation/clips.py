@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hopcodec.audio import audio_files
 from hopcodec.evaluation.signals import Signal
 
-SUFFIXES: Final = (
-    *(".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".caf"),
-    *(".flac", ".ogg", ".oga", ".opus", ".mp3"),
-)
 _MOST_TRANSCRIPT_BYTES: Final = 1 << 20
 
 
@@ -64,8 +61,7 @@ def find_clips(
         raise ValueError(f"limit: expected 1 or more clips per folder, got {limit}")
     if isinstance(files, (str, os.PathLike)) and Path(files).is_dir():
         root = Path(files)
-        found = [p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
-        clips = [Clip(p, _folder(p.parent.relative_to(root), root)) for p in sorted(found)]
+        clips = [Clip(p, _folder(p.parent.relative_to(root), root)) for p in audio_files(root)]
     else:
         given = [files] if isinstance(files, (str, os.PathLike)) else files
         clips = [Clip(Path(p), Path(p).resolve().parent.name) for p in given]

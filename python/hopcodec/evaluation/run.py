@@ -19,7 +19,7 @@ from hopcodec.evaluation.optional import Unavailable
 from hopcodec.evaluation.opus import KBPS as OPUS_KBPS
 from hopcodec.evaluation.opus import Opus
 from hopcodec.evaluation.report import Failure, Report, Row, SystemInfo
-from hopcodec.evaluation.scoring import Scores, scoring
+from hopcodec.evaluation.scoring import Scores, Submit, scoring
 from hopcodec.evaluation.signals import Pair, Signal
 from hopcodec.evaluation.systems import Decoded, Hopcodec, System, Uncoded, label
 
@@ -102,18 +102,7 @@ def evaluate(
     report = Report(names, infos, rate)
     run = _Run(report, systems)
     with scoring(names, Options(whisper, language), jobs) as submit:
-        pending: deque[tuple[Clip, list[_Coded], Future[list[Scores]]]] = deque()
-        for done, clip in enumerate(clips, 1):
-            coded = run.code(clip, rate)
-            pending.append((clip, coded, submit([item.pair for item in coded])))
-            while len(pending) > (_AHEAD * jobs if jobs > 1 else 0):
-                run.collect(*pending.popleft())
-            if progress is not None:
-                progress(done - len(pending), len(clips), clip.path.name)
-        while pending:
-            run.collect(*pending.popleft())
-            if progress is not None:
-                progress(len(clips) - len(pending), len(clips), "")
+        run.over(clips, submit, _AHEAD * jobs if jobs > 1 else 0, progress)
     for name in names:
         if METRICS[name].needs_transcript and not run.transcripts:
             report.unavailable[name] = "no clip has a transcript (a.txt beside a.wav)"
@@ -136,10 +125,24 @@ class _Run:
         self._report, self._systems = report, systems
         self.transcripts = 0
 
-    def code(self, clip: Clip, rate_hz: int) -> list[_Coded]:
+    def over(
+        self, clips: list[Clip], submit: Submit, ahead: int, progress: Progress | None
+    ) -> None:
+        """Code all clips here, `ahead` of the metrics, which may run elsewhere."""
+        pending: deque[tuple[Clip, list[_Coded], Future[list[Scores]]]] = deque()
+        for begun, clip in enumerate(clips, 1):
+            coded = self._code(clip)
+            pending.append((clip, coded, submit([item.pair for item in coded])))
+            while len(pending) > (ahead if begun < len(clips) else 0):
+                done, coded, future = pending.popleft()
+                self._collect(done, coded, future)
+                if progress is not None:
+                    progress(begun - len(pending), len(clips), done.path.name)
+
+    def _code(self, clip: Clip) -> list[_Coded]:
         """The clip through every system that can run."""
         try:
-            signal, transcript = clip.read(rate_hz), clip.transcript()
+            signal, transcript = clip.read(self._report.sample_rate_hz), clip.transcript()
         except (HopcodecError, ValueError, OSError) as error:
             self._fail(clip, None, None, str(error))
             return []
@@ -151,17 +154,17 @@ class _Run:
                 continue
             try:
                 decoded = system.run(signal)
+                pair = Pair(signal, _clamped(decoded), transcript)
             except Unavailable as error:
                 self._report.unavailable[name] = str(error)
                 continue
             except Exception as error:  # of a peer's library too: one clip is one line
                 self._fail(clip, name, None, str(error) or type(error).__name__)
                 continue
-            pair = Pair(signal, _clamped(decoded), transcript)
             coded.append(_Coded(name, pair, decoded.bits))
         return coded
 
-    def collect(self, clip: Clip, coded: list[_Coded], future: Future[list[Scores]]) -> None:
+    def _collect(self, clip: Clip, coded: list[_Coded], future: Future[list[Scores]]) -> None:
         """Enter what the metrics found."""
         for item, scores in zip(coded, future.result(), strict=True):
             seconds = item.pair.reference.seconds

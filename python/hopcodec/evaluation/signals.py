@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 Samples = npt.NDArray[np.float32]
+
+# No codec adds more than a few frames at its end; a wrong rate is off by far more.
+_MOST_EXCESS_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +27,11 @@ class Signal:
             raise TypeError(
                 f"signal: expected float32 (samples,), got {self.samples.dtype} "
                 f"{self.samples.shape}"
+            )
+        if self.rate_hz <= 0 or len(self.samples) == 0:
+            raise ValueError(
+                f"signal: expected samples at a rate above 0 Hz, got {len(self.samples)} "
+                f"at {self.rate_hz} Hz"
             )
 
     @property
@@ -49,6 +58,14 @@ class Pair:
     reference: Signal
     decoded: Signal
     transcript: str | None = None
+
+    def __post_init__(self) -> None:
+        expected, got = self.reference.seconds, self.decoded.seconds
+        if abs(got - expected) > _MOST_EXCESS_SECONDS:
+            raise ValueError(
+                f"decoded: expected about {expected:.2f} s as before, got {got:.2f} s "
+                f"at {self.decoded.rate_hz} Hz; is that its rate?"
+            )
 
     @property
     def rate_hz(self) -> int:

