@@ -12,7 +12,10 @@ from hopcodec.cli.console import CommandError, err, out
 
 def train(
     config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="A TOML file, or a shipped name: speech, tiny.")
+        str,
+        typer.Argument(
+            metavar="CONFIG", help="A TOML file, or a shipped name: speech, speech_gpu, tiny."
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run.")

@@ -139,6 +139,7 @@ class Discriminator:
     from_step: int = 20000
     generator_from_step: int = 20200
     every: int = 1  # steps between adversarial ones; the others have spectral losses only
+    items: int = 0  # of a batch that are judged, for speed; 0: all of them
     stft_windows: tuple[int, ...] = (1024, 512, 256)
     stft_channels: int = 16
     periods: tuple[int, ...] = ()
@@ -148,6 +149,7 @@ class Discriminator:
         for key in ("every", "stft_channels", "period_channels"):
             value = getattr(self, key)
             _require(value >= 1, f"discriminator.{key}", "at least 1", value)
+        _require(self.items >= 0, "discriminator.items", "0 or more", self.items)
         _require(
             0 <= self.from_step <= self.generator_from_step,
             "discriminator.generator_from_step",

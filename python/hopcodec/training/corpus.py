@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hopcodec.audio.reading import iter_audio
+from hopcodec.audio import audio_files, iter_audio
 from hopcodec.training.errors import TrainingError
 
 Samples = npt.NDArray[np.int16]
@@ -27,10 +27,6 @@ Samples = npt.NDArray[np.int16]
 FULL_SCALE: Final = 32768.0
 BLOCK_SAMPLES: Final = 1024  # of the track of powers
 _VERSION: Final = 1  # of the cache's layout
-_SUFFIXES: Final = (
-    *(".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".caf"),
-    *(".flac", ".ogg", ".oga", ".opus", ".mp3"),
-)
 
 
 @dataclass(frozen=True)
@@ -50,13 +46,11 @@ class Corpus:
         return len(self.samples)
 
 
-def audio_files(source: str) -> list[Path]:
+def source_files(source: str) -> list[Path]:
     """The audio files of a folder, a file, or a glob pattern of either, in order of names."""
     found: set[Path] = set()
-    for match in glob.glob(source, recursive=True):
-        path = Path(match)
-        inside = path.rglob("*") if path.is_dir() else [path]
-        found |= {p for p in inside if p.suffix.lower() in _SUFFIXES and p.is_file()}
+    for match in map(Path, glob.glob(source, recursive=True)):
+        found |= set(audio_files(match)) if match.is_dir() else {match}
     if not found:
         raise TrainingError(f"{source}: expected a folder, file or pattern with audio, found none")
     return sorted(found)
@@ -79,7 +73,7 @@ def open_corpus(
     Parameters
     ----------
     source
-        As `audio_files` takes it.
+        As `source_files` takes it.
     sample_rate
         Hz; files of another rate are resampled (soxr, VHQ), channels are averaged first.
     cache
@@ -94,7 +88,7 @@ def open_corpus(
     AudioFileError
         A file cannot be read; the message names it.
     """
-    files = audio_files(source)
+    files = source_files(source)
     stem = cache / _fingerprint(files, sample_rate)
     pcm, index = stem.with_suffix(".pcm16"), stem.with_suffix(".npz")
     if not index.exists():  # it is written last

@@ -68,7 +68,9 @@ class Run:
         state = checkpoint.load(present[-1]) if resume else None
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
-        torch.set_float32_matmul_precision("high")  # TF32 on a GPU; the CPU knows only fp32
+        if device.type == "cuda":
+            torch.set_float32_matmul_precision("high")  # TF32
+            torch.backends.cudnn.benchmark = True
         torch.manual_seed(config.seed)
         model = TrainableCodec(spec).to(device)
         self.trainer = Trainer(config, model, self._batches(spec, device), device)

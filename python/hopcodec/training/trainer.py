@@ -150,9 +150,10 @@ class Trainer:
         figures = {name: loss.detach() for name, loss in losses.items()}
         judges: Tensor | None = None
         if self.judging:
+            judged = self.config.discriminator.items or len(audio)
             with self._autocast():
-                real: Judgement = self._judge(audio)
-                fake: Judgement = self._judge(leaf)
+                real: Judgement = self._judge(audio[:judged])
+                fake: Judgement = self._judge(leaf[:judged])
             kind = self.config.losses.adversarial_kind
             judges = discriminator_loss(_floats(real.scores), _floats(fake.scores), kind)
             figures["discriminator"] = judges.detach()

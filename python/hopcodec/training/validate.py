@@ -14,7 +14,7 @@ from hopcodec.audio import read_audio
 from hopcodec.codec import Codec
 from hopcodec.evaluation import evaluate
 from hopcodec.training.config import Validation
-from hopcodec.training.corpus import audio_files
+from hopcodec.training.corpus import source_files
 from hopcodec.training.errors import ConfigError
 from hopcodec.training.validation_figure import draw_spectrograms
 
@@ -39,7 +39,7 @@ def validation_files(config: Validation) -> list[Path]:
     """At most `files` of each folder, spread evenly over it; TrainingError for one without any."""
     chosen = []
     for folder in config.folders:
-        found = audio_files(folder)
+        found = source_files(folder)
         count = min(config.files, len(found))
         chosen += [found[k * len(found) // count] for k in range(count)]
     return chosen
