@@ -166,6 +166,8 @@ def test_a_run_learns_and_uses_its_codebooks(config: Config, tmp_path: Path) -> 
     stages = [rows[-1][f"snr_{stage}"] for stage in range(1, 5)]
     assert stages == sorted(stages)
     assert stages[0] > 0
+    assert all(rows[-1][f"perplexity_{stage}"] > 16 for stage in range(1, 5))
+    assert "perplexity_1" not in rows[2]
     assert rows[-1]["discriminator"] < 2.01
     assert "feature" in rows[-1]
     assert "SNR by book" in heard

@@ -134,6 +134,7 @@ class Run:
             done = self.trainer.steps_done
             self.display.step(done)
             if done % settings.log_every == 0 or done == total:
+                means.add(self.trainer.codebook_figures(), steps=0)
                 row = means.take()  # waits for the device, so the clock is read after it
                 self._log(row | {"seconds_per_step": (time.monotonic() - began) / means.steps})
                 means, began = _Means(), time.monotonic()
@@ -198,8 +199,8 @@ class _Means:
         self._sums: Figures = {}
         self._counts: dict[str, int] = {}
 
-    def add(self, figures: Figures) -> None:
-        self.steps += 1
+    def add(self, figures: Figures, *, steps: int = 1) -> None:
+        self.steps += steps
         for name, figure in figures.items():
             self._sums[name] = self._sums[name] + figure if name in self._sums else figure
             self._counts[name] = self._counts.get(name, 0) + 1

@@ -200,6 +200,20 @@ class Trainer:
         self.model.quantizer.initialise(torch.cat(latents))
         self.average.take_codebooks(self.model)
 
+    @torch.no_grad()
+    def codebook_figures(self) -> Figures:
+        """Perplexity of every codebook in use: so many entries, used equally, say as much.
+
+        It is the first sign of a collapse. From the running counts, so it costs a step nothing.
+        """
+        figures: Figures = {}
+        if self.steps_done > self.config.quantizer.from_step:
+            for stage, quantizer in enumerate(self.model.quantizer.quantizers, 1):
+                share = quantizer.get_buffer("cluster_size")
+                share = share / share.sum()
+                figures[f"perplexity_{stage}"] = torch.special.entr(share).sum().exp()
+        return figures
+
     def state_dict(self) -> dict[str, Any]:
         """Everything `load_state_dict` needs to go on exactly."""
         return {
