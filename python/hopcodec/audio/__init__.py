@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hopcodec.audio.errors import AudioFileError
 from hopcodec.audio.metrics import SiSnrMeter, si_snr
-from hopcodec.audio.reading import FileInfo, audio_info, iter_audio, read_audio
+from hopcodec.audio.reading import FileInfo, audio_files, audio_info, iter_audio, read_audio
 from hopcodec.audio.writing import WavWriter, write_wav
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "FileInfo",
     "SiSnrMeter",
     "WavWriter",
+    "audio_files",
     "audio_info",
     "iter_audio",
     "read_audio",

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 Audio = npt.NDArray[np.float32]
 
+# Names that are taken for audio when a folder is searched.
+_SUFFIXES: Final = (
+    *(".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".caf"),
+    *(".flac", ".ogg", ".oga", ".opus", ".mp3"),
+)
 _BLOCK_SAMPLES: Final = 1 << 16
 # libsndfile's word for "length unknown" is the largest count it can hold.
 _UNKNOWN_SAMPLES: Final = 1 << 62
@@ -46,6 +51,12 @@ class FileInfo:
     def seconds(self) -> float:
         """Length of the audio; 0.0 if the file does not say."""
         return self.samples / self.sample_rate
+
+
+def audio_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """Audio files in a folder and those below it, by their suffix, in order of names."""
+    found = Path(folder).rglob("*")
+    return sorted(p for p in found if p.suffix.lower() in _SUFFIXES and p.is_file())
 
 
 def audio_info(path: str | os.PathLike[str]) -> FileInfo:

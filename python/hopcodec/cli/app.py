@@ -12,6 +12,7 @@ from hopcodec.cli.console import reports_errors
 from hopcodec.cli.decode import decode
 from hopcodec.cli.demo import demo
 from hopcodec.cli.encode import encode
+from hopcodec.cli.evaluate import evaluate
 from hopcodec.cli.info import info
 from hopcodec.cli.roundtrip import roundtrip
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 
 for command in (demo, encode, decode, roundtrip, info, bench):
     app.command()(reports_errors(command))
+app.command("eval")(reports_errors(evaluate))
 
 
 def _print_version(wanted: bool) -> None:

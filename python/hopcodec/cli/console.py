@@ -96,7 +96,12 @@ def describe(error: Exception) -> str:
 
 def print_json(fields: dict[str, Any]) -> None:
     """One JSON object on stdout. Infinite and undefined numbers become null: JSON has none."""
-    typer.echo(json.dumps(_plain(fields), indent=2, allow_nan=False))
+    typer.echo(to_json(fields))
+
+
+def to_json(fields: dict[str, Any]) -> str:
+    """What `print_json` prints."""
+    return json.dumps(_plain(fields), indent=2, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

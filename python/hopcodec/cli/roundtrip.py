@@ -38,11 +38,6 @@ if TYPE_CHECKING:
     from hopcodec.bench import HopTimes
     from hopcodec.codec import Codec
 
-_SUFFIXES = (
-    *(".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".caf"),
-    *(".flac", ".ogg", ".oga", ".opus", ".mp3"),
-)
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -265,16 +260,14 @@ def _run_folder(
 
 def _jobs(source: Path, output: Path) -> list[tuple[Path, Path]]:
     """Every audio file under `source` with its place under `output`, in order of names."""
+    from hopcodec.audio import audio_files
+
     if output.exists() and not output.is_dir():
         raise CommandError(f"{output}: expected a folder, as the input is one")
     root, target = source.resolve(), output.resolve()
     if root == target:
         raise CommandError(f"{output}: input and output are the same folder")
-    found = sorted(
-        path
-        for path in root.rglob("*")
-        if path.suffix.lower() in _SUFFIXES and path.is_file() and target not in path.parents
-    )
+    found = [path for path in audio_files(root) if target not in path.parents]
     if not found:
         raise CommandError(f"{source}: no audio files in this folder")
     stems = [path.with_suffix("") for path in found]

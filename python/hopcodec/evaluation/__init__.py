@@ -1,0 +1,29 @@
+"""How good a codec sounds: metrics on decoded speech, beside peers at known bitrates.
+
+The metrics' packages come with `pip install 'hopcodec[eval]'` and are imported when a metric is
+first used; one that is missing is reported by name, never left out in silence.
+"""
+
+from __future__ import annotations
+
+from hopcodec.evaluation.metrics import CHEAP, METRICS, Metric
+from hopcodec.evaluation.optional import Unavailable
+from hopcodec.evaluation.report import Failure, Report, Row, Summary, SystemInfo
+from hopcodec.evaluation.run import PEERS, evaluate
+from hopcodec.evaluation.statistics import Estimate, estimate
+
+__all__ = [
+    "CHEAP",
+    "METRICS",
+    "PEERS",
+    "Estimate",
+    "Failure",
+    "Metric",
+    "Report",
+    "Row",
+    "Summary",
+    "SystemInfo",
+    "Unavailable",
+    "estimate",
+    "evaluate",
+]
