@@ -1,7 +1,7 @@
 """What a training run is, as data: read from TOML, kept in every checkpoint.
 
-Each class is one table of the file. Defaults are those of the shipped configurations; everything
-that changes a result is here, so that a run is its configuration, its audio and the code.
+Each class is one table of the file. Everything that changes a result is here, so that a run is its
+configuration, its audio and the code.
 """
 
 from __future__ import annotations
