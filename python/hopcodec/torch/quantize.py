@@ -91,8 +91,10 @@ class VectorQuantize(nn.Module):
     def _follow(self, x: Tensor, codes: Tensor) -> None:
         size = len(self.embed)
         # In units of an equal share, so that no batch size is special.
-        counts = torch.bincount(codes, minlength=size).to(x.dtype) * (size / len(x))
-        sums = torch.zeros_like(self.embed).index_add_(0, codes, x) * (size / len(x))
+        share = size / len(x)
+        # Not bincount: on a GPU it waits for the device to learn the length of its result.
+        counts = x.new_zeros(size).index_add_(0, codes, x.new_ones(len(x))) * share
+        sums = torch.zeros_like(self.embed).index_add_(0, codes, x) * share
         self.cluster_size.lerp_(counts, 1 - self.decay)
         self.embed_sum.lerp_(sums, 1 - self.decay)
         dead = (self.cluster_size < self.dead_below).unsqueeze(1)
