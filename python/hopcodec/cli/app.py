@@ -11,8 +11,10 @@ from hopcodec.cli.bench import bench
 from hopcodec.cli.console import reports_errors
 from hopcodec.cli.decode import decode
 from hopcodec.cli.demo import demo
+from hopcodec.cli.devices import devices
 from hopcodec.cli.encode import encode
 from hopcodec.cli.info import info
+from hopcodec.cli.loopback import loopback
 from hopcodec.cli.roundtrip import roundtrip
 
 app = typer.Typer(
@@ -23,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (demo, encode, decode, roundtrip, info, bench):
+for command in (demo, encode, decode, roundtrip, info, bench, devices, loopback):
     app.command()(reports_errors(command))
 
 

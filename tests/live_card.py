@@ -1,0 +1,53 @@
+"""A virtual sound card: a JACK client, run as `live_card.py FOLDER` until stdin says "stop".
+
+Plays FOLDER/mic.npy round and round from its port `mic`, and records that and what arrives at its
+port `speaker`, sample for sample on one clock, into FOLDER/recorded.npy, `(2, samples)`.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from pathlib import Path
+
+import jack
+import numpy as np
+
+MINUTES = 3.0
+
+
+def main(folder: Path) -> None:
+    mic = np.load(folder / "mic.npy").reshape(-1)
+    client = jack.Client("virtualcard", no_start_server=True)
+    microphone = client.outports.register("mic", is_terminal=True)
+    speaker = client.inports.register("speaker", is_terminal=True)
+    room = round(MINUTES * 60 * client.samplerate)
+    looped = np.resize(mic, room).astype(np.float32)
+    recorded = np.zeros((2, room), np.float32)
+    done, xruns = [0], [0]
+
+    @client.set_process_callback
+    def process(frames: int) -> None:
+        first, last = done[0], done[0] + frames
+        if last > room:
+            microphone.get_array()[:] = 0.0
+            return
+        microphone.get_array()[:] = looped[first:last]
+        recorded[0, first:last] = looped[first:last]
+        recorded[1, first:last] = speaker.get_array()
+        done[0] = last
+
+    @client.set_xrun_callback
+    def xrun(_: float) -> None:
+        xruns[0] += 1
+
+    gc.disable()  # a collection inside the callback would be an xrun of ours
+    with client:
+        print("ready", flush=True)
+        sys.stdin.readline()
+    np.save(folder / "recorded.npy", recorded[:, : done[0]])
+    print(json.dumps({"xruns": xruns[0]}))
+
+
+main(Path(sys.argv[1]))
