@@ -1,0 +1,78 @@
+// The engine's work, hop by hop: take a hop from the capture ring, code it, put what it became into
+// the playback ring, keep the latency constant. No threads here; time is an argument.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "realtime/concealment.hpp"
+#include "realtime/drift.hpp"
+#include "realtime/port.hpp"
+#include "realtime/route.hpp"
+#include "realtime/stats.hpp"
+
+namespace hopcodec::realtime {
+
+class Worker {
+ public:
+  Worker(Port& port, std::int64_t backlog_ns);
+
+  // Begins a link with an empty port. One clock: the playback ring is primed at once. Two clocks:
+  // when both directions have been seen to run.
+  void start(Route* route, const LinkSettings& link);
+
+  // Does all the work there is at `now`; returns the hops done. `live`: time goes on meanwhile.
+  HOPCODEC_REALTIME int step(std::int64_t now, bool live) noexcept;
+  // Makes step() return after the hop it is at.
+  void interrupt(bool on) noexcept { interrupted_.store(on, std::memory_order_relaxed); }
+
+  // The route to take at the next hop boundary; returns one that was offered and not yet taken.
+  Route* offer(Route* route) noexcept { return offered_.exchange(route); }
+  // The route that the last switch replaced, for deletion: never freed here.
+  Route* collect() noexcept { return retired_.exchange(nullptr); }
+  // While nobody steps.
+  Route* route() const { return route_; }
+
+  std::atomic<bool> bypass{false};
+  std::atomic<double> artificial_work{0.0};  // for tests: percent of a hop, spun away
+  EngineStats stats;
+
+ private:
+  bool armed(std::int64_t now) noexcept;
+  void adopt() noexcept;
+  void forgive(std::int64_t frames) noexcept;
+  void forgive_dropped_frames() noexcept;
+  bool hopeless(std::int64_t now) const noexcept;
+  void drop_hop() noexcept;
+  void run_hop(std::int64_t now, std::int64_t started) noexcept;
+  void count_hop(const HopLevels& levels, std::int64_t compute_ns) noexcept;
+  void play(std::uint64_t frames, std::int64_t now) noexcept;
+  void insert(std::uint64_t frames) noexcept;
+  void prime(double frames) noexcept;
+  void hold_level(std::int64_t now) noexcept;
+  double level(std::int64_t now) const noexcept;
+  // Output frames by which the next one written is late already; negative: frames in hand.
+  std::int64_t owed() const noexcept;
+  std::int64_t due_ns() const noexcept;
+
+  Port& port_;
+  std::int64_t backlog_ns_;
+  LinkSettings link_;
+  Route* route_ = nullptr;
+  std::atomic<Route*> offered_{nullptr};
+  std::atomic<Route*> retired_{nullptr};
+  std::atomic<bool> interrupted_{false};
+
+  Concealment splice_;  // hides the seams that switches and dropped hops leave
+  DriftLoop drift_;
+  float dry_ = 0.0F;         // share of the input in the output at the end of the last hop
+  double compute_ns_ = 0.0;  // of the last hops, smoothed
+  bool dropped_last_ = false;
+  double forgiven_fraction_ = 0.0;
+  std::uint64_t dropped_seen_ = 0;  // capture frames dropped that were accounted for
+  std::uint64_t dropped_before_ = 0;
+  double off_level_s_ = 0.0;  // how long the level has been far off
+};
+
+}  // namespace hopcodec::realtime
