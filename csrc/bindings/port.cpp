@@ -224,7 +224,7 @@ Floats drain(BoundPort& self, realtime::Ring& ring, std::int64_t most) {
 }
 
 Floats callback(BoundPort& self, const py::object& input, std::int64_t count, std::int64_t at_ns,
-                std::uint32_t flags) {
+                std::uint32_t flags, bool plays) {
   const realtime::Link& link = self.port->block().link;
   if (link.input_rate_hz == 0) raise("StreamError", "port: expected open() before callback()");
   const std::uint64_t frames = frames_argument(count);
@@ -233,8 +233,10 @@ Floats callback(BoundPort& self, const py::object& input, std::int64_t count, st
       {static_cast<py::ssize_t>(frames), static_cast<py::ssize_t>(link.input_channels)});
   const Claim writer(self.writing, "writer");
   const Claim reader(self.reading, "reader");
-  Floats output({static_cast<py::ssize_t>(frames), static_cast<py::ssize_t>(link.output_channels)});
-  realtime::on_block(*self.port, audio, output.mutable_data(), frames, flags,
+  Floats output({plays ? static_cast<py::ssize_t>(frames) : py::ssize_t{0},
+                 static_cast<py::ssize_t>(link.output_channels)});
+  if (audio == nullptr && !plays) return output;
+  realtime::on_block(*self.port, audio, plays ? output.mutable_data() : nullptr, frames, flags,
                      at_ns == 0 ? realtime::now_ns() : at_ns);
   return output;
 }
@@ -356,7 +358,7 @@ void bind_port(py::module_& m) {
       .def("read", &read, py::arg("frames"))
       .def("play", &play, py::arg("frames"))
       .def("callback", &callback, py::arg("input"), py::arg("frames"), py::arg("now_ns") = 0,
-           py::arg("flags") = 0)
+           py::arg("flags") = 0, py::arg("plays") = true)
       .def(
           "heard", [](BoundPort& p, std::int64_t n) { return drain(p, p.port->heard(), n); },
           py::arg("frames"))

@@ -108,8 +108,8 @@ struct EngineSide {
   alignas(64) std::atomic<std::uint32_t> start_number{0};  // a new one: the player begins anew
   // Rings are in use. Without it the callback only keeps time and plays silence.
   std::atomic<std::uint32_t> armed{0};
-  // Frames that will never be written although they are owed (dropped hops), so that nothing
-  // written later is thrown away for their sake; negative: thrown away in excess.
+  // Frames that were due, and made up by the callback, but will never be written, so that nothing
+  // written later is thrown away for their sake.
   std::atomic<std::int64_t> forgiven{0};
   std::atomic<std::uint32_t> conceal_frames{320};  // what a concealment repeats
 };

@@ -31,13 +31,13 @@ void Worker::start(Route* route, const LinkSettings& link) {
   drift_.reset();
   stats.drift.store(0.0, std::memory_order_relaxed);
   dry_ = bypass.load() ? 1.0F : 0.0F;
-  compute_ns_ = forgiven_fraction_ = off_level_s_ = 0.0;
+  compute_ns_ = hole_fraction_ = off_level_s_ = 0.0;
+  skip_frames_ = 0;
   dropped_last_ = false;
   PortBlock& block = port_.block();
   dropped_seen_ = 0;
   dropped_before_ = block.capture.dropped_frames.load();
-  block.engine.conceal_frames.store(
-      static_cast<std::uint32_t>(std::lround(route->hop_output_frames())));
+  block.engine.conceal_frames.store(repeated());
   block.engine.start_number.fetch_add(1);
   count(stats.starts);
   if (link.one_clock) prime(static_cast<double>(route->queue_frames()));
@@ -47,7 +47,7 @@ void Worker::start(Route* route, const LinkSettings& link) {
 void Worker::prime(double frames) noexcept {
   const auto n = static_cast<std::int64_t>(std::llround(frames));
   if (n > 0) port_.playback().write(nullptr, static_cast<std::uint64_t>(n));
-  if (n < 0) forgive(n);
+  if (n < 0) skip_frames_ = static_cast<std::uint64_t>(-n);
   port_.block().engine.armed.store(1, std::memory_order_release);
 }
 
@@ -73,7 +73,7 @@ int Worker::step(std::int64_t now, bool live) noexcept {
   int hops = 0;
   while (!interrupted_.load(std::memory_order_relaxed)) {
     adopt();
-    forgive_dropped_frames();
+    account_for_dropped_frames();
     if (port_.playback().writable() < route_->most_output_frames()) break;
     if (!route_->gather(port_.capture())) break;
     const std::int64_t started = time();
@@ -90,22 +90,30 @@ int Worker::step(std::int64_t now, bool live) noexcept {
   return hops;
 }
 
-void Worker::forgive(std::int64_t frames) noexcept {
+// Stands in for audio that will never come, in its place. If it is overdue already, and nothing
+// before it waits to be played, it is enough to say so.
+void Worker::leave_hole(double frames) noexcept {
+  const double exact = hole_fraction_ + frames;
+  const auto n = static_cast<std::int64_t>(exact);
+  hole_fraction_ = exact - static_cast<double>(n);
+  if (n <= 0) return;
+  if (owed() < n || port_.playback().fill() > 0) {
+    make_up(static_cast<std::uint64_t>(n));
+    return;
+  }
   std::atomic<std::int64_t>& forgiven = port_.block().engine.forgiven;
-  forgiven.store(forgiven.load(std::memory_order_relaxed) + frames, std::memory_order_release);
+  forgiven.store(forgiven.load(std::memory_order_relaxed) + n, std::memory_order_release);
+  blend_next();
 }
 
-// What the full capture ring refused will never be played: nothing later is late because of it.
-void Worker::forgive_dropped_frames() noexcept {
+// What the full capture ring refused will never be played.
+void Worker::account_for_dropped_frames() noexcept {
   const std::uint64_t dropped =
       port_.block().capture.dropped_frames.load(std::memory_order_relaxed) - dropped_before_;
   if (dropped == dropped_seen_) return;
-  const double frames = forgiven_fraction_ + static_cast<double>(dropped - dropped_seen_) *
-                                                 link_.output_rate_hz / link_.input_rate_hz;
+  const auto more = static_cast<double>(dropped - dropped_seen_);
   dropped_seen_ = dropped;
-  const double whole = std::floor(frames);
-  forgiven_fraction_ = frames - whole;
-  forgive(static_cast<std::int64_t>(whole));
+  leave_hole(more * link_.output_rate_hz / link_.input_rate_hz);
 }
 
 std::int64_t Worker::owed() const noexcept {
@@ -140,11 +148,7 @@ bool Worker::hopeless(std::int64_t now) const noexcept {
 
 void Worker::drop_hop() noexcept {
   route_->skip();
-  const double frames = forgiven_fraction_ + route_->hop_output_frames();
-  const double whole = std::floor(frames);
-  forgiven_fraction_ = frames - whole;
-  forgive(static_cast<std::int64_t>(whole));
-  splice_.make_up(nullptr, 0, static_cast<std::uint32_t>(route_->hop_output_frames()));
+  leave_hole(route_->hop_output_frames());
   dropped_last_ = true;
   count(stats.dropped_hops);
 }
@@ -182,22 +186,37 @@ void Worker::play(std::uint64_t frames, std::int64_t now) noexcept {
     if (late) count(stats.late_hops);
     stats.slack.add(late ? 0 : due_ns() - now);
   }
-  splice_.real(route_->output(), frames);
-  port_.playback().write(route_->output(), frames);
+  const std::uint64_t skipped = std::min(skip_frames_, frames);
+  skip_frames_ -= skipped;
+  float* output = route_->output() + skipped * static_cast<std::uint64_t>(port_.channels());
+  splice_.real(output, frames - skipped);
+  port_.playback().write(output, frames - skipped);
 }
 
-// Audio made up from what was played last, fading: the seam of a queue that grows.
-void Worker::insert(std::uint64_t frames) noexcept {
+std::uint32_t Worker::repeated() const noexcept {
+  return static_cast<std::uint32_t>(route_->hop_output_frames());
+}
+
+void Worker::blend_next() noexcept { splice_.make_up(nullptr, 0, repeated()); }
+
+// Puts audio made up from what was played last, fading, into the queue.
+void Worker::make_up(std::uint64_t frames) noexcept {
   constexpr std::uint64_t kChunkFloats = 1024;
   float chunk[kChunkFloats];
   const std::uint64_t room = kChunkFloats / static_cast<std::uint64_t>(port_.channels());
-  const auto repeat = static_cast<std::uint32_t>(route_->hop_output_frames());
   while (frames > 0) {
     const std::uint64_t n = std::min(room, frames);
-    splice_.make_up(chunk, n, repeat);
+    splice_.make_up(chunk, n, repeated());
     if (port_.playback().write(chunk, n) < n) return;
     frames -= n;
   }
+}
+
+// Changes the latency: made-up audio in between, or the next audio cut short, blended either way.
+void Worker::shift(std::int64_t frames) noexcept {
+  blend_next();
+  if (frames > 0) make_up(static_cast<std::uint64_t>(frames));
+  if (frames < 0) skip_frames_ += static_cast<std::uint64_t>(-frames);
 }
 
 void Worker::adopt() noexcept {
@@ -205,18 +224,13 @@ void Worker::adopt() noexcept {
   if (retired_.load(std::memory_order_acquire) != nullptr) return;  // nowhere to put the old one
   Route* next = offered_.exchange(nullptr, std::memory_order_acq_rel);
   if (next == nullptr) return;
-  // What the old route has taken in part is lost; the gap it leaves is no debt.
-  forgive(std::llround(route_->held_output_frames()));
-  splice_.make_up(nullptr, 0, static_cast<std::uint32_t>(route_->hop_output_frames()));
-  const std::int64_t longer = next->queue_frames() - route_->queue_frames();
-  if (longer > 0) insert(static_cast<std::uint64_t>(longer));
-  if (longer < 0) forgive(longer);
+  // What the old route has taken in part is lost with it.
+  leave_hole(route_->held_output_frames());
+  shift(next->queue_frames() - route_->queue_frames());
   retired_.store(route_, std::memory_order_release);
   route_ = next;
   compute_ns_ = off_level_s_ = 0.0;
-  port_.block().engine.conceal_frames.store(
-      static_cast<std::uint32_t>(std::lround(route_->hop_output_frames())),
-      std::memory_order_relaxed);
+  port_.block().engine.conceal_frames.store(repeated(), std::memory_order_relaxed);
   count(stats.switches);
 }
 
@@ -229,7 +243,7 @@ double Worker::level(std::int64_t now) const noexcept {
   const double taken = static_cast<double>(port_.capture().taken() + dropped_seen_);
   const double ready = static_cast<double>(port_.playback().written()) +
                        static_cast<double>(block.engine.forgiven.load(std::memory_order_relaxed)) +
-                       forgiven_fraction_;
+                       hole_fraction_;
   return (captured - taken) * link_.output_rate_hz / link_.input_rate_hz +
          route_->held_output_frames() + ready - played;
 }
@@ -242,9 +256,8 @@ void Worker::hold_level(std::int64_t now) noexcept {
       std::max(route_->hop_output_frames(), 2.0 * static_cast<double>(link_.output_period));
   off_level_s_ = std::fabs(error) > most ? off_level_s_ + hop_s : 0.0;
   if (off_level_s_ > kOffLevelS) {
-    // The device lost or repeated audio: too much is thrown away, too little is forgiven.
-    forgive(-std::llround(error));
-    splice_.make_up(nullptr, 0, static_cast<std::uint32_t>(route_->hop_output_frames()));
+    // The device lost or repeated audio.
+    shift(-std::llround(error));
     off_level_s_ = 0.0;
     drift_.jumped();
     count(stats.resyncs);

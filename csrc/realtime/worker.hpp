@@ -41,14 +41,17 @@ class Worker {
  private:
   bool armed(std::int64_t now) noexcept;
   void adopt() noexcept;
-  void forgive(std::int64_t frames) noexcept;
-  void forgive_dropped_frames() noexcept;
+  void leave_hole(double frames) noexcept;
+  void account_for_dropped_frames() noexcept;
   bool hopeless(std::int64_t now) const noexcept;
   void drop_hop() noexcept;
   void run_hop(std::int64_t now, std::int64_t started) noexcept;
   void count_hop(const HopLevels& levels, std::int64_t compute_ns) noexcept;
   void play(std::uint64_t frames, std::int64_t now) noexcept;
-  void insert(std::uint64_t frames) noexcept;
+  void make_up(std::uint64_t frames) noexcept;
+  void blend_next() noexcept;
+  void shift(std::int64_t frames) noexcept;
+  std::uint32_t repeated() const noexcept;
   void prime(double frames) noexcept;
   void hold_level(std::int64_t now) noexcept;
   double level(std::int64_t now) const noexcept;
@@ -69,7 +72,8 @@ class Worker {
   float dry_ = 0.0F;         // share of the input in the output at the end of the last hop
   double compute_ns_ = 0.0;  // of the last hops, smoothed
   bool dropped_last_ = false;
-  double forgiven_fraction_ = 0.0;
+  double hole_fraction_ = 0.0;      // of a frame, of the holes left so far
+  std::uint64_t skip_frames_ = 0;   // of the next output: cut away to shorten the latency
   std::uint64_t dropped_seen_ = 0;  // capture frames dropped that were accounted for
   std::uint64_t dropped_before_ = 0;
   double off_level_s_ = 0.0;  // how long the level has been far off
