@@ -31,7 +31,9 @@ def devices(json: options.Json = False) -> None:
 
 def _print(system: AudioSystem) -> None:
     console = out()
-    console.print(f"{system.portaudio.split(',')[0]} with {', '.join(system.host_apis)}")
+    console.print(
+        f"{system.portaudio.split(',')[0]} with {', '.join(map(short_host, system.host_apis))}"
+    )
     for title, found, kind in (
         ("inputs", system.inputs, "input"),
         ("outputs", system.outputs, "output"),
@@ -68,11 +70,13 @@ def _row(device: AudioDevice, kind: str) -> tuple[str, ...]:
     return (
         f"{'*' if default else ''}{device.index}",
         escape(device.name),
-        escape(_SHORT_HOSTS.get(device.host_api, device.host_api)),
+        escape(short_host(device.host_api)),
         str(device.input_channels if recording else device.output_channels),
         shown or "[yellow]none now: in use elsewhere?[/]",
         f"{latency_ms:.0f}",
     )
 
 
-_SHORT_HOSTS = {"JACK Audio Connection Kit": "JACK", "Core Audio": "CoreAudio"}
+def short_host(name: str) -> str:
+    """A host API by the name people use."""
+    return name.replace("JACK Audio Connection Kit", "JACK").removeprefix("Windows ")

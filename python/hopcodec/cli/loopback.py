@@ -63,7 +63,7 @@ LatencyMs = Annotated[
     ),
 ]
 ExtraMs = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--extra", min=0, max=1000, metavar="MS", help="Queue more, for a host that is irregular."
     ),
@@ -80,7 +80,7 @@ def loopback(
     rate: Rate = None,
     block: Block = None,
     latency: LatencyMs = None,
-    extra: ExtraMs = 0.0,
+    extra: ExtraMs = None,
     bypass: Annotated[
         bool, typer.Option("--bypass", help="Start with the codec bypassed (key: space).")
     ] = False,

@@ -10,6 +10,8 @@ from rich.panel import Panel as Frame
 from rich.table import Table
 from rich.text import Text
 
+from hopcodec.cli.devices import short_host
+
 if TYPE_CHECKING:
     from hopcodec.codec import Codec
     from hopcodec.live.stats import Latency, LiveStats
@@ -143,13 +145,13 @@ def _trouble(stats: LiveStats) -> Text:
 def _device(stats: LiveStats) -> str:
     device = stats.device
     if device.state == "reopening":
-        return f"waiting for it: {device.last_fault}"
+        return f"waiting: {device.waiting_for or device.last_fault}"
     names = device.input if device.input == device.output else f"{device.input} -> {device.output}"
     rate = f"{device.input_rate_hz / 1000:g}"
     if device.output_rate_hz != device.input_rate_hz:
         rate += f" -> {device.output_rate_hz / 1000:g}"
     path = "bit-transparent" if stats.transparent else "resampled"
-    return f"{names} ({device.host}), {rate} kHz, blocks of {device.block}, {path}"
+    return f"{names} ({short_host(device.host)}), {rate} kHz, blocks of {device.block}, {path}"
 
 
 def _codec(codec: Codec, stats: LiveStats) -> str:

@@ -62,7 +62,7 @@ class Session:
     def _paint(self, screen: Screen, progress: tuple[float, float] | None) -> None:
         stats = self._live.stats()
         if not screen.enabled:
-            if stats.device.state != self._state:
+            if stats.device.state not in (self._state, "stopped"):
                 self._state = stats.device.state
                 note(f"device {self._state}: {stats.device.last_fault}")
             return

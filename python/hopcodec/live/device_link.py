@@ -28,6 +28,7 @@ _TICK_S: Final = 0.02
 _RETRY_S: Final = 0.25
 _OPEN_S: Final = 8.0  # a frozen server keeps an open waiting, and answers when it is thawed
 _FIRST_CALLBACK_S: Final = 4.0  # an idle null sink of PulseAudio takes two seconds to begin
+_SERVERS_BEHIND_ALSA: Final = ("default", "pulse", "pipewire", "sysdefault")
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class LinkStatus:
 
     `state` is "running", "stalled" (no callback for a quarter of a second), "reopening" or
     "stopped". `faults` counts stalls and losses, `reopened` the times a new device process took
-    over. `detected_ms` and `outage_ms` are of the last fault: from the last callback to its
-    detection, and to the first one after.
+    over. `last_fault` is what was noticed; `waiting_for` why it cannot be opened again yet.
+    `detected_ms` and `outage_ms` are of the last fault: from the last callback to its detection,
+    and to the first one after.
     """
 
     state: str = "stopped"
@@ -51,6 +53,7 @@ class LinkStatus:
     faults: int = 0
     reopened: int = 0
     last_fault: str = ""
+    waiting_for: str = ""
     detected_ms: float = 0.0
     outage_ms: float = 0.0
     device_priority: str = ""
@@ -70,7 +73,7 @@ class DeviceLink:
         engine: _core.Engine,
         settings: DeviceSettings,
         *,
-        extra_ms: float = 0.0,
+        extra_ms: float | None = None,
         on_tick: Callable[[], None] = lambda: None,
     ) -> None:
         self._port, self._engine, self._settings = port, engine, settings
@@ -132,8 +135,7 @@ class DeviceLink:
         assert self._process.stdout is not None
         self._adopt(json.loads(self._process.stdout.readline()))
         link = self._port.link()
-        extra_frames = round(self._extra_ms * link["output_rate"] / 1000.0)
-        self._engine.start(**link, extra_frames=extra_frames)
+        self._engine.start(**link, extra_frames=self._extra_frames(link))
         begun = time.monotonic_ns()
         self._port.go()
         self._await(
@@ -159,6 +161,14 @@ class DeviceLink:
             if isinstance(getattr(self._settings, side), int):
                 name = f"{report[side]}, {report[f'{side}_host']}"
                 self._settings = replace(self._settings, **{side: name})
+
+    def _extra_frames(self, link: dict[str, Any]) -> int:
+        """What to queue beyond the need of a host that calls back on time."""
+        if self._extra_ms is not None:
+            return round(self._extra_ms * link["output_rate"] / 1000.0)
+        # A sound server behind ALSA's plugin calls back twice in a row, then not for two blocks.
+        bursty = self._status.host == "ALSA" and self._status.output in _SERVERS_BEHIND_ALSA
+        return 2 * int(link["output_period"]) if bursty else 0
 
     def _await(self, reached: Callable[[], bool], seconds: float, else_text: str) -> None:
         process = self._process
@@ -221,9 +231,9 @@ class DeviceLink:
             try:
                 self._open()
             except DeviceError as error:
-                self._set(last_fault=str(error), state="reopening")
+                self._set(waiting_for=str(error), state="reopening")
                 continue
-            self._set(reopened=self._status.reopened + 1)
+            self._set(reopened=self._status.reopened + 1, waiting_for="")
             self._recovered()
             return
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
 from hopcodec._check import Audio, check_audio
+from hopcodec.codec import DEFAULT_BANDWIDTH, Codec
 from hopcodec.live.device_link import LinkStatus
 from hopcodec.live.stats import LiveStats, read_stats
-
-if TYPE_CHECKING:
-    from hopcodec.codec import Codec
 
 
 class Coder:
@@ -70,7 +67,7 @@ class LiveEngine:
         self,
         codec: Codec,
         *,
-        bandwidth: float = 6.0,
+        bandwidth: float = DEFAULT_BANDWIDTH,
         period: int | None = None,
         queue_samples: int | None = None,
         priority: int = 3,

@@ -14,7 +14,7 @@ Audio = npt.NDArray[np.float32]
 class FileLink:
     """Plays `audio` `(channels, samples)` to an engine in blocks, as a device of its rate would.
 
-    Runs `tail` samples longer than the audio, so that what is under way comes out.
+    Runs longer than the audio by the engine's latency, so that all of it comes out.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class FileLink:
         self._port, self._engine = port, engine
         self._audio, self._rate_hz, self._block = audio, rate_hz, block
         self._device: _core.PacedDevice | None = None
+        self._latency = 0
         self._status = LinkStatus(
             state="stopped",
             input=name,
@@ -51,7 +52,7 @@ class FileLink:
     @property
     def seconds(self) -> tuple[float, float]:
         """How far it is, and how long it will take."""
-        total = self._audio.shape[1] + self._engine.target_frames
+        total = self._audio.shape[1] + self._latency
         position = self._device.position if self._device is not None else 0
         return min(position, total) / self._rate_hz, total / self._rate_hz
 
@@ -69,12 +70,13 @@ class FileLink:
             name=self._status.input,
         )
         self._engine.start(**self._port.link())
+        self._latency = self._engine.target_frames
         self._device = _core.PacedDevice(
             self._port,
             rate=self._rate_hz,
             block=self._block,
             input=np.ascontiguousarray(self._audio.T),
-            output_frames=self._audio.shape[1] + self._engine.target_frames,
+            output_frames=self._audio.shape[1] + self._latency,
             output_channels=channels,
         )
         self._port.go()
@@ -100,5 +102,5 @@ class FileLink:
         """
         if self._device is None:
             return np.zeros((self._audio.shape[0], 0), np.float32)
-        played = self._device.output[: self._device.position]
-        return np.ascontiguousarray(played[self._engine.target_frames :].T)
+        last = min(self._device.position, self._latency + self._audio.shape[1])
+        return np.ascontiguousarray(self._device.output[self._latency : last].T)

@@ -6,22 +6,20 @@ import os
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
 from hopcodec._check import check_audio
+from hopcodec.codec import DEFAULT_BANDWIDTH, Codec
 from hopcodec.live.device_link import DeviceLink
 from hopcodec.live.engine import Coder
 from hopcodec.live.file_link import FileLink
 from hopcodec.live.recorder import Recorder
 from hopcodec.live.settings import DeviceSettings
 from hopcodec.live.stats import LiveStats, read_stats
-
-if TYPE_CHECKING:
-    from hopcodec.codec import Codec
 
 Audio = npt.NDArray[np.float32]
 Device = int | str | None
@@ -54,12 +52,12 @@ class Loopback:
         *,
         input: Device | Audio = None,
         output: Device = None,
-        bandwidth: float = 6.0,
+        bandwidth: float = DEFAULT_BANDWIDTH,
         bypass: bool = False,
         rate: int | None = None,
         block: int | None = None,
         latency_ms: float | None = None,
-        extra_ms: float = 0.0,
+        extra_ms: float | None = None,
         record: str | os.PathLike[str] | None = None,
     ) -> None:
         """Prepare; `start` or the `with` statement opens the devices.
@@ -78,8 +76,9 @@ class Loopback:
             Hertz and frames per callback, where the choice is not to be left to the host.
         latency_ms : float, optional
             What to ask of the host for each direction; default: its least.
-        extra_ms : float
-            Keep so much more queued, for hosts that call back irregularly.
+        extra_ms : float, optional
+            Keep so much more queued, for a host that calls back irregularly; default: two blocks
+            for PulseAudio and PipeWire, none elsewhere.
         record : path, optional
             A folder for `heard.wav` and `captured.wav`.
         """
@@ -98,7 +97,7 @@ class Loopback:
         rate_hz: int | None,
         block: int | None,
         latency_ms: float | None,
-        extra_ms: float,
+        extra_ms: float | None,
     ) -> DeviceLink | FileLink:
         if isinstance(source, np.ndarray):
             if sink is not None:
@@ -183,6 +182,19 @@ class Loopback:
     @bypass.setter
     def bypass(self, value: bool) -> None:
         self._engine.bypass = value
+
+    @property
+    def input_gain(self) -> float:
+        """Factor on what the microphone heard, before the codec; recordings are not changed."""
+        return self._engine.input_gain
+
+    @input_gain.setter
+    def input_gain(self, value: float) -> None:
+        self._engine.input_gain = value
+
+    def add_to_output(self, audio: Audio) -> int:
+        """Play `(channels, samples)` at the codec's rate on top; how many there was room for."""
+        return self._engine.inject(check_audio(audio, self._coder.codec.channels))
 
     def switch(self, codec: Codec, bandwidth: float | None = None) -> None:
         """Run another codec from the next hop on, cross-faded; same number of channels."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hopcodec.errors import DeviceError
+from hopcodec.live.jack import JackTiming, query_timing
 from hopcodec.live.portaudio import RATES_HZ, hint_no_device
 from hopcodec.live.settings import DeviceSettings
 
@@ -36,7 +37,6 @@ class _Side:
     host_api: str
     channels: int
     default_rate_hz: int
-    low_latency_s: float
 
     def accepts(self, sounddevice: Any, rate_hz: int) -> bool:
         """Whether the host takes this rate, by itself or by converting."""
@@ -72,31 +72,34 @@ def open_streams(
         "dither_off": True,
     }
     # All JACK clients run on their server's clock, whatever devices they name.
-    one_clock = source.index == sink.index or source.host_api == sink.host_api == _JACK
-    if one_clock:
+    jack = query_timing(source.name, sink.name) if source.host_api == _JACK else None
+    if source.index == sink.index or source.host_api == sink.host_api == _JACK:
         rate_hz = _rate(sounddevice, settings, source, sink)
-        block = _block(settings, source, rate_hz)
+        asked, block = _block(settings, rate_hz, jack)
         stream = sounddevice._StreamBase(
             "duplex",
             samplerate=rate_hz,
-            blocksize=block,
+            blocksize=asked,
             device=(source.index, sink.index),
             channels=(source.channels, sink.channels),
             **common,
         )
-        return _opened([stream], source, sink, (rate_hz, rate_hz), (block, block), stream.latency)
+        opened = _opened([stream], source, sink, (rate_hz, rate_hz), (block, block), stream.latency)
+        if jack is not None:
+            opened.link.update(_jack_latency(jack, asked, rate_hz))
+        return opened
     rates = _rate(sounddevice, settings, source), _rate(sounddevice, settings, sink)
-    blocks = _block(settings, source, rates[0]), _block(settings, sink, rates[1])
+    asks, blocks = zip(*(_block(settings, rate_hz, None) for rate_hz in rates), strict=True)
     streams = [
         sounddevice._StreamBase(
             side.kind,
             samplerate=rate_hz,
-            blocksize=block,
+            blocksize=asked,
             device=side.index,
             channels=side.channels,
             **common,
         )
-        for side, rate_hz, block in zip((source, sink), rates, blocks, strict=True)
+        for side, rate_hz, asked in zip((source, sink), rates, asks, strict=True)
     ]
     return _opened(streams, source, sink, rates, blocks, tuple(s.latency for s in streams))
 
@@ -122,7 +125,6 @@ def _find(sounddevice: Any, kind: str, wanted: int | str | None, channels: int) 
         host_api=sounddevice.query_hostapis(info["hostapi"])["name"],
         channels=min(room, channels),
         default_rate_hz=round(info["default_samplerate"]),
-        low_latency_s=info[f"default_low_{kind}_latency"],
     )
 
 
@@ -143,17 +145,26 @@ def _rate(sounddevice: Any, settings: DeviceSettings, *sides: _Side) -> int:
     )
 
 
-def _block(settings: DeviceSettings, side: _Side, rate_hz: int) -> int:
-    """Frames per callback: as asked, or JACK's own period, or one hop.
+def _block(settings: DeviceSettings, rate_hz: int, jack: JackTiming | None) -> tuple[int, int]:
+    """Frames per callback: what to ask for, and what will come.
 
-    Another block than JACK's makes PortAudio buffer once more. JACK's latency of capture is one
-    period on every driver.
+    JACK has a period of its own. Asked for any number of frames, even for that one, PortAudio
+    buffers once more; asked for none, it does not.
     """
     if settings.block:
-        return settings.block
-    if side.host_api == _JACK:
-        return max(1, round(side.low_latency_s * rate_hz))
-    return max(16, round(settings.hop_samples * rate_hz / settings.codec_rate_hz))
+        return settings.block, settings.block
+    if jack is not None:
+        return 0, jack.period
+    hop = max(16, round(settings.hop_samples * rate_hz / settings.codec_rate_hz))
+    return hop, hop
+
+
+def _jack_latency(jack: JackTiming, asked: int, rate_hz: int) -> dict[str, Any]:
+    """JACK knows the latency of every terminal port; PortAudio's account of it is garbage."""
+    return {
+        "input_latency": jack.capture / rate_hz,
+        "output_latency": (jack.playback + asked) / rate_hz,
+    }
 
 
 def _opened(
