@@ -17,8 +17,8 @@ constexpr double kBeta = 9.0;
 constexpr double kRolloff = 0.92;  // of the lower Nyquist frequency: the half-power point
 constexpr double kPhasesAtFull =
     512;  // straight lines between so many keep the error below -100 dB
-constexpr int kFractionBits = 48;
-constexpr double kOne = 281474976710656.0;  // 2^48
+constexpr int kFractionBits = 40;
+constexpr double kOne = 0x1p40;
 constexpr std::uint64_t kFractionMask = (std::uint64_t{1} << kFractionBits) - 1;
 constexpr std::uint64_t kSlack = 1024;  // frames between two moves of the window
 
@@ -41,16 +41,19 @@ double sinc(double x) {
 
 void Resampler::check_rates(int input_rate_hz, int output_rate_hz) {
   const double ratio = static_cast<double>(input_rate_hz) / output_rate_hz;
-  if (input_rate_hz >= 1 && output_rate_hz >= 1 && ratio <= kWidest && ratio >= 1.0 / kWidest) {
+  if (input_rate_hz >= 1 && output_rate_hz >= 1 && input_rate_hz <= kHighestRate &&
+      output_rate_hz <= kHighestRate && ratio <= kWidest && ratio >= 1.0 / kWidest) {
     return;
   }
-  throw std::invalid_argument("resampler: expected rates at most a factor of 12 apart, got " +
+  throw std::invalid_argument("resampler: expected rates up to 768000 Hz, at most a factor of 12 apart, got " +
                               std::to_string(input_rate_hz) + " and " +
                               std::to_string(output_rate_hz) + " Hz");
 }
 
 Resampler::Resampler(int input_rate_hz, int output_rate_hz, int channels)
     : channels_(static_cast<std::uint64_t>(channels)),
+      input_rate_(static_cast<std::uint64_t>(input_rate_hz)),
+      output_rate_(static_cast<std::uint64_t>(output_rate_hz)),
       nominal_step_(static_cast<double>(input_rate_hz) / output_rate_hz) {
   check_rates(input_rate_hz, output_rate_hz);
   make_filter(kRolloff * std::min(1.0, 1.0 / nominal_step_));
@@ -86,12 +89,19 @@ void Resampler::make_filter(double cutoff) {
 void Resampler::reset() noexcept {
   std::fill(window_.begin(), window_.end(), 0.0F);
   held_ = taps_ - 1;  // silence before the beginning: the first frame gives the first output
-  place_ = 0;
+  place_ = rest_ = 0;
 }
 
 void Resampler::adjust(double adjustment) noexcept {
+  if (adjustment == 0.0) {  // exactly: what the fraction cannot hold is carried along
+    const std::uint64_t whole = input_rate_ << kFractionBits;
+    step_ = whole / output_rate_;
+    step_rest_ = whole % output_rate_;
+    return;
+  }
   const double bounded = std::clamp(adjustment, -kMostAdjust, kMostAdjust);
   step_ = static_cast<std::uint64_t>(std::llround(nominal_step_ * (1.0 + bounded) * kOne));
+  step_rest_ = 0;
 }
 
 double Resampler::ahead_frames() const {
@@ -128,6 +138,11 @@ Resampler::Moved Resampler::process(const float* input, std::uint64_t frames, fl
     while (moved.made < room && (place_ >> kFractionBits) + taps_ <= held_) {
       emit(output + moved.made * channels_);
       place_ += step_;
+      rest_ += step_rest_;
+      if (rest_ >= output_rate_) {
+        rest_ -= output_rate_;
+        ++place_;
+      }
       ++moved.made;
     }
     if (moved.made == room || moved.used == frames) return moved;

@@ -16,7 +16,8 @@ class Resampler {
     std::uint64_t made = 0;  // output frames
   };
 
-  // Hertz. Throws std::invalid_argument for rates below 1 or a ratio beyond kWidest either way.
+  // Hertz. Throws std::invalid_argument for rates below 1 or above kHighestRate, or a ratio beyond
+  // kWidest either way.
   static void check_rates(int input_rate_hz, int output_rate_hz);
 
   // Throws likewise.
@@ -37,6 +38,7 @@ class Resampler {
   HOPCODEC_REALTIME void reset() noexcept;
 
   static constexpr double kWidest = 12.0;
+  static constexpr int kHighestRate = 768000;
   static constexpr double kMostAdjust = 0.01;
 
  private:
@@ -46,10 +48,15 @@ class Resampler {
   std::uint64_t channels_;
   std::uint64_t taps_ = 0;
   std::uint64_t phases_ = 0;
+  std::uint64_t input_rate_;
+  std::uint64_t output_rate_;
   double nominal_step_;  // input frames per output frame
-  // Position of the next output, in input frames: 16 bits and 48 of fraction.
+  // Position of the next output, in input frames: 24 bits and 40 of fraction. What one step lacks
+  // to the exact ratio, in 1 / output_rate_ of the last bit, adds up in rest_.
   std::uint64_t step_ = 0;
+  std::uint64_t step_rest_ = 0;
   std::uint64_t place_ = 0;
+  std::uint64_t rest_ = 0;
   std::vector<float> filter_;  // (phases + 1, taps)
   std::vector<float> window_;  // (channels, 2 * kSlack + taps): the samples within reach, sliding
   std::uint64_t width_ = 0;
