@@ -51,3 +51,18 @@ def test_sound_comes_through_pulseaudio(tiny: Codec, tmp_path: Path) -> None:
     correlation, latency_ms = max(found)
     assert correlation > 0.5
     assert 20.0 < latency_ms < 500.0
+
+
+def test_two_devices_are_two_clocks(tiny: Codec) -> None:
+    """Two streams, each with the same C callback, and a resampler that follows the drift."""
+    options: dict[str, Any] = {"bandwidth": 3.6, "latency_ms": 60.0}
+    with pulse_server(), Loopback(tiny, input="pulse", output="default", **options) as live:
+        wait_for(lambda: live.stats().hops > 300)
+        stats = live.stats()
+        assert not stats.device.one_clock
+        assert not stats.transparent
+        assert (stats.device.input, stats.device.output) == ("pulse", "default")
+        assert abs(stats.drift_ppm) <= 2000.0
+        assert stats.device.faults == 0
+        time.sleep(0.5)
+        assert live.stats().output_peak > 0.0

@@ -21,7 +21,12 @@ _BAR: Final = 32
 _FLOOR_DB: Final = -60.0
 _FALL_DB: Final = 1.5  # per picture
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
-_KEYS: Final = (("space", "bypass"), ("+ -", "bitrate"), ("m", "model"), ("p", "precision"))
+_KEYS: Final[tuple[tuple[str, str], ...]] = (
+    ("space", "bypass"),
+    ("+ -", "bitrate"),
+    ("m", "model"),
+    ("p", "precision"),
+)
 _PARTS: Final = (
     ("input", ("input_buffer", "resampler_in"), "blue"),
     ("framing", ("framing",), "cyan"),

@@ -26,6 +26,7 @@ STALL_S: Final = 0.25
 GRACE_S: Final = 1.0
 _TICK_S: Final = 0.02
 _RETRY_S: Final = 0.25
+_ATTEMPTS: Final = 3  # to start a device that opens
 _OPEN_S: Final = 8.0  # a frozen server keeps an open waiting, and answers when it is thawed
 _FIRST_CALLBACK_S: Final = 4.0  # an idle null sink of PulseAudio takes two seconds to begin
 _SERVERS_BEHIND_ALSA: Final = ("default", "pulse", "pipewire", "sysdefault")
@@ -98,11 +99,15 @@ class DeviceLink:
         DeviceError
             PortAudio is missing, there is no such device, or it never called back.
         """
-        try:
-            self._open()
-        except BaseException:
-            self._drop()
-            raise
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                self._open()
+                break
+            except BaseException as error:
+                self._drop()
+                # Opened and lost at once: PortAudio's ALSA gives up when its first poll goes wrong.
+                if not (isinstance(error, DeviceError) and self._status.input and left):
+                    raise
         self._thread = threading.Thread(target=self._watch, name="hopcodec-device", daemon=True)
         self._thread.start()
 
@@ -139,7 +144,9 @@ class DeviceLink:
         begun = time.monotonic_ns()
         self._port.go()
         self._await(
-            lambda: self._port.last_callback_ns > begun, _FIRST_CALLBACK_S, "never called back"
+            lambda: min(self._port.last_capture_ns, self._port.last_playback_ns) > begun,
+            _FIRST_CALLBACK_S,
+            "never called back",
         )
         self._set(state="running")
 
@@ -157,15 +164,17 @@ class DeviceLink:
             device_priority=report["priority"],
             device_memory=report["memory"],
         )
-        for side in ("input", "output"):
-            if isinstance(getattr(self._settings, side), int):
-                name = f"{report[side]}, {report[f'{side}_host']}"
-                self._settings = replace(self._settings, **{side: name})
+        if isinstance(self._settings.input, int):
+            name = f"{report['input']}, {report['input_host']}"
+            self._settings = replace(self._settings, input=name)
+        if isinstance(self._settings.output, int):
+            name = f"{report['output']}, {report['output_host']}"
+            self._settings = replace(self._settings, output=name)
 
     def _extra_frames(self, link: dict[str, Any]) -> int:
         """What to queue beyond the need of a host that calls back on time."""
         if self._extra_ms is not None:
-            return round(self._extra_ms * link["output_rate"] / 1000.0)
+            return round(self._extra_ms * int(link["output_rate"]) / 1000.0)
         # A sound server behind ALSA's plugin calls back twice in a row, then not for two blocks.
         bursty = self._status.host == "ALSA" and self._status.output in _SERVERS_BEHIND_ALSA
         return 2 * int(link["output_period"]) if bursty else 0
