@@ -103,7 +103,10 @@ def measure(cell: Cell, seconds: float) -> dict[str, Any]:
             raise RuntimeError(f"{cell}: {done.stderr}")
         captured = np.load(folder / "captured.npy")
     result = json.loads(done.stdout)
-    result.update(xruns=xruns, **latency(cell, captured, mic, speaker))
+    result.update(latency(cell, captured, mic, speaker))
+    begin, end = (result.pop(name) for name in ("begin", "end"))
+    result["xruns"] = sum(begin <= at < end for at in xruns)
+    result["xruns_connecting"] = len(xruns) - result["xruns"]
     return {**asdict(cell), "label": cell.label, **result}
 
 
@@ -118,6 +121,7 @@ def latency(cell: Cell, captured: Audio, mic: Audio, speaker: Audio) -> dict[str
         answer = decoder.push(encoder.push(whole))[0]
     lags, lost = [], 0
     near = find_offset(captured[RATE : 3 * RATE], mic)[0] - RATE
+    begin = near + RATE
     for first in range(RATE, min(len(captured), len(answer)) - 2 * RATE, RATE):
         around = slice(max(0, near + first - RATE), near + first + 3 * RATE)
         said, sure_said = find_offset(captured[first : first + RATE], mic[around])
@@ -135,6 +139,8 @@ def latency(cell: Cell, captured: Audio, mic: Audio, speaker: Audio) -> dict[str
         "measured_max_ms": max(lags),
         "windows": len(lags),
         "lost_windows": lost,
+        "begin": begin,
+        "end": near + len(captured) - RATE,
     }
 
 

@@ -53,7 +53,8 @@ def main(folder: Path) -> None:
     room = round(MINUTES * 60 * client.samplerate)
     looped = np.resize(mic, room).astype(np.float32)
     recorded = np.zeros((2, room), np.float32)
-    done, xruns = [0], [0]
+    done: list[int] = [0]
+    xruns: list[int] = []
 
     @client.set_process_callback
     def process(frames: int) -> None:
@@ -68,7 +69,7 @@ def main(folder: Path) -> None:
 
     @client.set_xrun_callback
     def xrun(_: float) -> None:
-        xruns[0] += 1
+        xruns.append(done[0])
 
     kept = declare_latency(client, microphone, speaker)
     gc.disable()  # a collection inside the callback would be an xrun of ours
@@ -77,7 +78,7 @@ def main(folder: Path) -> None:
         sys.stdin.readline()
     np.save(folder / "recorded.npy", recorded[:, : done[0]])
     del kept
-    print(json.dumps({"xruns": xruns[0]}))
+    print(json.dumps({"xruns": xruns}))
 
 
 main(Path(sys.argv[1]))

@@ -193,12 +193,15 @@ class Card:
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self._process, self._folder = process, folder
 
-    def stop(self) -> tuple[Audio, Audio, int]:
-        """End the recording: what the microphone heard, what the speaker played, JACK's xruns."""
+    def stop(self) -> tuple[Audio, Audio, list[int]]:
+        """End the recording: what the microphone heard, what the speaker played, JACK's xruns.
+
+        Each xrun is given as the sample at which it came.
+        """
         out, _ = self._process.communicate("stop\n", timeout=20)
         report: dict[str, Any] = json.loads(out)
         both = np.load(self._folder / "recorded.npy")
-        return both[0], both[1], int(report["xruns"])
+        return both[0], both[1], report["xruns"]
 
 
 @contextlib.contextmanager

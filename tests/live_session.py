@@ -29,7 +29,7 @@ class Session:
     captured: Audio
     heard: Audio
     stats: LiveStats
-    xruns: int
+    xruns: list[int]
 
     def latency(self, answer: Audio) -> tuple[int, float]:
         """Samples from a microphone's sample to its answer at the speaker, and the correlation.

@@ -40,7 +40,7 @@ def _leave_with_parent() -> None:
     os._exit(0)
 
 
-def _close(streams: list[Any]) -> None:
+def _close(sounddevice: Any, streams: list[Any]) -> None:
     """Close in order where the host allows it; JACK without its server would hang for ever."""
     deadline = threading.Timer(_CLOSE_S, os._exit, (0,))
     deadline.daemon = True
@@ -49,6 +49,9 @@ def _close(streams: list[Any]) -> None:
         with contextlib.suppress(Exception):
             stream.abort()
             stream.close()
+    # JACK's client lives until then; one that dies instead makes the others of its graph late.
+    with contextlib.suppress(Exception):
+        sounddevice._terminate()
 
 
 def _watch(port: _core.Port, opened: Opened, parent: int) -> None:
@@ -92,7 +95,7 @@ def main(arguments: list[str]) -> int:
         port.fail(f"{type(error).__name__}: {error}"[:500])
     else:
         failed = port.state == "failed"
-        _close(opened.streams)
+        _close(sounddevice, opened.streams)
         if not failed:
             port.closed()
         return int(failed)
