@@ -44,8 +44,9 @@ Coder::Coder(graph::Encoder* encoder, graph::Decoder* decoder, std::shared_ptr<v
     require(decoder->channels() == channels, "channels", channels, decoder->channels());
     require(encoder->hop_samples() == hop_, "hop_samples", hop_, encoder->hop_samples());
     require(decoder->hop_samples() == hop_, "hop_samples", hop_, decoder->hop_samples());
-    delay_ =
-        static_cast<int>(std::lround(encoder->lookahead_samples() + decoder->lookahead_samples()));
+    // A frame comes with the end of the hop that holds the last sample it looks at.
+    const int hops = static_cast<int>(std::ceil(encoder->lookahead_samples() / hop_ - 1e-9));
+    delay_ = hops * hop_ + static_cast<int>(std::ceil(decoder->lookahead_samples() - 1e-9));
     codes_.resize(static_cast<std::size_t>(encoder->codebooks() * kMostFrames));
     room_ = std::int64_t{kMostFrames} * hop_ + delay_;
     ready_.resize(static_cast<std::size_t>(channels_ * room_));

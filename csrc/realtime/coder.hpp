@@ -20,6 +20,7 @@ class Coder {
 
   int sample_rate_hz() const { return rate_; }
   int hop() const { return hop_; }
+  int channels() const { return channels_; }
   int codebooks() const { return encoder_ == nullptr ? 0 : encoder_->codebooks(); }
   // Samples by which the output lags the input.
   int delay() const { return delay_; }

@@ -55,6 +55,11 @@ int Engine::collect() noexcept {
 
 void Engine::set_coder(std::unique_ptr<Coder> coder, int codebooks) {
   check_codebooks(*coder, codebooks);
+  if (coder->channels() != port_->channels()) {
+    throw std::invalid_argument("coder: expected " + std::to_string(port_->channels()) +
+                                " channels, as the port has, got " +
+                                std::to_string(coder->channels()));
+  }
   collect();
   const std::lock_guard lock(control_);
   codebooks_ = codebooks;

@@ -45,9 +45,9 @@ void Resampler::check_rates(int input_rate_hz, int output_rate_hz) {
       output_rate_hz <= kHighestRate && ratio <= kWidest && ratio >= 1.0 / kWidest) {
     return;
   }
-  throw std::invalid_argument("resampler: expected rates up to 768000 Hz, at most a factor of 12 apart, got " +
-                              std::to_string(input_rate_hz) + " and " +
-                              std::to_string(output_rate_hz) + " Hz");
+  throw std::invalid_argument(
+      "resampler: expected rates up to 768000 Hz, at most a factor of 12 apart, got " +
+      std::to_string(input_rate_hz) + " and " + std::to_string(output_rate_hz) + " Hz");
 }
 
 Resampler::Resampler(int input_rate_hz, int output_rate_hz, int channels)

@@ -60,12 +60,12 @@ double Route::held_output_frames() const noexcept {
   return (input_s + codec_s) * output_rate_;
 }
 
-void Route::fill_from(Ring& capture) noexcept {
+void Route::fill_from(Intake& intake) noexcept {
   const auto channels = static_cast<std::uint64_t>(channels_);
   while (filled_ < hop_) {
     if (chunk_at_ == chunk_frames_) {
       chunk_at_ = 0;
-      chunk_frames_ = capture.read(chunk_.data(), kChunk);
+      chunk_frames_ = intake.read(chunk_.data(), kChunk);
     }
     // Also with nothing new: the resampler may still hold what the last output left over.
     const Resampler::Moved moved =
@@ -77,11 +77,11 @@ void Route::fill_from(Ring& capture) noexcept {
   }
 }
 
-bool Route::gather(Ring& capture) noexcept {
+bool Route::gather(Intake& intake) noexcept {
   if (input_ != nullptr) {
-    fill_from(capture);
-  } else if (capture.readable() >= hop_) {
-    filled_ = capture.read(gathered_.data(), hop_);
+    fill_from(intake);
+  } else if (intake.readable() >= hop_) {
+    filled_ = intake.read(gathered_.data(), hop_);
   }
   return filled_ == hop_;
 }

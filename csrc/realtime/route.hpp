@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "realtime/coder.hpp"
+#include "realtime/intake.hpp"
 #include "realtime/link.hpp"
 #include "realtime/resampler.hpp"
-#include "realtime/ring.hpp"
 
 namespace hopcodec::realtime {
 
@@ -45,8 +45,8 @@ class Route {
   void set_codebooks(int n_q) { codebooks_.store(n_q, std::memory_order_relaxed); }
   int codebooks() const { return codebooks_.load(std::memory_order_relaxed); }
 
-  // Takes from the ring until a hop is complete; false if that is not yet so.
-  HOPCODEC_REALTIME bool gather(Ring& capture) noexcept;
+  // Takes from the intake until a hop is complete; false if that is not yet so.
+  HOPCODEC_REALTIME bool gather(Intake& intake) noexcept;
   // Codes the hop gathered. `dry_from` and `dry_to`: how much of the input to mix in at its begin
   // and end, 0 to 1. Returns the output frames, of which output() has the first.
   HOPCODEC_REALTIME std::uint64_t run(float dry_from, float dry_to, HopLevels& levels) noexcept;
@@ -61,7 +61,7 @@ class Route {
   }
 
  private:
-  void fill_from(Ring& capture) noexcept;
+  void fill_from(Intake& intake) noexcept;
   void clean(HopLevels& levels) noexcept;
   void mix(float dry_from, float dry_to) noexcept;
   void measure_output(HopLevels& levels) const noexcept;
@@ -77,7 +77,7 @@ class Route {
   std::atomic<int> codebooks_;
   std::unique_ptr<Resampler> input_;
   std::unique_ptr<Resampler> output_resampler_;
-  std::vector<float> chunk_;  // interleaved, as the ring
+  std::vector<float> chunk_;  // interleaved, as the intake gives it
   std::uint64_t chunk_frames_ = 0;
   std::uint64_t chunk_at_ = 0;
   std::vector<float> gathered_;  // (hop, channels)

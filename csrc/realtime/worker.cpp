@@ -22,7 +22,7 @@ double position(const SideClock& clock, double rate_hz, std::int64_t now) noexce
 }  // namespace
 
 Worker::Worker(Port& port, std::int64_t backlog_ns)
-    : port_(port), backlog_ns_(backlog_ns), splice_(port.channels()) {}
+    : port_(port), intake_(port), backlog_ns_(backlog_ns), splice_(port.channels()) {}
 
 void Worker::start(Route* route, const LinkSettings& link) {
   route_ = route;
@@ -35,8 +35,7 @@ void Worker::start(Route* route, const LinkSettings& link) {
   skip_frames_ = 0;
   dropped_last_ = false;
   PortBlock& block = port_.block();
-  dropped_seen_ = 0;
-  dropped_before_ = block.capture.dropped_frames.load();
+  intake_.start();
   block.engine.conceal_frames.store(repeated());
   block.engine.start_number.fetch_add(1);
   count(stats.starts);
@@ -73,9 +72,9 @@ int Worker::step(std::int64_t now, bool live) noexcept {
   int hops = 0;
   while (!interrupted_.load(std::memory_order_relaxed)) {
     adopt();
-    account_for_dropped_frames();
+    intake_.look();
     if (port_.playback().writable() < route_->most_output_frames()) break;
-    if (!route_->gather(port_.capture())) break;
+    if (!route_->gather(intake_)) break;
     const std::int64_t started = time();
     if (hops == 0) stats.wake.add(started - port_.block().capture.clock.at_ns());
     if (hopeless(started)) {
@@ -106,16 +105,6 @@ void Worker::leave_hole(double frames) noexcept {
   blend_next();
 }
 
-// What the full capture ring refused will never be played.
-void Worker::account_for_dropped_frames() noexcept {
-  const std::uint64_t dropped =
-      port_.block().capture.dropped_frames.load(std::memory_order_relaxed) - dropped_before_;
-  if (dropped == dropped_seen_) return;
-  const auto more = static_cast<double>(dropped - dropped_seen_);
-  dropped_seen_ = dropped;
-  leave_hole(more * link_.output_rate_hz / link_.input_rate_hz);
-}
-
 std::int64_t Worker::owed() const noexcept {
   const auto demanded = static_cast<std::int64_t>(port_.block().playback.clock.frames());
   const auto written = static_cast<std::int64_t>(port_.playback().written());
@@ -134,8 +123,8 @@ std::int64_t Worker::due_ns() const noexcept {
 // lost, nor when the backlog is beyond its bound. Never twice in a row within the bound: what a hop
 // costs must be measured to be known.
 bool Worker::hopeless(std::int64_t now) const noexcept {
-  const double backlog_ns = static_cast<double>(port_.capture().readable()) * 1e9 /
-                            static_cast<double>(link_.input_rate_hz);
+  const double backlog_ns =
+      static_cast<double>(intake_.readable()) * 1e9 / static_cast<double>(link_.input_rate_hz);
   if (backlog_ns_ > 0 && backlog_ns > static_cast<double>(backlog_ns_)) return true;
   const auto hop_ns = static_cast<double>(route_->hop_ns());
   const bool late = static_cast<double>(due_ns() - now) < compute_ns_;
@@ -240,7 +229,7 @@ double Worker::level(std::int64_t now) const noexcept {
   const PortBlock& block = port_.block();
   const double captured = position(block.capture.clock, link_.input_rate_hz, now);
   const double played = position(block.playback.clock, link_.output_rate_hz, now);
-  const double taken = static_cast<double>(port_.capture().taken() + dropped_seen_);
+  const double taken = static_cast<double>(intake_.taken());
   const double ready = static_cast<double>(port_.playback().written()) +
                        static_cast<double>(block.engine.forgiven.load(std::memory_order_relaxed)) +
                        hole_fraction_;

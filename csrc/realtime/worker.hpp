@@ -8,6 +8,7 @@
 
 #include "realtime/concealment.hpp"
 #include "realtime/drift.hpp"
+#include "realtime/intake.hpp"
 #include "realtime/port.hpp"
 #include "realtime/route.hpp"
 #include "realtime/stats.hpp"
@@ -42,7 +43,6 @@ class Worker {
   bool armed(std::int64_t now) noexcept;
   void adopt() noexcept;
   void leave_hole(double frames) noexcept;
-  void account_for_dropped_frames() noexcept;
   bool hopeless(std::int64_t now) const noexcept;
   void drop_hop() noexcept;
   void run_hop(std::int64_t now, std::int64_t started) noexcept;
@@ -60,6 +60,7 @@ class Worker {
   std::int64_t due_ns() const noexcept;
 
   Port& port_;
+  Intake intake_;
   std::int64_t backlog_ns_;
   LinkSettings link_;
   Route* route_ = nullptr;
@@ -72,11 +73,9 @@ class Worker {
   float dry_ = 0.0F;         // share of the input in the output at the end of the last hop
   double compute_ns_ = 0.0;  // of the last hops, smoothed
   bool dropped_last_ = false;
-  double hole_fraction_ = 0.0;      // of a frame, of the holes left so far
-  std::uint64_t skip_frames_ = 0;   // of the next output: cut away to shorten the latency
-  std::uint64_t dropped_seen_ = 0;  // capture frames dropped that were accounted for
-  std::uint64_t dropped_before_ = 0;
-  double off_level_s_ = 0.0;  // how long the level has been far off
+  double hole_fraction_ = 0.0;     // of a frame, of the holes left so far
+  std::uint64_t skip_frames_ = 0;  // of the next output: cut away to shorten the latency
+  double off_level_s_ = 0.0;       // how long the level has been far off
 };
 
 }  // namespace hopcodec::realtime
