@@ -1,9 +1,10 @@
 """One cell of bench_live.py, as a process of its own: a loopback on the virtual card.
 
-    live_subject.py KIND PRECISION BANDWIDTH SECONDS FOLDER
+    live_subject.py KIND PRECISION BANDWIDTH SECONDS FOLDER PROGRAM
 
 KIND is "hopcodec" (engine and C callback), "python" (the same codec inside a Python callback) or
-"copy" (a Python callback without a codec: what the device itself takes). Writes what it captured
+"copy" (a Python callback without a codec: what the device itself takes). PROGRAM "busy" adds a
+thread of Python that computes without pause, as the rest of a program may. Writes what it captured
 to FOLDER/captured.npy and prints one JSON object.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -116,6 +118,14 @@ def codec_in_callback(codec: hopcodec.Codec, bandwidth: float) -> Callable[[Audi
     return make
 
 
+def compute() -> None:
+    """Python that never waits: a table of words counted over and over."""
+    while True:
+        counts: dict[int, int] = {}
+        for number in range(100_000):
+            counts[number % 997] = counts.get(number % 997, 0) + 1
+
+
 def main(kind: str, precision: Any, bandwidth: float, seconds: float, folder: Path) -> None:
     if kind == "copy":
         result = run_callback(lambda block: block, seconds, folder)
@@ -131,5 +141,7 @@ def main(kind: str, precision: Any, bandwidth: float, seconds: float, folder: Pa
 
 
 if __name__ == "__main__":
-    _, kind, precision, bandwidth, seconds, folder = sys.argv
+    _, kind, precision, bandwidth, seconds, folder, program = sys.argv
+    if program == "busy":
+        threading.Thread(target=compute, daemon=True).start()
     main(kind, precision, float(bandwidth), float(seconds), Path(folder))

@@ -36,12 +36,21 @@ def draw(document: dict[str, Any], output: Path) -> None:
     )
     for row, cell in enumerate(cells):
         color = COLORS[cell["kind"]]
+        trouble = f"{cell['xruns']} xruns, {cell['late_hops']} late"
+        times = cell["compute_p50_ms"], cell["compute_p99_ms"], cell["compute_max_ms"]
+        compute.plot([times[0], times[2]], [row, row], color=color, linewidth=1, zorder=2)
+        compute.barh(row, times[1] - times[0], left=times[0], height=0.5, color=color, alpha=0.45)
+        compute.plot([times[0]], [row], "o", color=color, markersize=6, zorder=4)
+        if cell["measured_ms"] is None:
+            latency.text(
+                0.5, row, f"sound cut up: {trouble}", va="center", fontsize=8.5, color=PEER
+            )
+            continue
         latency.barh(row, cell["measured_ms"], height=0.6, color=color, alpha=0.8, zorder=2)
         spread = [cell["measured_min_ms"], cell["measured_max_ms"]]
         latency.plot(spread, [row, row], color=INK, linewidth=1, zorder=3)
         if "computed_ms" in cell:
             latency.plot([cell["computed_ms"]], [row], "|", color=INK, markersize=14, zorder=4)
-        trouble = f"{cell['xruns']} xruns, {cell['late_hops']} late"
         latency.annotate(
             f"{cell['measured_ms']:.2f} ms   {trouble}",
             (max(cell["measured_ms"], cell["measured_max_ms"]), row),
@@ -50,14 +59,10 @@ def draw(document: dict[str, Any], output: Path) -> None:
             va="center",
             fontsize=8.5,
         )
-        times = cell["compute_p50_ms"], cell["compute_p99_ms"], cell["compute_max_ms"]
-        compute.plot([times[0], times[2]], [row, row], color=color, linewidth=1, zorder=2)
-        compute.barh(row, times[1] - times[0], left=times[0], height=0.5, color=color, alpha=0.45)
-        compute.plot([times[0]], [row], "o", color=color, markersize=6, zorder=4)
     latency.set_yticks(
         range(len(cells)), [f"{cell['label']}, {cell['block']} frames" for cell in cells]
     )
-    latency.set_xlim(0, 1.45 * max(cell["measured_max_ms"] for cell in cells))
+    latency.set_xlim(0, 1.45 * max(cell["measured_max_ms"] or 0.0 for cell in cells))
     latency.set_xlabel("microphone to speaker, ms (bar: measured, tick: computed)")
     compute.set_xscale("log")
     compute.set_xlabel("ms per callback or hop (dot: median, bar: to p99, line: to max)")

@@ -1,7 +1,8 @@
 """A virtual sound card: a JACK client, run as `live_card.py FOLDER` until stdin says "stop".
 
 Plays FOLDER/mic.npy round and round from its port `mic`, and records that and what arrives at its
-port `speaker`, sample for sample on one clock, into FOLDER/recorded.npy, `(2, samples)`.
+port `speaker`, sample for sample on one clock, into FOLDER/recorded.npy, `(2, samples)`. Without
+such a file it is a cable: what arrives at the speaker is what the microphone hears.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ def declare_latency(client: jack.Client, microphone: jack.Port, speaker: jack.Po
 
 
 def main(folder: Path) -> None:
-    mic = np.load(folder / "mic.npy").reshape(-1)
+    cable = not (folder / "mic.npy").exists()
+    mic = np.zeros(1) if cable else np.load(folder / "mic.npy").reshape(-1)
     client = jack.Client("virtualcard", no_start_server=True)
     microphone = client.outports.register("mic", is_terminal=True)
     speaker = client.inports.register("speaker", is_terminal=True)
@@ -59,6 +61,9 @@ def main(folder: Path) -> None:
     @client.set_process_callback
     def process(frames: int) -> None:
         first, last = done[0], done[0] + frames
+        if cable:
+            microphone.get_array()[:] = speaker.get_array()
+            return
         if last > room:
             microphone.get_array()[:] = 0.0
             return

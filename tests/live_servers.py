@@ -167,12 +167,14 @@ set-default-source vmic_in
 
 
 @contextlib.contextmanager
-def virtual_card(mic: Audio, folder: Path) -> Iterator[Card]:
+def virtual_card(mic: Audio | None, folder: Path) -> Iterator[Card]:
     """A JACK client that plays `mic` round and round as a microphone and records the loudspeaker.
 
-    PortAudio lists it as the device "virtualcard"; both sides share the server's clock.
+    PortAudio lists it as the device "virtualcard"; both sides share the server's clock. With None
+    it is a cable from the loudspeaker to the microphone.
     """
-    np.save(folder / "mic.npy", mic)
+    if mic is not None:
+        np.save(folder / "mic.npy", mic)
     with contextlib.ExitStack() as stack:
         script = str(Path(__file__).with_name("live_card.py"))
         process = subprocess.Popen(

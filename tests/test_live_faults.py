@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hopcodec import Codec, DeviceError, Loopback
+from hopcodec import Codec, DeviceError, Loopback, StreamError
 from live_servers import jack_server, pulse_server
 from live_session import wait_for
 
@@ -101,6 +101,21 @@ def test_stopping_while_the_device_is_away(tiny: Codec) -> None:
         wait_for(lambda: state(live) == "reopening")
         live.stop()
     assert state(live) == "stopped"
+
+
+def test_starting_and_stopping_in_any_order(tiny: Codec) -> None:
+    live = Loopback(tiny, bandwidth=3.6)
+    live.stop()
+    with jack_server():
+        for _ in range(2):
+            live.start()
+            hops_flow_again(live)
+            with pytest.raises(StreamError, match="expected one that is stopped"):
+                live.start()
+            hops_flow_again(live)
+            live.stop()
+            live.stop()
+        assert children() == []
 
 
 def test_a_killed_device_process_is_replaced(tiny: Codec) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hopcodec import _core
-from hopcodec.errors import DeviceError
+from hopcodec.errors import DeviceError, StreamError
 from hopcodec.live import child
 from hopcodec.live.settings import DeviceSettings
 
@@ -98,7 +98,12 @@ class DeviceLink:
         ------
         DeviceError
             PortAudio is missing, there is no such device, or it never called back.
+        StreamError
+            It runs already.
         """
+        if self._thread is not None:
+            raise StreamError("loopback: expected one that is stopped, got one that runs")
+        self._leaving.clear()
         for left in reversed(range(_ATTEMPTS)):
             try:
                 self._open()

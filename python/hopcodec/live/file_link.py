@@ -94,6 +94,7 @@ class FileLink:
             self._device.stop()
         self._port.stop()
         self._engine.stop()
+        self._port.reset()
 
     def heard(self) -> Audio:
         """What the speaker was given so far, `(channels, samples)`, without the latency in front.
