@@ -58,10 +58,20 @@ std::shared_ptr<void> keep(py::object encoder, py::object decoder) {
   });
 }
 
+template <class S>
+S* session_or_none(const char* what, const py::object& object) {
+  if (object.is_none()) return nullptr;
+  if (!py::isinstance<S>(object)) {
+    throw py::type_error(std::string(what) + ": expected a session of the core or None, got " +
+                         std::string(py::str(py::type::of(object))));
+  }
+  return object.cast<S*>();
+}
+
 void set_coder(BoundEngine& self, const py::object& encoder, const py::object& decoder,
                int codebooks, int sample_rate, int hop_samples) {
-  graph::Encoder* e = encoder.is_none() ? nullptr : encoder.cast<graph::Encoder*>();
-  graph::Decoder* d = decoder.is_none() ? nullptr : decoder.cast<graph::Decoder*>();
+  auto* e = session_or_none<graph::Encoder>("encoder", encoder);
+  auto* d = session_or_none<graph::Decoder>("decoder", decoder);
   auto coder = std::make_unique<realtime::Coder>(
       e, d, keep(encoder, decoder), self.port->port->channels(), sample_rate, hop_samples);
   in_turn([&] { self.engine.set_coder(std::move(coder), codebooks); });
@@ -79,7 +89,7 @@ void start(BoundEngine& self, int input_rate, int output_rate, int input_period,
   link.queue_frames = queue_frames.value_or(-1);
   link.extra_frames = extra_frames;
   in_turn([&] {
-    if (self.port->engines.load() > 0) {
+    if (self.port->engines.load() > 0 && !self.engine.running()) {
       throw std::logic_error("engine: expected a port without a running engine, got one with");
     }
     self.engine.start(link, thread);
@@ -125,6 +135,7 @@ py::typing::Dict<py::str, py::object> stats(BoundEngine& self) {
       {"hops", &s.hops},
       {"late_hops", &s.late_hops},
       {"dropped_hops", &s.dropped_hops},
+      {"refused_hops", &s.refused_hops},
       {"underruns", &block.playback.conceal_events},
       {"concealed_frames", &block.playback.concealed_frames},
       {"discarded_frames", &block.playback.discarded_frames},
@@ -194,6 +205,24 @@ void set_work(BoundEngine& self, double percent) {
   self.engine.worker().artificial_work.store(percent);
 }
 
+// Returns how many frames there was room for.
+std::uint64_t inject(BoundEngine& self, const Floats& audio) {
+  const int channels = self.port->port->channels();
+  if (audio.ndim() != 2 || audio.shape(0) != channels) {
+    throw py::value_error("audio: expected (" + std::to_string(channels) + ", frames)");
+  }
+  const std::vector<float> frames = interleaved(audio);
+  return self.engine.worker().probe.offer(frames.data(),
+                                          static_cast<std::uint64_t>(audio.shape(1)));
+}
+
+void set_input_gain(BoundEngine& self, double gain) {
+  if (!(gain >= 0.0 && gain <= 16.0)) {
+    throw py::value_error("input_gain: expected 0 to 16, got " + std::to_string(gain));
+  }
+  self.engine.worker().probe.input_gain.store(static_cast<float>(gain));
+}
+
 void bind_controls(py::class_<BoundEngine>& c) {
   c.def_property(
        "codebooks", [](const BoundEngine& self) { return self.engine.view().codebooks; },
@@ -205,6 +234,10 @@ void bind_controls(py::class_<BoundEngine>& c) {
           "artificial_work",
           [](const BoundEngine& self) { return self.engine.worker().artificial_work.load(); },
           &set_work)
+      .def_property(
+          "input_gain",
+          [](const BoundEngine& s) -> double { return s.engine.worker().probe.input_gain.load(); },
+          &set_input_gain)
       .def_property_readonly("running", [](const BoundEngine& s) { return s.engine.running(); })
       .def_property_readonly("target_frames",
                              [](const BoundEngine& s) { return s.engine.view().queue_frames; });
@@ -270,6 +303,7 @@ void bind_engine(py::module_& m) {
             return in_turn([&] { return self.engine.step(now_ns); });
           },
           py::arg("now_ns"))
+      .def("inject", &inject, py::arg("audio").noconvert())
       .def("collect", [](BoundEngine& self) { return self.engine.collect(); })
       .def("latency", &latency)
       .def("stats", &stats)

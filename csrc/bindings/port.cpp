@@ -97,7 +97,7 @@ std::uint32_t in_bounds(const char* what, std::int64_t value, std::int64_t least
 void open_port(BoundPort& self, std::int64_t input_rate, std::int64_t output_rate,
                std::int64_t input_channels, std::int64_t output_channels, std::int64_t input_period,
                std::int64_t output_period, bool one_clock, double input_latency,
-               double output_latency, const std::string& name) {
+               double output_latency, bool latency_exact, const std::string& name) {
   realtime::Link link;
   link.input_rate_hz = in_bounds("input_rate", input_rate, 1000, 768000);
   link.output_rate_hz = in_bounds("output_rate", output_rate, 1000, 768000);
@@ -109,6 +109,7 @@ void open_port(BoundPort& self, std::int64_t input_rate, std::int64_t output_rat
   const auto trusted = [](double s) { return std::isfinite(s) && s > 0.0 && s < 10.0 ? s : 0.0; };
   link.input_latency_s = trusted(input_latency);
   link.output_latency_s = trusted(output_latency);
+  link.latency_exact = latency_exact ? 1 : 0;
   put_text(link.name, name);
   realtime::PortBlock& block = self.port->block();
   block.link = link;
@@ -287,7 +288,7 @@ void bind_child_side(py::class_<BoundPort, std::shared_ptr<BoundPort>>& c) {
   c.def("open", &open_port, py::kw_only(), py::arg("input_rate"), py::arg("output_rate"),
         py::arg("input_channels"), py::arg("output_channels"), py::arg("input_period"),
         py::arg("output_period"), py::arg("one_clock"), py::arg("input_latency") = 0.0,
-        py::arg("output_latency") = 0.0, py::arg("name") = "")
+        py::arg("output_latency") = 0.0, py::arg("latency_exact") = false, py::arg("name") = "")
       .def("run", [](BoundPort& p) { p.port->block().state.store(PortState::kRunning); })
       .def("closed", [](BoundPort& p) { p.port->block().state.store(PortState::kClosed); })
       .def("beat", [](BoundPort& p) { p.port->block().beat_ns.store(realtime::now_ns()); })

@@ -176,11 +176,15 @@ LatencyParts Engine::latency() const {
   const Link& reported = port_->block().link;
   const double rate = v.sample_rate_hz;
   const double queue = static_cast<double>(v.queue_frames) / v.link.output_rate_hz;
-  // What the device says of its buffers is often wrong, but never less than a period.
-  parts.input_buffer = std::max(reported.input_latency_s,
-                                static_cast<double>(v.link.input_period) / v.link.input_rate_hz);
-  parts.output_buffer = std::max(reported.output_latency_s,
-                                 static_cast<double>(v.link.output_period) / v.link.output_rate_hz);
+  // What most devices say of their buffers is often wrong, but never less than a period.
+  const auto buffer_s = [&](double reported_s, int period, int rate_hz) {
+    const double period_s = static_cast<double>(period) / rate_hz;
+    return reported.latency_exact != 0 ? reported_s : std::max(reported_s, period_s);
+  };
+  parts.input_buffer =
+      buffer_s(reported.input_latency_s, v.link.input_period, v.link.input_rate_hz);
+  parts.output_buffer =
+      buffer_s(reported.output_latency_s, v.link.output_period, v.link.output_rate_hz);
   parts.resampler_in = v.resampler_in_s;
   parts.resampler_out = v.resampler_out_s;
   parts.lookahead = v.delay_samples / rate;

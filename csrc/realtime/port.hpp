@@ -23,8 +23,9 @@ struct Link {
   std::uint32_t input_period = 0;
   std::uint32_t output_period = 0;
   std::uint32_t one_clock = 0;   // both directions count the same crystal's ticks
-  double input_latency_s = 0.0;  // as reported; 0: not to be trusted
+  double input_latency_s = 0.0;  // as reported; 0: not to be trusted, unless exact
   double output_latency_s = 0.0;
+  std::uint32_t latency_exact = 0;
   char name[256] = {};
 };
 
@@ -37,6 +38,7 @@ class SideClock {
   struct Reading {
     std::uint64_t frames = 0;
     std::int64_t at_ns = 0;
+    bool whole = false;  // both of the same block
   };
 
   HOPCODEC_REALTIME void set(std::uint64_t frames, std::int64_t at_ns) noexcept {
@@ -46,15 +48,16 @@ class SideClock {
     at_ns_.store(at_ns, std::memory_order_seq_cst);
     version_.store(v + 2, std::memory_order_seq_cst);
   }
-  // Bounded: a writer that died in the middle must not hang the reader. Positions are monotonic and
-  // a period apart, so that even a torn reading is off by no more than that.
+  // Bounded: a writer that died in the middle must not hang the reader. A reading that is not whole
+  // is off by a period, which the engine's loops smooth away.
   HOPCODEC_REALTIME Reading get() const noexcept {
     Reading reading;
     for (int attempt = 0; attempt < 100; ++attempt) {
       const std::uint32_t before = version_.load(std::memory_order_seq_cst);
       reading.frames = frames_.load(std::memory_order_seq_cst);
       reading.at_ns = at_ns_.load(std::memory_order_seq_cst);
-      if (before % 2 == 0 && version_.load(std::memory_order_seq_cst) == before) break;
+      reading.whole = before % 2 == 0 && version_.load(std::memory_order_seq_cst) == before;
+      if (reading.whole) break;
     }
     return reading;
   }

@@ -86,7 +86,7 @@ bool Route::gather(Intake& intake) noexcept {
   return filled_ == hop_;
 }
 
-void Route::clean(HopLevels& levels) noexcept {
+void Route::clean(float gain, HopLevels& levels) noexcept {
   double energy = 0.0;
   const float* from = gathered_.data();
   for (std::uint64_t t = 0; t < hop_; ++t) {
@@ -96,7 +96,7 @@ void Route::clean(HopLevels& levels) noexcept {
         x = 0.0F;
         ++levels.bad_samples;
       }
-      audio_[static_cast<std::size_t>(c) * hop_ + t] = x;
+      audio_[static_cast<std::size_t>(c) * hop_ + t] = gain * x;
       levels.input_peak = std::max(levels.input_peak, std::fabs(x));
       energy += static_cast<double>(x) * static_cast<double>(x);
     }
@@ -130,10 +130,10 @@ void Route::measure_output(HopLevels& levels) const noexcept {
   levels.output_rms = static_cast<float>(std::sqrt(energy / static_cast<double>(woven_.size())));
 }
 
-std::uint64_t Route::run(float dry_from, float dry_to, HopLevels& levels) noexcept {
-  clean(levels);
+std::uint64_t Route::run(float dry_from, float dry_to, float gain, HopLevels& levels) noexcept {
+  clean(gain, levels);
   filled_ = 0;
-  coder_->step(audio_.data(), codebooks(), coded_.data(), dry_.data());
+  levels.refused = !coder_->step(audio_.data(), codebooks(), coded_.data(), dry_.data());
   mix(dry_from, dry_to);
   measure_output(levels);
   if (output_resampler_ == nullptr) {

@@ -22,6 +22,7 @@ struct HopLevels {
   float output_rms = 0.0F;
   std::int64_t bad_samples = 0;      // not finite or beyond +-1024: taken as 0
   std::int64_t clipped_samples = 0;  // beyond full scale on the way out
+  bool refused = false;              // by a session that somebody else uses or has ended
 };
 
 class Route {
@@ -48,8 +49,10 @@ class Route {
   // Takes from the intake until a hop is complete; false if that is not yet so.
   HOPCODEC_REALTIME bool gather(Intake& intake) noexcept;
   // Codes the hop gathered. `dry_from` and `dry_to`: how much of the input to mix in at its begin
-  // and end, 0 to 1. Returns the output frames, of which output() has the first.
-  HOPCODEC_REALTIME std::uint64_t run(float dry_from, float dry_to, HopLevels& levels) noexcept;
+  // and end, 0 to 1. `gain` is for the input. Returns the output frames, of which output() has the
+  // first.
+  HOPCODEC_REALTIME std::uint64_t run(float dry_from, float dry_to, float gain,
+                                      HopLevels& levels) noexcept;
   // Gives the hop up instead.
   HOPCODEC_REALTIME void skip() noexcept { filled_ = 0; }
   float* output() { return output_.data(); }
@@ -62,7 +65,7 @@ class Route {
 
  private:
   void fill_from(Intake& intake) noexcept;
-  void clean(HopLevels& levels) noexcept;
+  void clean(float gain, HopLevels& levels) noexcept;
   void mix(float dry_from, float dry_to) noexcept;
   void measure_output(HopLevels& levels) const noexcept;
 

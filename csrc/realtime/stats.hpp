@@ -13,6 +13,7 @@ struct EngineStats {
   Counter hops{0};
   Counter late_hops{0};     // some of it was due before it was ready
   Counter dropped_hops{0};  // not coded, to catch up
+  Counter refused_hops{0};  // by the sessions: played as silence
   Counter bad_samples{0};
   Counter clipped_samples{0};
   Counter starts{0};
@@ -28,8 +29,8 @@ struct EngineStats {
   std::atomic<double> drift{0.0};  // output clock over input clock, less 1
 
   void reset() noexcept {
-    for (Counter* counter : {&hops, &late_hops, &dropped_hops, &bad_samples, &clipped_samples,
-                             &starts, &switches, &resyncs}) {
+    for (Counter* counter : {&hops, &late_hops, &dropped_hops, &refused_hops, &bad_samples,
+                             &clipped_samples, &starts, &switches, &resyncs}) {
       counter->store(0, std::memory_order_relaxed);
     }
     for (Histogram* histogram : {&compute, &wake, &slack}) histogram->reset();

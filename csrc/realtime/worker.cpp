@@ -22,7 +22,11 @@ double position(const SideClock& clock, double rate_hz, std::int64_t now) noexce
 }  // namespace
 
 Worker::Worker(Port& port, std::int64_t backlog_ns)
-    : port_(port), intake_(port), backlog_ns_(backlog_ns), splice_(port.channels()) {}
+    : probe(port.channels()),
+      port_(port),
+      intake_(port),
+      backlog_ns_(backlog_ns),
+      splice_(port.channels()) {}
 
 void Worker::start(Route* route, const LinkSettings& link) {
   route_ = route;
@@ -144,8 +148,9 @@ void Worker::drop_hop() noexcept {
 
 void Worker::run_hop(std::int64_t now, std::int64_t started) noexcept {
   const float dry = bypass.load(std::memory_order_relaxed) ? 1.0F : 0.0F;
+  const float gain = probe.input_gain.load(std::memory_order_relaxed);
   HopLevels levels;
-  const std::uint64_t frames = route_->run(dry_, dry, levels);
+  const std::uint64_t frames = route_->run(dry_, dry, gain, levels);
   dry_ = dry;
   const double work = artificial_work.load(std::memory_order_relaxed);
   const auto spin = static_cast<std::int64_t>(static_cast<double>(route_->hop_ns()) * work / 100.0);
@@ -159,6 +164,7 @@ void Worker::run_hop(std::int64_t now, std::int64_t started) noexcept {
 
 void Worker::count_hop(const HopLevels& levels, std::int64_t compute_ns) noexcept {
   count(stats.hops);
+  if (levels.refused) count(stats.refused_hops);
   stats.compute.add(compute_ns);
   count(stats.bad_samples, static_cast<std::uint64_t>(levels.bad_samples));
   count(stats.clipped_samples, static_cast<std::uint64_t>(levels.clipped_samples));
@@ -178,6 +184,7 @@ void Worker::play(std::uint64_t frames, std::int64_t now) noexcept {
   const std::uint64_t skipped = std::min(skip_frames_, frames);
   skip_frames_ -= skipped;
   float* output = route_->output() + skipped * static_cast<std::uint64_t>(port_.channels());
+  probe.add(output, frames - skipped);
   splice_.real(output, frames - skipped);
   port_.playback().write(output, frames - skipped);
 }

@@ -10,6 +10,7 @@
 #include "realtime/drift.hpp"
 #include "realtime/intake.hpp"
 #include "realtime/port.hpp"
+#include "realtime/probe.hpp"
 #include "realtime/route.hpp"
 #include "realtime/stats.hpp"
 
@@ -37,6 +38,7 @@ class Worker {
 
   std::atomic<bool> bypass{false};
   std::atomic<double> artificial_work{0.0};  // for tests: percent of a hop, spun away
+  Probe probe;
   EngineStats stats;
 
  private:

@@ -110,6 +110,7 @@ void check_times_belong_to_positions() {
   bool monotonic = true;
   while (!done) {
     const SideClock::Reading reading = clock.get();
+    if (!reading.whole) continue;  // a writer that never rests, as no device is
     matched = matched && reading.frames / 320 == static_cast<std::uint64_t>(reading.at_ns) / 1000;
     monotonic = monotonic && reading.frames >= last;
     last = reading.frames;
@@ -117,6 +118,7 @@ void check_times_belong_to_positions() {
   writer.join();
   CHECK(matched);
   CHECK(monotonic);
+  CHECK(clock.get().whole);
   CHECK(clock.get().frames == kBlocks * 320);
 }
 
