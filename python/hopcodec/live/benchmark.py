@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 Audio = npt.NDArray[np.float32]
 
 _NOISE: Final = 0.05  # amplitude of the probe
-_GAIN: Final = 0.25  # of the microphone: with a cable the loop is closed, and must not howl
+_GAIN: Final = 0.5  # of the microphone: with a cable the loop is closed, and must not howl
 _AHEAD_S: Final = 0.2  # of probe queued
-_HEARD: Final = 0.15  # correlation below which the cable is taken to be missing
+_HEARD: Final = 0.05  # correlation below which the cable is taken to be missing: ten sigma
 _MOST_S: Final = 1.0
 
 

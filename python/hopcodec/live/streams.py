@@ -164,6 +164,7 @@ def _jack_latency(jack: JackTiming, asked: int, rate_hz: int) -> dict[str, Any]:
     return {
         "input_latency": jack.capture / rate_hz,
         "output_latency": (jack.playback + asked) / rate_hz,
+        "latency_exact": True,
     }
 
 
