@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hopcodec.cli.console import err, out, print_json, results_table
+from hopcodec.cli.devices import short_host
 
 if TYPE_CHECKING:
     from hopcodec.codec import Codec
@@ -67,7 +68,8 @@ def _print(codec: Codec, result: LiveBenchmark) -> None:
         f"output {latency.output_buffer:.2f}",
     )
     table.add_row(
-        "device", f"{device.input} -> {device.output} ({device.host}), blocks of {device.block}"
+        "device",
+        f"{device.input} -> {device.output} ({short_host(device.host)}), blocks of {device.block}",
     )
     table.add_row(
         "trouble",
