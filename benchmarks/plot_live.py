@@ -17,12 +17,17 @@ OWN, PEER, BASE, INK = "#d9480f", "#35587c", "#adb5bd", "#212529"
 COLORS = {"hopcodec": OWN, "python": PEER, "copy": BASE}
 
 
+def _name(cell: dict[str, Any]) -> str:
+    return ("hopcodec, " if cell["kind"] == "hopcodec" else "") + str(cell["label"])
+
+
 def draw(document: dict[str, Any], output: Path) -> None:
     """Left: latency per cell, a bar to the median, a line from least to most. Right: CPU share."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
     cells = list(reversed(document["cells"]))
     plt.rcParams.update({"font.family": "DejaVu Sans", "font.size": 10, "text.color": INK})
@@ -38,9 +43,11 @@ def draw(document: dict[str, Any], output: Path) -> None:
         color = COLORS[cell["kind"]]
         trouble = f"{cell['xruns']} xruns, {cell['late_hops']} late"
         times = cell["compute_p50_ms"], cell["compute_p99_ms"], cell["compute_max_ms"]
-        compute.plot([times[0], times[2]], [row, row], color=color, linewidth=1, zorder=2)
-        compute.barh(row, times[1] - times[0], left=times[0], height=0.5, color=color, alpha=0.45)
-        compute.plot([times[0]], [row], "o", color=color, markersize=6, zorder=4)
+        if cell["kind"] != "copy":
+            compute.plot([times[0], times[2]], [row, row], color=color, linewidth=1, zorder=2)
+            width = times[1] - times[0]
+            compute.barh(row, width, left=times[0], height=0.5, color=color, alpha=0.45, zorder=3)
+            compute.plot([times[0]], [row], "o", color=color, markersize=6, zorder=4)
         if cell["measured_ms"] is None:
             latency.text(
                 0.5, row, f"sound cut up: {trouble}", va="center", fontsize=8.5, color=PEER
@@ -59,17 +66,23 @@ def draw(document: dict[str, Any], output: Path) -> None:
             va="center",
             fontsize=8.5,
         )
-    latency.set_yticks(
-        range(len(cells)), [f"{cell['label']}, {cell['block']} frames" for cell in cells]
-    )
+    latency.set_yticks(range(len(cells)), [f"{_name(cell)}  [{cell['block']}]" for cell in cells])
+    for tick, cell in zip(latency.get_yticklabels(), cells, strict=True):
+        if cell["kind"] == "hopcodec":
+            tick.set(weight="bold", color=OWN)
     latency.set_xlim(0, 1.45 * max(cell["measured_max_ms"] or 0.0 for cell in cells))
-    latency.set_xlabel("microphone to speaker, ms (bar: measured, tick: computed)")
+    latency.set_xlabel("ms to the speaker (bar: measured, tick: computed)")
     compute.set_xscale("log")
-    compute.set_xlabel("ms per callback or hop (dot: median, bar: to p99, line: to max)")
+    least = min(cell["compute_p50_ms"] for cell in cells if cell["kind"] != "copy")
+    compute.set_xlim(0.6 * least, None)
+    compute.set_xticks([t for t in (1, 2, 5, 10, 20, 50, 100) if t >= least])
+    compute.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    compute.xaxis.set_minor_formatter(NullFormatter())
+    compute.set_xlabel("ms per hop (dot p50, bar p99, line max)")
     settings, env = document["settings"], document["environment"]
     busy = "one core kept busy by another process" if settings["busy_core"] is not None else "idle"
     figure.suptitle(
-        f"Live on {settings['server']}, 24 kHz, {settings['seconds']:g} s each; "
+        f"Live on {settings['server']}, 24 kHz, [frames per block], {settings['seconds']:g} s; "
         f"{env['cpu']}, {env['cores']} cores, {busy}",
         fontsize=10,
         x=0.01,
