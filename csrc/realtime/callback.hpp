@@ -32,8 +32,9 @@ HOPCODEC_REALTIME std::uint64_t take_ready(Port& port, float* output, std::uint6
                                            std::int64_t at_ns) noexcept;
 
 // With the signature of PaStreamCallback; `user` is a Port.
-extern "C" int hopcodec_stream_callback(const void* input, void* output, unsigned long frames,
-                                        const void* time_info, unsigned long flags,
-                                        void* user) noexcept;
+extern "C" HOPCODEC_REALTIME int hopcodec_stream_callback(const void* input, void* output,
+                                                          unsigned long frames,
+                                                          const void* time_info,
+                                                          unsigned long flags, void* user) noexcept;
 
 }  // namespace hopcodec::realtime

@@ -104,7 +104,7 @@ void Resampler::adjust(double adjustment) noexcept {
   step_rest_ = 0;
 }
 
-double Resampler::ahead_frames() const {
+double Resampler::ahead_frames() const noexcept {
   return static_cast<double>(held_) - static_cast<double>(taps_ - 1) -
          static_cast<double>(place_) / kOne;
 }

@@ -34,7 +34,7 @@ class Resampler {
   // How long after its time a sample comes out, in input frames.
   double delay_frames() const { return static_cast<double>(taps_) / 2.0; }
   // Input taken beyond the next output's place, in input frames; negative when some is missing.
-  double ahead_frames() const;
+  HOPCODEC_REALTIME double ahead_frames() const noexcept;
   HOPCODEC_REALTIME void reset() noexcept;
 
   static constexpr double kWidest = 12.0;

@@ -58,7 +58,7 @@ class Route {
   float* output() { return output_.data(); }
 
   // Input taken that has not become output yet, in output frames.
-  double held_output_frames() const noexcept;
+  HOPCODEC_REALTIME double held_output_frames() const noexcept;
   HOPCODEC_REALTIME void adjust(double adjustment) noexcept {
     if (output_resampler_ != nullptr) output_resampler_->adjust(adjustment);
   }
