@@ -42,7 +42,7 @@ def test_the_pass_band_is_flat(source: int, target: int) -> None:
         level_db(resampled(tone(hz, source, 0.5), source, target))
         for hz in np.linspace(0.01, 1.0, 25) * edge
     ]
-    assert np.ptp(levels) < 0.02, f"ripple {np.ptp(levels):.4f} dB"
+    assert np.ptp(levels) < 0.01, f"ripple {np.ptp(levels):.4f} dB"
     assert abs(np.mean(levels)) < 0.01
 
 
@@ -53,7 +53,7 @@ def test_what_would_fold_is_stopped(source: int, target: int) -> None:
         level_db(resampled(tone(hz, source, 0.5), source, target))
         for hz in np.linspace(STOP * target / 2, 0.98 * source / 2, 12)
     ]
-    assert max(levels) < -85
+    assert max(levels) < -90
 
 
 @pytest.mark.parametrize(("source", "target"), RATES)
@@ -84,7 +84,7 @@ def test_speech_sounds_as_soxr_makes_it(source: int, target: int, speech: Array)
     middle = slice(n // 10, n - n // 10)
     error = ours[middle].astype(np.float64) - theirs[middle]
     snr = 10 * np.log10(np.mean(theirs[middle].astype(np.float64) ** 2) / np.mean(error**2))
-    assert snr > 60, f"{snr:.1f} dB"
+    assert snr > 95, f"{snr:.1f} dB"
 
 
 @pytest.mark.parametrize("ppm", [-1000.0, -50.0, 50.0, 1000.0])

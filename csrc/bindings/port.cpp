@@ -218,6 +218,7 @@ Floats drain(BoundPort& self, realtime::Ring& ring, std::int64_t most) {
   if (!self.port->monitored()) {
     raise("StreamError", "port: expected Port(monitor=True), got one without");
   }
+  const Claim claim(self.monitoring, "reader of the monitors");
   const std::uint64_t frames = std::min(frames_argument(most), ring.readable());
   std::vector<float> audio = room_for(self, frames);
   const std::uint64_t got = ring.read(audio.data(), frames);

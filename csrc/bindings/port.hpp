@@ -13,6 +13,7 @@ struct BoundPort {
   std::shared_ptr<realtime::Port> port;
   std::atomic<bool> writing{false};
   std::atomic<bool> reading{false};
+  std::atomic<bool> monitoring{false};
   std::atomic<int> engines{0};  // running on it
 };
 

@@ -19,7 +19,7 @@ namespace hopcodec::realtime {
 struct EngineOptions {
   int priority = 3;  // of the worker, SCHED_FIFO; 0: as everybody
   bool lock_memory = true;
-  double backlog_s = 0.2;  // hops that wait longer are dropped; 0: never
+  double backlog_s = 0.2;  // hops that wait longer are dropped; 0: none ever is
 };
 
 // Seconds, in the order in which a sound meets them.

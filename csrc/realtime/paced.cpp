@@ -100,7 +100,7 @@ void PacedDevice::run() noexcept {
     on_block(*port_,
              settings_.input.empty() ? nullptr : settings_.input.data() + at * input_channels,
              output_.empty() ? nullptr : output_.data() + at * output_channels, block, 0, now);
-    position_.store(at + block, std::memory_order_relaxed);
+    position_.store(at + block, std::memory_order_release);
   }
   done_.store(true, std::memory_order_release);
 }

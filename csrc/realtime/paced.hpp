@@ -35,7 +35,7 @@ class PacedDevice {
   bool done() const noexcept { return done_.load(std::memory_order_acquire); }
   // Until it is done; false when the time ran out first.
   bool wait(double timeout_s) const noexcept;
-  std::uint64_t position() const noexcept { return position_.load(std::memory_order_relaxed); }
+  std::uint64_t position() const noexcept { return position_.load(std::memory_order_acquire); }
   // Blocks for which this thread itself woke more than half a period late.
   std::uint64_t late_wakes() const noexcept { return late_wakes_.load(std::memory_order_relaxed); }
   const PacedSettings& settings() const { return settings_; }

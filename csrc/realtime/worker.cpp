@@ -129,7 +129,8 @@ std::int64_t Worker::due_ns() const noexcept {
 bool Worker::hopeless(std::int64_t now) const noexcept {
   const double backlog_ns =
       static_cast<double>(intake_.readable()) * 1e9 / static_cast<double>(link_.input_rate_hz);
-  if (backlog_ns_ > 0 && backlog_ns > static_cast<double>(backlog_ns_)) return true;
+  if (backlog_ns_ == 0) return false;
+  if (backlog_ns > static_cast<double>(backlog_ns_)) return true;
   const auto hop_ns = static_cast<double>(route_->hop_ns());
   const bool late = static_cast<double>(due_ns() - now) < compute_ns_;
   if (dropped_last_ || !late || port_.block().playback.clock.frames() == 0) return false;
