@@ -85,6 +85,16 @@ def test_a_second_start_begins_anew(tiny: Codec) -> None:
     assert engine.stats().device.state == "stopped"
 
 
+def test_a_burst_is_kept_if_so_wished(tiny: Codec) -> None:
+    audio = np.ascontiguousarray(noise(1.0)[None])
+    with hopcodec.LiveEngine(tiny, bandwidth=3.6, backlog_ms=0.0) as engine:
+        assert engine.write(audio) == audio.shape[1]
+        wait_for(lambda: engine.stats().hops >= 75)
+        heard = engine.read(24000)[0]
+        assert engine.stats().dropped_hops == 0
+    np.testing.assert_array_equal(heard[320:], through_codec(tiny, audio[0], 3.6)[:-320])
+
+
 def test_what_is_not_audio_is_refused(tiny: Codec) -> None:
     with hopcodec.LiveEngine(tiny, bandwidth=3.6) as engine:
         with pytest.raises(TypeError, match="expected a C-contiguous float32"):

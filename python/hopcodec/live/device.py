@@ -82,10 +82,11 @@ def main(arguments: list[str]) -> int:
     settings = DeviceSettings(**json.loads(arguments[1]))
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     try:
-        priority, memory = raise_priority(), lock_memory()
+        priority = raise_priority()  # first: threads started from here on inherit it
         sounddevice = import_sounddevice()
         with silence():
             opened = open_streams(sounddevice, settings, _core.callback_address(), port.address)
+        memory = lock_memory()  # last: what is mapped by now is what will be used
         print(json.dumps({**opened.report, "priority": priority, "memory": memory}), flush=True)
         port.open(**opened.link)
         _watch(port, opened, parent)

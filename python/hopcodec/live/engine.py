@@ -70,6 +70,7 @@ class LiveEngine:
         bandwidth: float = DEFAULT_BANDWIDTH,
         period: int | None = None,
         queue_samples: int | None = None,
+        backlog_ms: float = 200.0,
         priority: int = 3,
     ) -> None:
         """Prepare an engine for `codec`.
@@ -82,11 +83,13 @@ class LiveEngine:
             Samples of a typical write and read; default: one hop. It sets the latency.
         queue_samples : int, optional
             The constant latency instead, for a reader that is less regular.
+        backlog_ms : float
+            Written audio beyond this that still waits for the codec is dropped, counted; 0: never.
         priority : int
             SCHED_FIFO priority to ask for; `stats()` says what was granted.
         """
         self._port = _core.Port(channels=codec.channels)
-        self._engine = _core.Engine(self._port, priority=priority)
+        self._engine = _core.Engine(self._port, priority=priority, backlog_ms=backlog_ms)
         self._coder = Coder(self._engine, codec, bandwidth)
         self._period = period or codec.hop_samples
         self._queue_samples = queue_samples
