@@ -16,6 +16,7 @@ import hopcodec
 from conftest import full_weights
 from hopcodec.models.encodec import encodec_24khz
 from hopcodec.weights import save_weights
+from live_servers import jack_server
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 MODULES = sorted(
@@ -79,10 +80,21 @@ def test_the_kernels_of_the_readme() -> None:
         "latents": normal(16, 10),
         "codebooks": normal(2, 64, 16),
     }
-    exec(snippets()[1], names)
+    exec(snippets()[2], names)
     assert names["codes"].shape == (2, 10)
     listed = re.findall(r"`(\w+)`", README[README.index("`causal_conv1d`") :].split("\n")[0])
     assert sorted(listed) == sorted(hopcodec.ops.__all__)
+
+
+def test_the_live_example_of_the_readme(
+    codec: hopcodec.Codec, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = snippets()[1].replace("live.wait(5.0)", "live.wait(1.0)")
+    with jack_server():
+        exec(code, {"hopcodec": hopcodec, "codec": codec})
+    total, p99_ms, *_ = map(float, capsys.readouterr().out.split())
+    assert total > 0
+    assert p99_ms > 0
 
 
 def test_every_command_of_the_readme_exists() -> None:

@@ -42,6 +42,12 @@ inline void expect_shape(const char* name, const py::array& a,
                         shape_text(a));
 }
 
+// Raises hopcodec.errors.<type>.
+[[noreturn]] inline void raise(const char* type, const std::string& message) {
+  PyErr_SetString(py::module_::import("hopcodec.errors").attr(type).ptr(), message.c_str());
+  throw py::error_already_set();
+}
+
 // Null for None.
 inline const float* optional_data(const char* name, const py::object& object,
                                   std::initializer_list<py::ssize_t> shape) {
@@ -58,5 +64,7 @@ void bind_layers(py::module_& m);
 void bind_sessions(py::module_& m);
 void bind_ops(py::module_& m);
 void bind_system(py::module_& m);
+void bind_port(py::module_& m);
+void bind_engine(py::module_& m);
 
 }  // namespace hopcodec::bindings

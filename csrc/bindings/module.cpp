@@ -8,4 +8,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   hopcodec::bindings::bind_layers(m);
   hopcodec::bindings::bind_sessions(m);
   hopcodec::bindings::bind_ops(m);
+  hopcodec::bindings::bind_port(m);
+  hopcodec::bindings::bind_engine(m);
 }

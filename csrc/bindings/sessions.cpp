@@ -22,11 +22,6 @@ using graph::Status;
 
 using Counts = py::array_t<std::int64_t>;
 
-[[noreturn]] void raise(const char* type, const std::string& message) {
-  PyErr_SetString(py::module_::import("hopcodec.errors").attr(type).ptr(), message.c_str());
-  throw py::error_already_set();
-}
-
 std::string number(float x) {
   char text[32];
   std::snprintf(text, sizeof text, "%g", static_cast<double>(x));

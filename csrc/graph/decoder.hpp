@@ -34,6 +34,8 @@ class Decoder : public Session {
   int channels() const { return channels_; }
   int hop_samples() const { return hop_; }
   int codebooks() const { return rvq_.weights().codebooks(); }
+  // The chain counts in its own input, which is frames.
+  double lookahead_samples() const { return Session::lookahead_samples() * hop_; }
 
   // Most samples per channel that a push of `frames`, or a flush, can give for this stream.
   std::int64_t most_samples(int stream, std::int64_t frames) const noexcept;

@@ -57,7 +57,7 @@ class Session {
   }
 
   // kOk, or kBusy while another thread is inside the session.
-  Status reset(int stream) noexcept;
+  HOPCODEC_REALTIME Status reset(int stream) noexcept;
 
   std::size_t snapshot_bytes() const;
   Status snapshot(int stream, std::byte* to) const noexcept;
@@ -83,7 +83,7 @@ class Session {
   float* scratch(int lane) const noexcept {
     return scratch_.get() + static_cast<std::size_t>(lane) * plan_.scratch.floats();
   }
-  layers::Tile tile(const int* streams, int count, bool last) const noexcept;
+  HOPCODEC_REALTIME layers::Tile tile(const int* streams, int count, bool last) const noexcept;
 
   // Marks the session as in use; a second thread that comes meanwhile is told so.
   class Use {

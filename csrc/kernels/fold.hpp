@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "base/realtime.hpp"
+
 namespace hopcodec::kernels {
 
 // Row r of w is g[r] * v[r] / ||v[r]||_2, in float64 with a sequential sum, rounded once: the same
@@ -11,6 +13,6 @@ void fold_weight_norm(const float* g, const float* v, float* w, std::size_t rows
                       std::size_t columns) noexcept;
 
 // x / max(||x||_2, 1e-12), as torch's F.normalize; n is small (a codebook's dimension).
-void normalise(const float* x, float* y, std::size_t n) noexcept;
+HOPCODEC_REALTIME void normalise(const float* x, float* y, std::size_t n) noexcept;
 
 }  // namespace hopcodec::kernels

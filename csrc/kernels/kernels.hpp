@@ -9,6 +9,8 @@
 
 #include <cstddef>
 
+#include "base/realtime.hpp"
+
 namespace hopcodec::kernels {
 
 // Sums of products are cut into chains of this many fused multiply-adds. Short chains round less
@@ -46,23 +48,24 @@ struct Rows {
 
 // y[r, n] = bias[n] + sum_k a[r][k] * weight[k, n], in chains (kChain); with `resume`, y is
 // continued from its present value in place of the bias.
-using GemmPanel = void (*)(const Panel&, const Window&, const Rows&, bool resume);
+typedef HOPCODEC_REALTIME void (*GemmPanel)(const Panel&, const Window&, const Rows&, bool resume);
 
 struct KernelTable {
   const char* isa;
   GemmPanel gemm_panel;
-  void (*elu)(const float* x, float* y, std::size_t n);
-  void (*tanh)(const float* x, float* y, std::size_t n);
-  void (*sigmoid)(const float* x, float* y, std::size_t n);
+  HOPCODEC_REALTIME void (*elu)(const float* x, float* y, std::size_t n);
+  HOPCODEC_REALTIME void (*tanh)(const float* x, float* y, std::size_t n);
+  HOPCODEC_REALTIME void (*sigmoid)(const float* x, float* y, std::size_t n);
   // x + sin^2(alpha x) / (alpha + 1e-9), `rows` rows of `channels`.
-  void (*snake)(const float* x, const float* alpha, const float* inverse_alpha, float* y,
-                std::size_t rows, std::size_t channels);
-  void (*add)(const float* x, float* y, std::size_t n);       // y += x
-  void (*subtract)(const float* x, float* y, std::size_t n);  // y -= x
+  HOPCODEC_REALTIME void (*snake)(const float* x, const float* alpha, const float* inverse_alpha,
+                                  float* y, std::size_t rows, std::size_t channels);
+  HOPCODEC_REALTIME void (*add)(const float* x, float* y, std::size_t n);       // y += x
+  HOPCODEC_REALTIME void (*subtract)(const float* x, float* y, std::size_t n);  // y -= x
   // gates: i, f, g, o, each `size` floats, before their nonlinearities; updates cell and hidden.
-  void (*lstm_cell)(const float* gates, float* cell, float* hidden, std::size_t size);
+  HOPCODEC_REALTIME void (*lstm_cell)(const float* gates, float* cell, float* hidden,
+                                      std::size_t size);
   // Index of the largest value; the lowest index wins ties. n >= 1.
-  int (*argmax)(const float* x, std::size_t n);
+  HOPCODEC_REALTIME int (*argmax)(const float* x, std::size_t n);
   // Measurement: `count` dependent-free multiply-adds (returns a value that depends on all of
   // them), and a read of n floats.
   float (*fma_burst)(std::size_t count);

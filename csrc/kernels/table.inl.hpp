@@ -11,19 +11,21 @@
 
 namespace hopcodec::kernels::HOPCODEC_ISA {
 
-const KernelTable kTable = {
-    HOPCODEC_STRING(HOPCODEC_ISA),
-    gemm_panel,
-    map_elu,
-    map_tanh,
-    map_sigmoid,
-    map_snake,
-    zip_add,
-    zip_subtract,
-    lstm_cell,
-    argmax,
-    fma_burst,
-    read_burst,
+HOPCODEC_VOUCHED_BEGIN  // arithmetic on memory: the kernels include nothing that could block
+    const KernelTable kTable = {
+        HOPCODEC_STRING(HOPCODEC_ISA),
+        gemm_panel,
+        map_elu,
+        map_tanh,
+        map_sigmoid,
+        map_snake,
+        zip_add,
+        zip_subtract,
+        lstm_cell,
+        argmax,
+        fma_burst,
+        read_burst,
 };
+HOPCODEC_VOUCHED_END
 
 }  // namespace hopcodec::kernels::HOPCODEC_ISA

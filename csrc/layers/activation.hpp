@@ -23,8 +23,8 @@ class Activation {
   bool is_identity() const { return kind_ == Nonlinearity::kNone; }
 
   // In place, on `rows` rows of `channels`.
-  void apply(const kernels::KernelTable& kernels, float* x, std::size_t rows,
-             std::size_t channels) const noexcept;
+  HOPCODEC_REALTIME void apply(const kernels::KernelTable& kernels, float* x, std::size_t rows,
+                               std::size_t channels) const noexcept;
 
  private:
   Nonlinearity kind_ = Nonlinearity::kNone;

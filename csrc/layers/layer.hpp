@@ -51,7 +51,7 @@ class Layer {
   virtual ~Layer() = default;
 
   // Makes `state` that of a new stream. The block is zero-filled beforehand.
-  virtual void reset(float* state) const noexcept = 0;
+  HOPCODEC_REALTIME virtual void reset(float* state) const noexcept = 0;
 
   // Whether every index in `state` is within bounds: asked of a snapshot before it is believed.
   virtual bool valid(const float* state) const noexcept = 0;

@@ -53,7 +53,7 @@ class Packed {
 
  private:
   struct Batch;
-  static void run_task(void* context, int index);
+  HOPCODEC_REALTIME static void run_task(void* context, int index);
 
   int depth_;
   int columns_;

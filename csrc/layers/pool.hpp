@@ -14,7 +14,7 @@ namespace hopcodec::layers {
 
 class Pool {
  public:
-  using Task = void (*)(void* context, int index);
+  typedef HOPCODEC_REALTIME void (*Task)(void* context, int index);
 
   // `threads` in all, the caller included. Throws std::invalid_argument below 1 or above 256.
   explicit Pool(int threads);

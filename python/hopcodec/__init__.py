@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from hopcodec import ops
 from hopcodec._version import __version__
 from hopcodec.codec import Codec, load
@@ -23,11 +25,16 @@ from hopcodec.errors import (
 )
 from hopcodec.streaming import StreamDecoder, StreamEncoder, Streams
 
+if TYPE_CHECKING:
+    from hopcodec.live import LiveEngine, Loopback
+
 __all__ = [
     "BitstreamError",
     "Codec",
     "DeviceError",
     "HopcodecError",
+    "LiveEngine",
+    "Loopback",
     "StreamDecoder",
     "StreamEncoder",
     "StreamError",
@@ -37,3 +44,12 @@ __all__ = [
     "load",
     "ops",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Live audio is a part few programs need: it is imported when it is first named.
+    if name in ("LiveEngine", "Loopback"):
+        from hopcodec import live
+
+        return getattr(live, name)
+    raise AttributeError(f"module 'hopcodec' has no attribute {name!r}")

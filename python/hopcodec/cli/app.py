@@ -11,9 +11,11 @@ from hopcodec.cli.bench import bench
 from hopcodec.cli.console import reports_errors
 from hopcodec.cli.decode import decode
 from hopcodec.cli.demo import demo
+from hopcodec.cli.devices import devices
 from hopcodec.cli.encode import encode
 from hopcodec.cli.evaluate import evaluate
 from hopcodec.cli.info import info
+from hopcodec.cli.loopback import loopback
 from hopcodec.cli.roundtrip import roundtrip
 from hopcodec.cli.train import train
 
@@ -25,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (demo, encode, decode, roundtrip, info, bench, train):
+for command in (demo, encode, decode, roundtrip, info, bench, devices, loopback, train):
     app.command()(reports_errors(command))
 app.command("eval")(reports_errors(evaluate))
 

@@ -33,13 +33,29 @@ def bench(
             help="Also run in real time for so long, one hop per hop duration.",
         ),
     ] = 0.0,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Measure microphone to speaker; wire the output to the input."),
+    ] = False,
+    input: Annotated[
+        str | None, typer.Option("--input", metavar="DEVICE", help="Microphone, for --live.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", metavar="DEVICE", help="Speaker, for --live.")
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Time the codec on this machine, on the speech that comes with the package."""
     from hopcodec import bench as timing
+    from hopcodec.cli.bench_live import bench_live
 
     codec = options.load_codec(model, threads, precision, seeded=seeded)
     options.check_bandwidth(codec, bandwidth)
+    if live:
+        bench_live(
+            codec, input=input, output=output, bandwidth=bandwidth, seconds=seconds, json=json
+        )
+        return
     audio = timing.shipped_speech(codec.sample_rate, codec.channels, seconds)
     host = timing.machine()
     console = err()

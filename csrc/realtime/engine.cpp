@@ -1,0 +1,198 @@
+#include "realtime/engine.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+#include "realtime/clock.hpp"
+
+namespace hopcodec::realtime {
+namespace {
+
+// No callback wakes the worker of a dead device: so often it looks by itself.
+constexpr std::int64_t kLookNs = 50'000'000;
+
+const EngineOptions& checked(const EngineOptions& options) {
+  if (options.priority < 0 || options.priority > 99) {
+    throw std::invalid_argument("priority: expected 0 to 99, got " +
+                                std::to_string(options.priority));
+  }
+  if (!(options.backlog_s >= 0.0 && options.backlog_s <= 60.0)) {
+    throw std::invalid_argument("backlog: expected 0 to 60 s, got " +
+                                std::to_string(options.backlog_s));
+  }
+  return options;
+}
+
+void check_codebooks(const Coder& coder, int n_q) {
+  const int most = coder.codebooks();
+  const int least = most == 0 ? 0 : 1;  // a pass-through has none
+  if (n_q >= least && n_q <= most) return;
+  throw std::invalid_argument("codebooks: expected " + std::to_string(least) + " to " +
+                              std::to_string(most) + ", got " + std::to_string(n_q));
+}
+
+}  // namespace
+
+Engine::Engine(std::shared_ptr<Port> port, const EngineOptions& options)
+    : port_(std::move(port)),
+      options_(checked(options)),
+      worker_(*port_, static_cast<std::int64_t>(options.backlog_s * 1e9)) {
+  if (options.lock_memory) memory_error_ = port_->lock_memory();
+}
+
+Engine::~Engine() { stop(); }
+
+void Engine::forget(const Route* route) {
+  std::erase_if(routes_, [route](const auto& kept) { return kept.get() == route; });
+}
+
+int Engine::collect() noexcept {
+  const std::lock_guard lock(control_);
+  const Route* retired = worker_.collect();
+  forget(retired);
+  return retired == nullptr ? 0 : 1;
+}
+
+void Engine::set_coder(std::unique_ptr<Coder> coder, int codebooks) {
+  check_codebooks(*coder, codebooks);
+  if (coder->channels() != port_->channels()) {
+    throw std::invalid_argument("coder: expected " + std::to_string(port_->channels()) +
+                                " channels, as the port has, got " +
+                                std::to_string(coder->channels()));
+  }
+  collect();
+  const std::lock_guard lock(control_);
+  codebooks_ = codebooks;
+  if (!running()) {
+    coder_ = std::move(coder);
+    return;
+  }
+  routes_.push_back(std::make_unique<Route>(std::move(coder), link_, port_->channels(), codebooks));
+  forget(worker_.offer(routes_.back().get()));  // one that was offered in vain
+  port_->block().wake.post();
+}
+
+void Engine::start(const LinkSettings& link, bool threaded) {
+  const std::lock_guard lock(control_);
+  if (running()) throw std::logic_error("engine: expected stop() before another start()");
+  if (coder_ == nullptr) throw std::logic_error("engine: expected set_coder() before start()");
+  check(link);
+  Route::check_rates(link, coder_->sample_rate_hz());
+  port_->block().engine.armed.store(0, std::memory_order_release);
+  port_->wait_for_callbacks();
+  port_->clear();
+  coder_->reset();
+  routes_.clear();
+  routes_.push_back(
+      std::make_unique<Route>(std::move(coder_), link, port_->channels(), codebooks_));
+  link_ = link;
+  threaded_ = threaded;
+  stop_.store(false);
+  worker_.interrupt(false);
+  worker_.start(routes_.back().get(), link);
+  running_.store(true);
+  if (threaded) thread_ = std::thread([this] { run(); });
+}
+
+bool Engine::stop() noexcept {
+  std::vector<std::unique_ptr<Route>> old;  // freed after the lock: that may take another's
+  const std::lock_guard lock(control_);
+  if (!running()) return false;
+  stop_.store(true);
+  worker_.interrupt(true);
+  port_->block().wake.post();
+  if (thread_.joinable()) thread_.join();
+  port_->block().engine.armed.store(0, std::memory_order_release);
+  worker_.offer(nullptr);
+  worker_.collect();
+  coder_ = routes_.back()->give_back();
+  old.swap(routes_);
+  running_.store(false);
+  return true;
+}
+
+void Engine::run() noexcept {
+  {
+    const Scheduling granted = raise_this_thread(options_.priority);
+    const std::lock_guard lock(scheduling_mutex_);
+    scheduling_ = granted;
+  }
+  prefault_stack();
+  Wake& wake = port_->block().wake;
+  while (!stop_.load(std::memory_order_acquire)) {
+    const std::uint32_t seen = wake.seen();
+    if (worker_.step(now_ns(), /*live=*/true) == 0) wake.wait(seen, kLookNs);
+  }
+}
+
+int Engine::step(std::int64_t now) {
+  const std::lock_guard lock(control_);
+  if (!running() || threaded_) {
+    throw std::logic_error("engine: expected start(thread=False) before step()");
+  }
+  return worker_.step(now, /*live=*/false);
+}
+
+// With control_ held.
+const Coder* Engine::coder() const {
+  return routes_.empty() ? coder_.get() : &routes_.back()->coder();
+}
+
+void Engine::set_codebooks(int n_q) {
+  const std::lock_guard lock(control_);
+  if (coder() == nullptr) throw std::logic_error("engine: expected set_coder() before codebooks");
+  check_codebooks(*coder(), n_q);
+  codebooks_ = n_q;
+  if (!routes_.empty()) routes_.back()->set_codebooks(n_q);
+}
+
+EngineView Engine::view() const {
+  const std::lock_guard lock(control_);
+  EngineView view;
+  view.codebooks = codebooks_;
+  if (coder() == nullptr) return view;
+  view.sample_rate_hz = coder()->sample_rate_hz();
+  view.hop_samples = coder()->hop();
+  view.delay_samples = coder()->delay();
+  if (routes_.empty()) return view;
+  const Route& route = *routes_.back();
+  view.transparent = route.transparent();
+  view.queue_frames = route.queue_frames();
+  view.resampler_in_s = route.input_delay_s();
+  view.resampler_out_s = route.output_delay_s();
+  view.link = link_;
+  return view;
+}
+
+Scheduling Engine::scheduling() const {
+  const std::lock_guard lock(scheduling_mutex_);
+  return scheduling_;
+}
+
+LatencyParts Engine::latency() const {
+  const EngineView v = view();
+  LatencyParts parts;
+  if (v.sample_rate_hz == 0 || !running()) return parts;
+  const Link& reported = port_->block().link;
+  const double rate = v.sample_rate_hz;
+  const double queue = static_cast<double>(v.queue_frames) / v.link.output_rate_hz;
+  // What most devices say of their buffers is often wrong, but never less than a period.
+  const auto buffer_s = [&](double reported_s, int period, int rate_hz) {
+    const double period_s = static_cast<double>(period) / rate_hz;
+    return reported.latency_exact != 0 ? reported_s : std::max(reported_s, period_s);
+  };
+  parts.input_buffer =
+      buffer_s(reported.input_latency_s, v.link.input_period, v.link.input_rate_hz);
+  parts.output_buffer =
+      buffer_s(reported.output_latency_s, v.link.output_period, v.link.output_rate_hz);
+  parts.resampler_in = v.resampler_in_s;
+  parts.resampler_out = v.resampler_out_s;
+  parts.lookahead = v.delay_samples / rate;
+  parts.framing = std::min(
+      queue, static_cast<double>(framing_samples(v.link, v.sample_rate_hz, v.hop_samples)) / rate);
+  parts.compute = std::min(queue - parts.framing, worker_.stats.compute.quantile_ns(0.5) * 1e-9);
+  parts.queue = queue - parts.framing - parts.compute;
+  return parts;
+}
+
+}  // namespace hopcodec::realtime

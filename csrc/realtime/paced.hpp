@@ -1,0 +1,58 @@
+// A device that is not there: calls the audio callback from a thread of its own at the pace of the
+// clock, with blocks from memory. For files through the real-time path, and for tests of it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "realtime/port.hpp"
+
+namespace hopcodec::realtime {
+
+struct PacedSettings {
+  int rate_hz = 24000;
+  int block = 320;
+  int input_channels = 1;
+  int output_channels = 1;
+  std::vector<float> input;         // interleaved; after its end, silence. Empty: no capture
+  std::uint64_t output_frames = 0;  // to keep; 0: no playback
+  double ppm = 0.0;                 // how much faster than `rate_hz` its crystal is
+};
+
+class PacedDevice {
+ public:
+  // The port's link must describe this device. Throws std::invalid_argument.
+  PacedDevice(std::shared_ptr<Port> port, PacedSettings settings);
+  ~PacedDevice();
+  PacedDevice(const PacedDevice&) = delete;
+  PacedDevice& operator=(const PacedDevice&) = delete;
+
+  void start();
+  void stop() noexcept;
+  bool done() const noexcept { return done_.load(std::memory_order_acquire); }
+  // Until it is done; false when the time ran out first.
+  bool wait(double timeout_s) const noexcept;
+  std::uint64_t position() const noexcept { return position_.load(std::memory_order_acquire); }
+  // Blocks for which this thread itself woke more than half a period late.
+  std::uint64_t late_wakes() const noexcept { return late_wakes_.load(std::memory_order_relaxed); }
+  const PacedSettings& settings() const { return settings_; }
+  const std::vector<float>& output() const { return output_; }
+
+ private:
+  void run() noexcept;
+
+  std::shared_ptr<Port> port_;
+  PacedSettings settings_;
+  std::uint64_t frames_;  // whole blocks
+  std::vector<float> output_;
+  std::atomic<std::uint64_t> position_{0};
+  std::atomic<std::uint64_t> late_wakes_{0};
+  std::atomic<bool> done_{false};
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+}  // namespace hopcodec::realtime

@@ -1,0 +1,226 @@
+"""Microphone to speaker through a codec, in real time."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hopcodec import _core
+from hopcodec._check import check_audio
+from hopcodec.codec import DEFAULT_BANDWIDTH, Codec
+from hopcodec.live.device_link import DeviceLink
+from hopcodec.live.engine import Coder
+from hopcodec.live.file_link import FileLink
+from hopcodec.live.recorder import Recorder
+from hopcodec.live.settings import DeviceSettings
+from hopcodec.live.stats import LiveStats, read_stats
+
+Audio = npt.NDArray[np.float32]
+Device = int | str | None
+
+_PRIORITY: Final = 3  # below the sound servers' own threads (PulseAudio 5, JACK 10 and more)
+
+
+class Loopback:
+    """Microphone -> encoder -> codes -> decoder -> speaker, until stopped. A context manager.
+
+    Audio never enters the interpreter: a C callback in a process of its own moves samples to
+    shared memory, a C++ thread here runs the codec. A device that stalls, disappears or comes back
+    is dealt with; `stats()` tells.
+
+    Use headphones: a microphone that hears its own loudspeaker howls.
+
+    Examples
+    --------
+    >>> import hopcodec
+    >>> codec = hopcodec.load()
+    >>> with hopcodec.Loopback(codec, bandwidth=6.0) as live:  # doctest: +SKIP
+    ...     time.sleep(5)
+    ...     live.bandwidth = 1.5
+    ...     print(live.stats().latency.total)
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        *,
+        input: Device | Audio = None,
+        output: Device = None,
+        bandwidth: float = DEFAULT_BANDWIDTH,
+        bypass: bool = False,
+        rate: int | None = None,
+        block: int | None = None,
+        latency_ms: float | None = None,
+        extra_ms: float | None = None,
+        record: str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Prepare; `start` or the `with` statement opens the devices.
+
+        Parameters
+        ----------
+        codec, bandwidth
+            What to run, and its kilobits per second; both may change while it runs.
+        input, output : int or str, optional
+            Devices by number or by part of their name, as `hopcodec devices` lists them; None is
+            the system's default. An array `(channels, samples)` at the codec's rate as `input`
+            takes the place of both: it is played once by the clock, `heard()` gives the result.
+        bypass : bool
+            Hear the input itself, at the same latency.
+        rate, block : int, optional
+            Hertz and frames per callback, where the choice is not to be left to the host.
+        latency_ms : float, optional
+            What to ask of the host for each direction; default: its least.
+        extra_ms : float, optional
+            Keep so much more queued, for a host that calls back irregularly; default: two blocks
+            for PulseAudio and PipeWire, none elsewhere.
+        record : path, optional
+            A folder for `heard.wav` and `captured.wav`.
+        """
+        self._port = _core.Port(channels=codec.channels, monitor=record is not None)
+        self._engine = _core.Engine(self._port, priority=_PRIORITY)
+        self._coder = Coder(self._engine, codec, bandwidth)
+        self._engine.bypass = bypass
+        self._recorder = None if record is None else Recorder(self._port, Path(record))
+        self._link = self._connect(codec, input, output, rate, block, latency_ms, extra_ms)
+
+    def _connect(
+        self,
+        codec: Codec,
+        source: Device | Audio,
+        sink: Device,
+        rate_hz: int | None,
+        block: int | None,
+        latency_ms: float | None,
+        extra_ms: float | None,
+    ) -> DeviceLink | FileLink:
+        if isinstance(source, np.ndarray):
+            if sink is not None:
+                raise ValueError("output: expected None beside an array as input, got a device")
+            audio = check_audio(source, codec.channels)
+            rate_hz = rate_hz or codec.sample_rate
+            return FileLink(
+                self._port, self._engine, audio, rate_hz, block=block or codec.hop_samples
+            )
+        settings = DeviceSettings(
+            input=source,
+            output=sink,
+            codec_rate_hz=codec.sample_rate,
+            hop_samples=codec.hop_samples,
+            channels=codec.channels,
+            rate_hz=rate_hz,
+            block=block,
+            latency_s=None if latency_ms is None else latency_ms / 1000.0,
+        )
+        return DeviceLink(
+            self._port,
+            self._engine,
+            settings,
+            extra_ms=extra_ms,
+            on_tick=self._tick,
+        )
+
+    def __enter__(self) -> Loopback:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Open the devices and begin. DeviceError if there are none, or they refuse."""
+        self._link.start()
+
+    def stop(self) -> None:
+        """End; returns in bounded time even when a device hangs. A recording is complete then."""
+        self._link.stop()
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def wait(self, seconds: float) -> bool:
+        """Let it run for so long; True if an array given as input ended meanwhile."""
+        if isinstance(self._link, FileLink):
+            ended = self._link.wait(seconds)
+            self._tick()
+            return ended
+        time.sleep(seconds)
+        return False
+
+    def _tick(self) -> None:
+        if self._recorder is not None:
+            self._recorder.poll()
+
+    @property
+    def codec(self) -> Codec:
+        """The codec that runs now."""
+        return self._coder.codec
+
+    @property
+    def bandwidth(self) -> float:
+        """Kilobits per second; may be set at any time, the next hop follows."""
+        return self._coder.bandwidth
+
+    @bandwidth.setter
+    def bandwidth(self, kbps: float) -> None:
+        self._coder.bandwidth = kbps
+
+    @property
+    def bypass(self) -> bool:
+        """Hear the input instead of the codec, at the same latency."""
+        return self._engine.bypass
+
+    @bypass.setter
+    def bypass(self, value: bool) -> None:
+        self._engine.bypass = value
+
+    @property
+    def input_gain(self) -> float:
+        """Factor on what the microphone heard, before the codec; recordings are not changed."""
+        return self._engine.input_gain
+
+    @input_gain.setter
+    def input_gain(self, value: float) -> None:
+        self._engine.input_gain = value
+
+    def add_to_output(self, audio: Audio) -> int:
+        """Play `(channels, samples)` at the codec's rate on top; how many there was room for."""
+        return self._engine.inject(check_audio(audio, self._coder.codec.channels))
+
+    def switch(self, codec: Codec, bandwidth: float | None = None) -> None:
+        """Run another codec from the next hop on, cross-faded; same number of channels."""
+        self._coder.switch(codec, self.bandwidth if bandwidth is None else bandwidth)
+
+    @property
+    def recordings(self) -> list[Path]:
+        """Files of the recording so far."""
+        return [] if self._recorder is None else list(self._recorder.paths)
+
+    @property
+    def progress(self) -> tuple[float, float] | None:
+        """Seconds done and in all, for an array as input; None for devices."""
+        return self._link.seconds if isinstance(self._link, FileLink) else None
+
+    def heard(self) -> Audio:
+        """What came out for an array as input so far; sample j answers its sample j."""
+        if not isinstance(self._link, FileLink):
+            raise ValueError("heard: expected an array as input; for devices use record=")
+        return self._link.heard()
+
+    def reset_stats(self) -> None:
+        """Count from zero again."""
+        self._engine.reset_stats()
+
+    def stats(self) -> LiveStats:
+        """Counters, times, levels and latency now; from any thread, without disturbing it."""
+        core, latency = self._engine.stats(), self._engine.latency()
+        return read_stats(core, latency, self.bandwidth, self._link.status)

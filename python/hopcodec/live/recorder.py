@@ -1,0 +1,72 @@
+"""Recording a live session: what the microphone heard and what the speaker was given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hopcodec import _core
+from hopcodec.errors import DeviceError
+
+if TYPE_CHECKING:
+    import soundfile  # type: ignore[import-untyped]
+
+_FRAMES = 1 << 15  # taken at a time
+
+
+class Recorder:
+    """Writes a port's monitor rings to `heard.wav` and `captured.wav` in a folder.
+
+    32-bit float, so that the files hold the very samples. After a device came back at another
+    rate, the recording continues in `heard-2.wav` and so on. One thread at a time may call it.
+
+    Raises
+    ------
+    DeviceError
+        The folder or a file cannot be written.
+    """
+
+    def __init__(self, port: _core.Port, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DeviceError(f"{folder}: cannot record there: {error.strerror}") from None
+        self._port, self._folder = port, folder
+        self._files: dict[str, soundfile.SoundFile] = {}
+        self._parts: dict[str, int] = {}
+        self._rates = {"captured": 0, "heard": 0}
+        self.paths: list[Path] = []
+
+    def poll(self) -> None:
+        """Write what has come in since the last call."""
+        if self._port.state in ("open", "running"):
+            link = self._port.link()
+            self._rates = {"captured": link["input_rate"], "heard": link["output_rate"]}
+        for name, drain in (("captured", self._port.captured), ("heard", self._port.heard)):
+            while (audio := drain(_FRAMES)).shape[1]:
+                self._file(name, audio.shape[0]).write(audio.T)
+
+    def _file(self, name: str, channels: int) -> soundfile.SoundFile:
+        import soundfile
+
+        rate_hz = self._rates[name]
+        if name in self._files and self._files[name].samplerate == rate_hz:
+            return self._files[name]
+        if name in self._files:
+            self._files.pop(name).close()
+        part = self._parts[name] = self._parts.get(name, 0) + 1
+        path = self._folder / (f"{name}.wav" if part == 1 else f"{name}-{part}.wav")
+        try:
+            file = soundfile.SoundFile(path, "w", rate_hz, channels, "FLOAT", format="WAV")
+        except soundfile.LibsndfileError as error:
+            raise DeviceError(f"{path}: cannot be written: {error.error_string}") from None
+        self.paths.append(path)
+        self._files[name] = file
+        return file
+
+    def close(self) -> None:
+        """Write the rest and finish the files."""
+        self.poll()
+        for file in self._files.values():
+            file.close()
+        self._files.clear()

@@ -1,0 +1,350 @@
+// The engine in made-up time: the latency is what the formula says and not a frame less would do;
+// whatever happens, what is heard is the input at exactly that distance, or made up.
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <stdexcept>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "check.hpp"
+#include "coders.hpp"
+#include "random.hpp"
+#include "realtime/callback.hpp"
+#include "realtime/engine.hpp"
+
+namespace hopcodec::test {
+namespace {
+
+using realtime::Coder;
+using realtime::Engine;
+using realtime::LinkSettings;
+using realtime::Port;
+
+constexpr int kRate = 24000;
+
+// A duplex device of one channel in made-up time, and an engine that is stepped by hand.
+class Device {
+ public:
+  explicit Device(const LinkSettings& link, double ring_s = 2.0)
+      : link_(link),
+        port_(std::make_shared<Port>(1, ring_s, false)),
+        engine_(port_, {.priority = 0, .lock_memory = false}) {
+    realtime::Link& l = port_->block().link;
+    l.input_rate_hz = static_cast<std::uint32_t>(link.input_rate_hz);
+    l.output_rate_hz = static_cast<std::uint32_t>(link.output_rate_hz);
+    l.input_channels = l.output_channels = 1;
+  }
+
+  Engine& engine() { return engine_; }
+  Port& port() { return *port_; }
+  const realtime::EngineStats& stats() const { return engine_.worker().stats; }
+  std::uint64_t concealed() const { return port_->block().playback.concealed_frames.load(); }
+  const std::vector<float>& input() const { return input_; }
+  const std::vector<float>& heard() const { return heard_; }
+
+  void start(std::unique_ptr<Coder> coder, int codebooks = 0) {
+    engine_.set_coder(std::move(coder), codebooks);
+    engine_.start(link_, /*threaded=*/false);
+  }
+
+  // One callback; every sample of the input is another value.
+  void block(bool step = true) {
+    std::vector<float> in(static_cast<std::size_t>(link_.input_period));
+    for (float& x : in) x = static_cast<float>(++count_ * 1234567 % (1 << 23)) * 0x1p-23F;
+    block(in, step);
+  }
+  void block(const std::vector<float>& in, bool step) {
+    std::vector<float> out(in.size());
+    now_ += link_.input_period * std::int64_t{1'000'000'000} / link_.input_rate_hz;
+    realtime::on_block(*port_, in.data(), out.data(), in.size(), 0, now_);
+    input_.insert(input_.end(), in.begin(), in.end());
+    heard_.insert(heard_.end(), out.begin(), out.end());
+    if (step) engine_.step(now_);
+  }
+  // The device plays on but its microphone's block is lost.
+  void lose_capture() {
+    std::vector<float> out(static_cast<std::size_t>(link_.output_period));
+    now_ += link_.input_period * std::int64_t{1'000'000'000} / link_.input_rate_hz;
+    realtime::on_block(*port_, nullptr, out.data(), out.size(), 0, now_);
+    heard_.insert(heard_.end(), out.begin(), out.end());
+    engine_.step(now_);
+  }
+
+  // How many of the frames heard since `from` are the input `lag` frames before.
+  std::size_t at_lag(std::size_t from, std::int64_t lag) const {
+    std::size_t same = 0;
+    for (std::size_t t = from; t < heard_.size(); ++t) {
+      const std::int64_t source = static_cast<std::int64_t>(t) - lag;
+      if (source >= 0 && heard_[t] == input_[static_cast<std::size_t>(source)]) ++same;
+    }
+    return same;
+  }
+
+ private:
+  LinkSettings link_;
+  std::shared_ptr<Port> port_;
+  Engine engine_;
+  std::int64_t count_ = 0;
+  std::int64_t now_ = 1'000'000'000'000;
+  std::vector<float> input_;
+  std::vector<float> heard_;
+};
+
+LinkSettings native(int period, std::int64_t queue = -1, std::int64_t extra = 0) {
+  LinkSettings link;
+  link.input_period = link.output_period = period;
+  link.queue_frames = queue;
+  link.extra_frames = extra;
+  return link;
+}
+
+void check_the_latency_formula(int period, int hop) {
+  const std::int64_t least = period + hop - std::gcd(period, hop);
+  const std::int64_t expected = period < hop ? period + hop : least;
+  const int blocks = 40 * std::max(period, hop) / period;
+  Device device(native(period));
+  device.start(pass_through(1, kRate, hop));
+  CHECK(device.engine().view().queue_frames == expected, period, hop);
+  CHECK(device.engine().view().transparent);
+  for (int i = 0; i < blocks; ++i) device.block();
+  const auto heard = device.heard().size();
+  CHECK(device.concealed() == 0, period, hop);
+  CHECK(device.at_lag(static_cast<std::size_t>(expected), expected) ==
+            heard - static_cast<std::size_t>(expected),
+        period, hop);
+
+  // The least that never runs dry, when the worker is done before the next callback.
+  for (const std::int64_t queue : {least, least - 1}) {
+    Device tight(native(period, queue));
+    tight.start(pass_through(1, kRate, hop));
+    for (int i = 0; i < blocks; ++i) tight.block();
+    CHECK((tight.concealed() == 0) == (queue == least), period, hop, queue, tight.concealed());
+  }
+}
+
+// What is heard is what the sessions give, to the bit.
+void check_the_codec_is_heard(Family family, bool zero_start) {
+  const CodecSpec codec = CodecMaker(family, 3).make({4, 8}, 4, 1);
+  Device device(native(100));
+  device.start(coder_of(codec, kRate, zero_start), 2);
+  const auto queue = static_cast<std::size_t>(device.engine().view().queue_frames);
+  const auto delay = static_cast<std::size_t>(device.engine().view().delay_samples);
+  for (int i = 0; i < 60; ++i) device.block();
+
+  graph::SessionOptions options;
+  options.zero_start = zero_start;
+  options.max_frames = 4;
+  Sessions sessions(codec, options);
+  std::vector<std::uint16_t> codes(2 * 4096);
+  std::vector<float> expected(device.input().size() + 64 * static_cast<std::size_t>(codec.hop));
+  graph::EncodeItem encode{0,
+                           device.input().data(),
+                           0,
+                           static_cast<std::int64_t>(device.input().size()),
+                           codes.data(),
+                           4096,
+                           1,
+                           nullptr,
+                           0};
+  CHECK(sessions.encoder.push(&encode, 1, 2).status == graph::Status::kOk);
+  graph::DecodeItem decode{0, codes.data(), 4096, 1, 2, encode.frames, expected.data(), 0, 0};
+  CHECK(sessions.decoder.push(&decode, 1).status == graph::Status::kOk);
+
+  // An exact start holds back its first frames; from then on all is as ever.
+  std::size_t first = queue + delay + (zero_start ? 0 : 16 * static_cast<std::size_t>(codec.hop));
+  std::size_t wrong = 0;
+  std::size_t compared = 0;
+  for (std::size_t t = first; t < device.heard().size(); ++t) {
+    const std::size_t source = t - queue - delay;
+    if (static_cast<std::int64_t>(source) >= decode.samples) break;
+    ++compared;
+    if (device.heard()[t] != expected[source]) ++wrong;
+  }
+  CHECK(device.concealed() == 0, codec.name);
+  CHECK(compared > 3000, codec.name, compared);
+  CHECK(wrong == 0, codec.name, zero_start, wrong, delay);
+}
+
+// The worker stops now and then, for a moment or for longer than the ring lasts. Nothing but what
+// it missed is lost, and nothing is ever heard at another distance.
+void check_any_schedule_keeps_the_latency(int period, int hop, std::uint64_t seed) {
+  Random random(seed);
+  Device device(native(period, -1, random.coin() ? 0 : 500), 0.05);  // 341 ms at 24 kHz
+  device.start(pass_through(1, kRate, hop));
+  const std::int64_t lag = device.engine().view().queue_frames;
+  const auto calm = static_cast<std::size_t>(kRate / period);
+  for (int fit = 0; fit < 30; ++fit) {
+    const bool stalled = fit % 10 == 9;
+    const int pause = stalled ? kRate / period / 2 : random.below(12);
+    for (int i = 0; i < pause; ++i) device.block(/*step=*/!stalled && random.below(4) == 0);
+    for (int i = random.below(20); i > 0; --i) device.block();
+  }
+  const std::size_t from = device.heard().size();
+  for (std::size_t i = 0; i < calm; ++i) device.block();
+  const std::size_t settled = from + static_cast<std::size_t>(2 * hop + 2 * period + 200);
+  CHECK(device.at_lag(settled, lag) == device.heard().size() - settled, period, hop, seed);
+  std::size_t astray = 0;
+  std::size_t heard = 0;
+  std::unordered_map<float, std::size_t> when;
+  for (std::size_t t = 0; t < device.input().size(); ++t) when[device.input()[t]] = t;
+  for (std::size_t t = 0; t < device.heard().size(); ++t) {
+    const auto found = when.find(device.heard()[t]);
+    if (found == when.end()) continue;
+    ++heard;
+    if (static_cast<std::int64_t>(t - found->second) != lag) ++astray;
+  }
+  CHECK(heard > device.heard().size() / 3, heard);
+  // A concealment begins with samples heard before; it never reaches half of one per cent here.
+  CHECK(device.concealed() > 0);
+  CHECK(astray < device.concealed() +
+                     device.stats().dropped_hops * static_cast<std::uint64_t>(hop) +
+                     device.port().block().capture.dropped_frames.load(),
+        astray, device.concealed());
+  CHECK(device.port().block().capture.drop_events.load() > 0);  // the ring was full at times
+  CHECK(device.stats().dropped_hops > 0);                       // and the backlog bounded
+  CHECK(device.stats().resyncs == 0, device.stats().resyncs.load());
+}
+
+void check_a_switch_changes_the_latency_as_it_should() {
+  Device device(native(320));
+  device.start(pass_through(1, kRate, 320));
+  for (int i = 0; i < 20; ++i) device.block();
+  for (const int hop : {640, 100, 320, 960, 320}) {
+    device.engine().set_coder(pass_through(1, kRate, hop), 0);
+    for (int i = 0; i < 20; ++i) device.block();
+    const std::size_t from = device.heard().size();
+    for (int i = 0; i < 20; ++i) device.block();
+    const std::int64_t lag = device.engine().view().queue_frames;
+    CHECK(lag == 320 + hop - std::gcd(320, hop) + (hop > 320 ? std::gcd(320, hop) : 0), hop, lag);
+    CHECK(device.at_lag(from, lag) == device.heard().size() - from, hop);
+    CHECK(device.engine().collect() == 1);  // the old one came back
+  }
+  CHECK(device.stats().switches == 5);
+  // Offered twice in a row: the first is never taken, and neither is lost.
+  device.engine().set_coder(pass_through(1, kRate, 640), 0);
+  device.engine().set_coder(pass_through(1, kRate, 160), 0);
+  for (int i = 0; i < 20; ++i) device.block();
+  CHECK(device.engine().view().hop_samples == 160);
+  CHECK(device.stats().switches == 6);
+  device.engine().set_coder(pass_through(1, 48000, 640), 0);  // resampled from here on
+  for (int i = 0; i < 20; ++i) device.block();
+  CHECK(!device.engine().view().transparent);
+  CHECK(device.stats().switches == 7);
+  CHECK(device.concealed() == 0, device.concealed());
+}
+
+void check_lost_capture_is_made_good() {
+  Device device(native(320));
+  device.start(pass_through(1, kRate, 320));
+  for (int i = 0; i < 20; ++i) device.block();
+  for (int i = 0; i < 3; ++i) device.lose_capture();
+  for (int i = 0; i < 100; ++i) device.block();
+  CHECK(device.stats().resyncs == 1, device.stats().resyncs.load());
+  const std::uint64_t concealed = device.concealed();
+  const std::size_t from = device.heard().size();
+  for (int i = 0; i < 100; ++i) device.block();
+  CHECK(device.concealed() == concealed);
+  // Three blocks of input are missing, so the same moment of it is three blocks earlier in memory.
+  CHECK(device.at_lag(from, 320 + 3 * 320) == device.heard().size() - from);
+}
+
+void check_bad_samples_are_silenced() {
+  const CodecSpec codec = CodecMaker(Family::kCausal, 3).make({4, 8}, 4, 1);
+  Device device(native(96));
+  device.start(coder_of(codec, kRate, true), 1);
+  std::vector<float> block(96, 0.25F);
+  block[5] = std::numeric_limits<float>::quiet_NaN();
+  block[6] = std::numeric_limits<float>::infinity();
+  block[7] = -1e30F;
+  device.block(block, true);
+  for (int i = 0; i < 20; ++i) device.block();
+  CHECK(device.stats().bad_samples == 3, device.stats().bad_samples.load());
+  bool finite = true;
+  for (const float x : device.heard()) finite = finite && std::isfinite(x);
+  CHECK(finite);
+}
+
+void check_bypass() {
+  const CodecSpec codec = CodecMaker(Family::kSymmetric, 3).make({4, 8}, 4, 1);
+  Device device(native(96));
+  device.start(coder_of(codec, kRate, true), 1);
+  const auto lag = device.engine().view().queue_frames + device.engine().view().delay_samples;
+  CHECK(device.engine().view().delay_samples > 0);  // the input waits as the codec does
+  for (int i = 0; i < 50; ++i) device.block();
+  device.engine().worker().bypass = true;
+  for (int i = 0; i < 50; ++i) device.block();
+  const std::size_t from = device.heard().size();
+  for (int i = 0; i < 50; ++i) device.block();
+  CHECK(device.at_lag(from, lag) == device.heard().size() - from, lag);
+  CHECK(device.at_lag(1000, lag) < device.heard().size() - 1500);  // the codec was heard before
+}
+
+template <class Error, class F>
+void expect_thrown(const char* what, F call) {
+  bool thrown = false;
+  try {
+    call();
+  } catch (const Error&) {
+    thrown = true;
+  }
+  CHECK(thrown, std::string(what));
+}
+
+void check_misuse_is_refused() {
+  Device device(native(320));
+  Engine& engine = device.engine();
+  expect_thrown<std::logic_error>("no coder", [&] { engine.start(native(320), false); });
+  expect_thrown<std::logic_error>("not started", [&] { engine.step(1); });
+  device.start(pass_through(1, kRate, 320));
+  expect_thrown<std::logic_error>("twice", [&] { engine.start(native(320), false); });
+  const CodecSpec stereo = CodecMaker(Family::kCausal, 3).make({4}, 2, 2);
+  expect_thrown<std::invalid_argument>("channels",
+                                       [&] { engine.set_coder(coder_of(stereo, kRate, true), 1); });
+  const CodecSpec mono = CodecMaker(Family::kCausal, 3).make({4}, 2, 1);
+  expect_thrown<std::invalid_argument>("codebooks",
+                                       [&] { engine.set_coder(coder_of(mono, kRate, true), 4); });
+  expect_thrown<std::invalid_argument>("rate",
+                                       [&] { engine.set_coder(pass_through(1, 1000, 20), 0); });
+  expect_thrown<std::invalid_argument>("codebooks later", [&] { engine.set_codebooks(1); });
+  engine.stop();
+  CHECK(!engine.stop());
+  for (const int period : {0, -1, 65537}) {
+    expect_thrown<std::invalid_argument>("period", [&] { engine.start(native(period), false); });
+  }
+  LinkSettings two_rates = native(320);
+  two_rates.output_rate_hz = 48000;
+  expect_thrown<std::invalid_argument>("two rates", [&] { engine.start(two_rates, false); });
+  engine.start(native(320), false);  // and it still works
+  for (int i = 0; i < 10; ++i) device.block();
+  CHECK(device.stats().starts == 2);
+}
+
+}  // namespace
+}  // namespace hopcodec::test
+
+int main() {
+  using namespace hopcodec::test;
+  for (const int hop : {320, 240, 512}) {
+    for (const int period : {1, 32, 64, 100, 128, 256, 320, 480, 512, 640, 960}) {
+      check_the_latency_formula(period, hop);
+    }
+  }
+  for (const Family family : kFamilies) {
+    check_the_codec_is_heard(family, true);
+    check_the_codec_is_heard(family, false);
+  }
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    check_any_schedule_keeps_the_latency(320, 320, seed);
+    check_any_schedule_keeps_the_latency(64, 320, seed);
+    check_any_schedule_keeps_the_latency(480, 320, seed);
+  }
+  check_a_switch_changes_the_latency_as_it_should();
+  check_lost_capture_is_made_good();
+  check_bad_samples_are_silenced();
+  check_bypass();
+  check_misuse_is_refused();
+  return finish();
+}
