@@ -17,9 +17,7 @@ from hopcodec.errors import DeviceError
 # What a host may run at; asked for one by one, as PortAudio has no list.
 RATES_HZ: Final = (8000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)
 
-_NO_SOUNDDEVICE: Final = (
-    "live audio needs the package sounddevice: pip install sounddevice (or 'hopcodec[live]')"
-)
+_NO_SOUNDDEVICE: Final = "live audio needs the package sounddevice: pip install sounddevice"
 _NO_PORTAUDIO: Final = {
     "linux": "apt install libportaudio2 (Debian, Ubuntu) or dnf install portaudio (Fedora)",
     "darwin": "brew install portaudio, or reinstall sounddevice, whose wheel brings it",
