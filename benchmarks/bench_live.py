@@ -63,7 +63,7 @@ class Cell:
 def cells() -> list[Cell]:
     """Every model, bandwidth and block size; the bandwidths at one block are enough."""
     found = []
-    for block in (160, HOP, 640):
+    for block in (HOP, 160, 640):
         found += [Cell("copy", block), Cell("hopcodec", block), Cell("hopcodec", block, "bf16")]
         found.append(Cell("python", block))
         if block == HOP:
@@ -198,14 +198,14 @@ def main(
     """Measure every cell and write the figures; plot_live.py draws them."""
     chosen = [c for c in cells() if only in c.label and block in (None, c.block)]
     results: list[dict[str, Any]] = []
+    settings = {"seconds": seconds, "busy_core": None if quiet else 0, "server": "jackd dummy, RT"}
     with busy_core(0) if not quiet else contextlib.nullcontext():
         for at, cell in enumerate(chosen, 1):
             Console(stderr=True).print(f"{at}/{len(chosen)}: {cell.label}, blocks of {cell.block}")
-            results.append(measure(cell, seconds))
-    added(results)
-    settings = {"seconds": seconds, "busy_core": None if quiet else 0, "server": "jackd dummy, RT"}
-    document = {"settings": settings, "environment": environment(None), "cells": results}
-    write_json(output, document)
+            results.append({**measure(cell, seconds), "load_average": os.getloadavg()[0]})
+            added(results)
+            document = {"settings": settings, "environment": environment(None), "cells": results}
+            write_json(output, document)  # after each: an hour's work is not lost to one failure
     print_results(results)
 
 

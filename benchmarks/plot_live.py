@@ -80,10 +80,11 @@ def draw(document: dict[str, Any], output: Path) -> None:
     compute.xaxis.set_minor_formatter(NullFormatter())
     compute.set_xlabel("ms per hop (dot p50, bar p99, line max)")
     settings, env = document["settings"], document["environment"]
-    busy = "one core kept busy by another process" if settings["busy_core"] is not None else "idle"
+    load = sum(cell["load_average"] for cell in cells) / len(cells)
+    busy = "one kept busy, " if settings["busy_core"] is not None else ""
     figure.suptitle(
         f"Live on {settings['server']}, 24 kHz, [frames per block], {settings['seconds']:g} s; "
-        f"{env['cpu']}, {env['cores']} cores, {busy}",
+        f"{env['cpu']}, {env['cores']} cores, {busy}load {load:.1f}",
         fontsize=10,
         x=0.01,
         ha="left",
