@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hopcodec.cli.console import err, out, print_json, results_table
-from hopcodec.cli.devices import short_host
+from hopcodec.cli.devices import chosen_device, short_host
 
 if TYPE_CHECKING:
     from hopcodec.codec import Codec
@@ -27,8 +27,8 @@ def bench_live(
     with err().status("measuring: output wired to input?") as status:
         result = measure(
             codec,
-            input=_device(input),
-            output=_device(output),
+            input=chosen_device(input),
+            output=chosen_device(output),
             bandwidth=bandwidth,
             seconds=seconds,
             progress=lambda share: status.update(f"measuring: {share:.0%}"),
@@ -37,10 +37,6 @@ def bench_live(
         print_json({"command": "bench --live", "model": codec.name, **result.as_dict()})
     else:
         _print(codec, result)
-
-
-def _device(name: str | None) -> int | str | None:
-    return int(name) if name is not None and name.isdecimal() else name
 
 
 def _print(codec: Codec, result: LiveBenchmark) -> None:

@@ -80,3 +80,8 @@ def _row(device: AudioDevice, kind: str) -> tuple[str, ...]:
 def short_host(name: str) -> str:
     """A host API by the name people use."""
     return name.replace("JACK Audio Connection Kit", "JACK").removeprefix("Windows ")
+
+
+def chosen_device(name: str | None) -> int | str | None:
+    """What --input and --output mean: a number, part of a name, or None for the default."""
+    return int(name) if name is not None and name.isdecimal() else name

@@ -11,6 +11,7 @@ import typer
 
 from hopcodec.cli import options
 from hopcodec.cli.console import err, note, print_json
+from hopcodec.cli.devices import chosen_device
 from hopcodec.cli.files import check_source, check_suffix, replacing
 
 if TYPE_CHECKING:
@@ -125,8 +126,8 @@ def loopback(
             temporary = stack.enter_context(opened)
         live = Loopback(
             codec,
-            input=_device(input) if source is None else _audio(source, codec, rate),
-            output=_device(output) if source is None else None,
+            input=chosen_device(input) if source is None else _audio(source, codec, rate),
+            output=chosen_device(output) if source is None else None,
             bandwidth=bandwidth,
             bypass=bypass,
             rate=rate,
@@ -170,10 +171,6 @@ def _file(name: str | None) -> Path | None:
 
 
 _SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
-
-
-def _device(name: str | None) -> int | str | None:
-    return int(name) if name is not None and name.isdecimal() else name
 
 
 def _audio(source: Path, codec: Codec, rate_hz: int | None) -> Audio:
