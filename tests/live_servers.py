@@ -94,7 +94,21 @@ def jack_server(
         try:
             yield Server(process, variables)
         finally:
+            killed = process.poll() is not None
             _stop(process)
+            if killed:
+                _free_slot(["jackd", "-r", "-n", name, *dummy])
+
+
+def _free_slot(command: list[str]) -> None:
+    """A machine has eight JACK servers; one that was killed keeps its place until its name is used
+    again and the server ends in good order.
+    """
+    again = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _jack_answers(again)
+    _stop(again)
 
 
 def _jack_answers(process: subprocess.Popen[bytes]) -> bool:

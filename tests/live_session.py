@@ -59,8 +59,8 @@ def through_codec(codec: hopcodec.Codec, captured: Audio, bandwidth: float) -> A
     encoder = codec.encoder(bandwidth, start="immediate")
     decoder = codec.decoder(start="immediate")
     whole = len(captured) // codec.hop_samples * codec.hop_samples
-    audio = decoder.push(encoder.push(np.ascontiguousarray(captured[None, :whole])))
-    return np.ascontiguousarray(audio[0])
+    heard = decoder.push(encoder.push(np.ascontiguousarray(captured[None, :whole])))
+    return np.ascontiguousarray(heard[0])
 
 
 def run_session(

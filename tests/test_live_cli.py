@@ -52,7 +52,8 @@ def test_a_file_goes_through_the_same_engine_in_real_time(clip: Path) -> None:
     heard, rate = soundfile.read(target, dtype="float32")
     assert (rate, len(heard)) == (24000, 48000)
     audio, _ = soundfile.read(clip, dtype="float32")
-    expected = through_codec(hopcodec.load(), audio, 6.0)[: len(heard)]
+    # The stream of a live session does not end: what the decoder still waits for is not played.
+    expected = through_codec(hopcodec.load(), np.pad(audio, (0, 320)), 6.0)[: len(heard)]
     if stats["late_hops"] == stats["underruns"] == 0:
         np.testing.assert_allclose(heard, expected.clip(-0.99, 0.99), atol=1 / 32768)
     else:  # a busy machine: concealed and counted, the rest is the same
@@ -147,15 +148,16 @@ def test_the_panel_and_its_keys(how: str) -> None:
         terminal = Terminal()
         try:
             terminal.expect("6 kbps = 8 codebooks")
-            terminal.press("+")
-            terminal.expect("12 kbps = 16 codebooks")
             terminal.press("-")
+            terminal.expect("4.5 kbps = 6 codebooks")
+            terminal.press("+")
+            terminal.press("\x1b[B")
             terminal.press("\x1b[B")
             terminal.expect("3 kbps = 4 codebooks")
             terminal.press(" ")
             terminal.expect("BYPASS")
             terminal.press("p")
-            terminal.expect("now encodec_24khz, bf16, 3 kbps")
+            terminal.expect("now hopcodec_24khz, bf16, 3 kbps")
             terminal.press("r")
             terminal.expect("counting from zero")
             if how == "q":

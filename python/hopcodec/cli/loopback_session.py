@@ -124,12 +124,18 @@ class Session:
             "precision": self._live.codec.precision,
             **self.last.as_dict(),
             "recordings": self._live.recordings,
+            "recording_failure": self._live.recording_failure,
         }
 
     @property
     def model(self) -> str:
         """Name of the codec that ran last."""
         return self._live.codec.name
+
+    @property
+    def recording_failure(self) -> str:
+        """Why --record stopped early, if it did."""
+        return self._live.recording_failure
 
     @property
     def recordings(self) -> list[str]:
@@ -161,6 +167,8 @@ def print_summary(session: Session, written: str | None) -> None:
     table.add_row("worker thread", f"{stats.scheduling}, {_memory(stats)}")
     for path in session.recordings:
         table.add_row("recorded", str(path))
+    if session.recording_failure:
+        table.add_row("recording", session.recording_failure)
     if written is not None:
         table.add_row("written", written)
     out().print(table)

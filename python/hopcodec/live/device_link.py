@@ -8,6 +8,7 @@ long as it takes. The engine is stopped meanwhile and starts from a fresh state.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import subprocess
@@ -29,6 +30,7 @@ _RETRY_S: Final = 0.25
 _ATTEMPTS: Final = 3  # to start a device that opens
 _OPEN_S: Final = 8.0  # a frozen server keeps an open waiting, and answers when it is thawed
 _FIRST_CALLBACK_S: Final = 4.0  # an idle null sink of PulseAudio takes two seconds to begin
+_KILL_S: Final = 2.0
 _SERVERS_BEHIND_ALSA: Final = ("default", "pulse", "pipewire", "sysdefault")
 
 
@@ -80,6 +82,7 @@ class DeviceLink:
         self._port, self._engine, self._settings = port, engine, settings
         self._extra_ms = extra_ms
         self._lost = 0  # when the last callback before the present fault was
+        self._stall_s = STALL_S
         self._on_tick = on_tick
         self._process: subprocess.Popen[str] | None = None
         self._thread: threading.Thread | None = None
@@ -140,11 +143,18 @@ class DeviceLink:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            # Ctrl-C at a terminal reaches the whole group: the device ends when we say so.
+            start_new_session=True,
         )
         self._await(lambda: self._port.state == "open", _OPEN_S, "opened no stream")
         assert self._process.stdout is not None
         self._adopt(json.loads(self._process.stdout.readline()))
         link = self._port.link()
+        # A host of long blocks is silent between them.
+        period_s = max(
+            link["input_period"] / link["input_rate"], link["output_period"] / link["output_rate"]
+        )
+        self._stall_s = max(STALL_S, 3 * period_s)
         self._engine.start(**link, extra_frames=self._extra_frames(link))
         begun = time.monotonic_ns()
         self._port.go()
@@ -203,7 +213,7 @@ class DeviceLink:
             self._on_tick()
             silent_s = self._silent_s()
             fault = self._dead() or (
-                f"no callback for {silent_s:.2f} s" if silent_s > STALL_S else None
+                f"no callback for {silent_s:.2f} s" if silent_s > self._stall_s else None
             )
             if fault is None:
                 if self._status.state == "stalled":
@@ -217,7 +227,7 @@ class DeviceLink:
                     last_fault=fault,
                     detected_ms=1000.0 * silent_s,
                 )
-            if self._dead() or silent_s > GRACE_S:
+            if self._dead() or silent_s > max(GRACE_S, 2 * self._stall_s):
                 self._reopen()
 
     def _silent_s(self) -> float:
@@ -229,6 +239,11 @@ class DeviceLink:
             return str(self._port.error)
         if self._process is None or self._process.poll() is not None:
             return "the device process has ended"
+        # The queue was made for JACK's period, which its user may change while we run.
+        link = self._port.link()
+        period = max(link["input_period"], link["output_period"])
+        if "JACK" in self._status.host and self._port.counters()["largest_block"] > period:
+            return "the device's blocks have grown"
         return None
 
     def _recovered(self) -> None:
@@ -244,7 +259,7 @@ class DeviceLink:
                 return
             try:
                 self._open()
-            except DeviceError as error:
+            except Exception as error:  # whatever it is, the watch goes on
                 self._set(waiting_for=str(error), state="reopening")
                 continue
             self._set(reopened=self._status.reopened + 1, waiting_for="")
@@ -264,7 +279,10 @@ class DeviceLink:
                 process.wait(patience)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_KILL_S)  # one that hangs in the kernel is left to it
         self._engine.stop()
-        self._on_tick()
-        self._port.reset()
+        try:
+            self._on_tick()
+        finally:
+            self._port.reset()

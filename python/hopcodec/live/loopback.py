@@ -105,7 +105,12 @@ class Loopback:
             audio = check_audio(source, codec.channels)
             rate_hz = rate_hz or codec.sample_rate
             return FileLink(
-                self._port, self._engine, audio, rate_hz, block=block or codec.hop_samples
+                self._port,
+                self._engine,
+                audio,
+                rate_hz,
+                block=block or codec.hop_samples,
+                on_tick=self._tick,
             )
         settings = DeviceSettings(
             input=source,
@@ -150,9 +155,7 @@ class Loopback:
     def wait(self, seconds: float) -> bool:
         """Let it run for so long; True if an array given as input ended meanwhile."""
         if isinstance(self._link, FileLink):
-            ended = self._link.wait(seconds)
-            self._tick()
-            return ended
+            return self._link.wait(seconds)
         time.sleep(seconds)
         return False
 
@@ -204,6 +207,11 @@ class Loopback:
     def recordings(self) -> list[Path]:
         """Files of the recording so far."""
         return [] if self._recorder is None else list(self._recorder.paths)
+
+    @property
+    def recording_failure(self) -> str:
+        """Why the recording ended before the session did; empty if it did not."""
+        return "" if self._recorder is None else self._recorder.failure
 
     @property
     def progress(self) -> tuple[float, float] | None:

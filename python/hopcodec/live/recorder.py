@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from hopcodec import _core
 from hopcodec.errors import DeviceError
 
@@ -36,15 +39,31 @@ class Recorder:
         self._parts: dict[str, int] = {}
         self._rates = {"captured": 0, "heard": 0}
         self.paths: list[Path] = []
+        self.failure = ""  # why recording ended early
 
     def poll(self) -> None:
-        """Write what has come in since the last call."""
+        """Write what has come in since the last call.
+
+        A disk that is full ends the recording (`failure` says why), never the session.
+        """
         if self._port.state in ("open", "running"):
             link = self._port.link()
             self._rates = {"captured": link["input_rate"], "heard": link["output_rate"]}
         for name, drain in (("captured", self._port.captured), ("heard", self._port.heard)):
             while (audio := drain(_FRAMES)).shape[1]:
-                self._file(name, audio.shape[0]).write(audio.T)
+                self._write(name, audio)
+
+    def _write(self, name: str, audio: npt.NDArray[np.float32]) -> None:
+        if self.failure:
+            return  # drained all the same
+        try:
+            file = self._file(name, audio.shape[0])
+            before = file.frames
+            file.write(audio.T)
+            if file.frames - before != audio.shape[1]:
+                raise OSError("the disk is full")
+        except (RuntimeError, OSError, AssertionError, DeviceError) as error:
+            self.failure = f"the recording ended early: {error}"
 
     def _file(self, name: str, channels: int) -> soundfile.SoundFile:
         import soundfile
@@ -68,5 +87,8 @@ class Recorder:
         """Write the rest and finish the files."""
         self.poll()
         for file in self._files.values():
-            file.close()
+            try:
+                file.close()
+            except (RuntimeError, OSError) as error:  # LibsndfileError is a RuntimeError
+                self.failure = self.failure or f"the recording ended early: {error}"
         self._files.clear()
