@@ -40,8 +40,8 @@ def test_the_command_prints_both(tmp_path: Path) -> None:
         fields = json.loads(CliRunner().invoke(app, [*base, "--json"]).stdout)
     assert table.exit_code == 0, table.output
     assert "in all" in table.stdout
-    assert "26.67 |   26.67" in table.stdout
-    assert fields["measured_ms"] == pytest.approx(26.67, abs=0.01)
+    assert "30.00 |   30.00" in table.stdout  # two periods, and 80 samples of look-ahead
+    assert fields["measured_ms"] == pytest.approx(30.0, abs=0.01)
 
 
 def test_without_a_cable_it_says_so(tiny: Codec) -> None:

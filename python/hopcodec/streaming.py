@@ -34,7 +34,7 @@ class StreamEncoder:
     --------
     >>> import hopcodec, numpy as np
     >>> encoder = hopcodec.load().encoder(bandwidth=6.0, start="immediate")
-    >>> encoder.push(np.zeros((1, 640), np.float32)).shape  # a hop, and one of look-ahead
+    >>> encoder.push(np.zeros((1, 320), np.float32)).shape
     (8, 1)
     """
 
@@ -131,7 +131,7 @@ class StreamDecoder:
     >>> import hopcodec, numpy as np
     >>> decoder = hopcodec.load().decoder(start="immediate")
     >>> decoder.push(np.zeros((8, 2), np.uint16)).shape
-    (1, 640)
+    (1, 560)
     """
 
     def __init__(self, codec: Codec, core: _core.Decoder, start: Start) -> None:
@@ -203,9 +203,9 @@ class Streams:
     --------
     >>> import hopcodec, numpy as np
     >>> streams = hopcodec.load().streams(4, start="immediate")
-    >>> codes, frames = streams.encode(np.zeros((4, 1, 640), np.float32))
-    >>> codes.shape, frames.tolist()  # room for two, but the second waits for look-ahead
-    ((4, 8, 2), [1, 1, 1, 1])
+    >>> codes, frames = streams.encode(np.zeros((4, 1, 320), np.float32))
+    >>> codes.shape, frames.tolist()
+    ((4, 8, 1), [1, 1, 1, 1])
     """
 
     def __init__(

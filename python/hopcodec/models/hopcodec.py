@@ -3,8 +3,14 @@
 The first layer is a bank of filters over two quarters of a hop, one step a quarter, and the last
 one its transpose; residual blocks between them run at 300 and at 75 rows/s. So almost no arithmetic
 is done at the sample rate, and a hop costs a few matrix-vector products. Windows that overlap by a
-quarter of a hop need no smoothing at their borders and cost 80 samples of look-ahead, as in any
-lapped transform (Malvar, "Lapped transforms for efficient transform/subband coding", 1990).
+quarter of a hop need no smoothing at their borders and cost 80 samples of delay, as in any lapped
+transform (Malvar, "Lapped transforms for efficient transform/subband coding", 1990).
+
+The delay lies in the decoder: the last window of a frame ends with its hop, so a frame is complete
+when its hop is, and its second half waits for the next frame. Were the windows to begin with the
+hop instead, a frame would need 80 samples of the next one, which a device that hands over whole
+hops delivers 320 samples later. The last 80 samples of a signal are the fading half of its last
+window alone.
 """
 
 from __future__ import annotations
@@ -57,15 +63,15 @@ def _down(name: str, cin: int, cout: int) -> Conv1d:
     )
 
 
-def _up(name: str, cin: int, cout: int, stride: int) -> ConvTranspose1d:
+def _up(name: str, cin: int, cout: int, stride: int, *, trim_left: int = 0) -> ConvTranspose1d:
     return ConvTranspose1d(
         name,
         cin,
         cout,
         2 * stride,
         stride,
-        trim_left=0,
-        trim_right=stride,
+        trim_left=trim_left,
+        trim_right=stride - trim_left,
         activation="snake",
         alpha=f"{name}.alpha",
     )
@@ -98,7 +104,7 @@ def lapped_codec(
         1,
         step_widths[0],
         2 * step,
-        Padding(left=0, right=step, mode="zero", full_window=True),
+        Padding(left=step, right=0, mode="zero", full_window=True),
         stride=step,
     )
     return CodecSpec(
@@ -119,7 +125,7 @@ def lapped_codec(
             *_blocks("decoder.frames", frame_widths[1], decoder_frames),
             _up("decoder.up", frame_widths[1], step_widths[1], _STEPS),
             *_blocks("decoder.steps", step_widths[1], decoder_steps),
-            _up("decoder.synthesis", step_widths[1], 1, step),
+            _up("decoder.synthesis", step_widths[1], 1, step, trim_left=step),
         ),
         quantizer=EuclideanRvq("quantizer.codebooks.{q}", codebooks, codebook_size, latent),
     )
