@@ -227,6 +227,12 @@ def test_validation_hears_the_runtime(config: Config, tmp_path: Path) -> None:
     assert made.trainer.steps_done == 8
 
 
+def test_a_run_without_discriminators(config: Config, tmp_path: Path) -> None:
+    alone = replace(config.discriminator, stft_windows=(), periods=())
+    run(replace(config, discriminator=alone, steps=3), tmp_path / "run")
+    assert (tmp_path / "run/model.safetensors").exists()
+
+
 def test_checkpoints_keep_two(config: Config, tmp_path: Path) -> None:
     config = replace(config, steps=5, run=replace(config.run, checkpoint_minutes=0.0))
     run(config, tmp_path / "run")

@@ -14,7 +14,8 @@ def train(
     config: Annotated[
         str,
         typer.Argument(
-            metavar="CONFIG", help="A TOML file, or a shipped name: speech, speech_gpu, tiny."
+            metavar="CONFIG",
+            help="A TOML file, or a shipped name: speech, speech_cpu, speech_gpu, tiny.",
         ),
     ],
     output: Annotated[

@@ -70,8 +70,10 @@ class Trainer:
 
     def _adamw(self, module: nn.Module, rate: float) -> torch.optim.AdamW:
         settings = self.config.optimizer
+        # AdamW wants something to hold even when there are no discriminators.
+        parameters = list(module.parameters()) or [nn.Parameter(torch.zeros(0))]
         return torch.optim.AdamW(
-            module.parameters(),
+            parameters,
             rate,
             betas=settings.betas,
             weight_decay=settings.weight_decay,
