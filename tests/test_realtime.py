@@ -308,7 +308,26 @@ def test_the_device_may_live_and_die_in_another_process(tiny: Codec) -> None:
         port.reset()
         assert port.state == "new"
         assert port.last_callback_ns == 0
+        assert port.counters()["largest_block"] == 0
     assert engine.stats()["starts"] == 2
+
+
+def test_texts_of_any_bytes_are_read() -> None:
+    """The room for a text may end within a character, and a host's names need not be text."""
+    port = _core.Port()
+    port.open(
+        input_rate=24000,
+        output_rate=24000,
+        input_channels=1,
+        output_channels=1,
+        input_period=320,
+        output_period=320,
+        one_clock=True,
+        name="\u00e9" * 200,
+    )
+    assert port.name == "\u00e9" * 127 + "\ufffd"
+    port.fail("\u00e9" * 300)
+    assert port.error == "\u00e9" * 255 + "\ufffd"
 
 
 def test_a_descriptor_that_is_no_port() -> None:

@@ -83,8 +83,12 @@ void put_text(char (&to)[N], const std::string& text) {
 }
 
 template <std::size_t N>
-std::string get_text(const char (&from)[N]) {
-  return std::string(from, strnlen(from, N));
+py::str get_text(const char (&from)[N]) {
+  // A host's names need not be UTF-8, and the room may have cut a character in two.
+  PyObject* text =
+      PyUnicode_DecodeUTF8(from, static_cast<py::ssize_t>(strnlen(from, N)), "replace");
+  if (text == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::str>(text);
 }
 
 std::uint32_t in_bounds(const char* what, std::int64_t value, std::int64_t least,
@@ -137,6 +141,8 @@ void reset_port(BoundPort& self) {
   block.capture.left.store(block.capture.entered.load());
   block.playback.left.store(block.playback.entered.load());
   self.port->clear();
+  block.capture.largest_block.store(0);  // of the last device: the next one has its own
+  block.playback.largest_block.store(0);
   block.capture.clock.set(0, 0);
   block.playback.clock.set(0, 0);
   block.beat_ns.store(0);

@@ -22,7 +22,9 @@ void map_channels(const float* from, int from_channels, float* to, int to_channe
 }
 
 bool armed(const Port& port) noexcept {
-  return port.block().engine.armed.load(std::memory_order_acquire) != 0;
+  // In one order with Inside and with the engine's store: either it waits for this callback, or
+  // this callback leaves the rings alone.
+  return port.block().engine.armed.load(std::memory_order_seq_cst) != 0;
 }
 
 std::uint64_t write_mapped(Port& port, Ring& ring, const float* input, std::uint64_t frames,
@@ -120,7 +122,7 @@ std::uint64_t capture_block(Port& port, bool in_use, const float* input, std::ui
     }
     side.clock.set(side.clock.frames() + frames, at_ns);
   } else {
-    side.clock.set(side.clock.frames(), at_ns);
+    side.clock.touch(at_ns);
   }
   count(side.frames, frames);
   keep_largest(side.largest_block, frames);
@@ -150,7 +152,7 @@ void playback_block(Port& port, bool in_use, float* output, std::uint64_t frames
     std::memset(
         output, 0,
         static_cast<std::size_t>(frames) * static_cast<std::size_t>(channels) * sizeof(float));
-    side.clock.set(side.clock.frames(), at_ns);
+    side.clock.touch(at_ns);
   }
   count(side.frames, frames);
   keep_largest(side.largest_block, frames);

@@ -78,6 +78,8 @@ std::int64_t Coder::decode(const float* audio, int n_q, bool* ok) noexcept {
                            .frames = 0,
                            .capacity = kMostFrames};
   *ok = encoder_->push(&encode, 1, n_q).status == graph::Status::kOk;
+  // What a session refused it never saw: its stream goes on with the next, that much later.
+  if (!*ok) ready_at_ += hop_;
   if (!*ok || encode.frames == 0) return 0;
   graph::DecodeItem decode{.stream = 0,
                            .codes = codes_.data(),
@@ -90,6 +92,7 @@ std::int64_t Coder::decode(const float* audio, int n_q, bool* ok) noexcept {
                            .samples = 0,
                            .capacity = room_ - ready_count_};
   *ok = decoder_->push(&decode, 1).status == graph::Status::kOk;
+  if (!*ok) ready_at_ += encode.frames * hop_;
   return decode.samples;
 }
 

@@ -1,5 +1,6 @@
 #include "realtime/engine.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -42,15 +43,25 @@ Engine::Engine(std::shared_ptr<Port> port, const EngineOptions& options)
 
 Engine::~Engine() { stop(); }
 
-void Engine::forget(const Route* route) {
-  std::erase_if(routes_, [route](const auto& kept) { return kept.get() == route; });
+// With control_ held. Takes it out of those kept, for deletion once control_ is let go: freeing a
+// coder may take the lock of whoever owns its sessions.
+std::unique_ptr<Route> Engine::forget(const Route* route) noexcept {
+  const auto found = std::ranges::find(routes_, route, &std::unique_ptr<Route>::get);
+  if (found == routes_.end()) return nullptr;
+  std::unique_ptr<Route> forgotten = std::move(*found);
+  routes_.erase(found);
+  return forgotten;
 }
 
 int Engine::collect() noexcept {
+  std::vector<std::unique_ptr<Route>> old;  // freed after the lock
   const std::lock_guard lock(control_);
-  const Route* retired = worker_.collect();
-  forget(retired);
-  return retired == nullptr ? 0 : 1;
+  for (const Route* route = worker_.collect(); route != nullptr;) {
+    const Route* next = route->next_retired;
+    old.push_back(forget(route));
+    route = next;
+  }
+  return static_cast<int>(old.size());
 }
 
 void Engine::set_coder(std::unique_ptr<Coder> coder, int codebooks) {
@@ -61,14 +72,15 @@ void Engine::set_coder(std::unique_ptr<Coder> coder, int codebooks) {
                                 std::to_string(coder->channels()));
   }
   collect();
+  std::unique_ptr<Route> in_vain;  // freed after the lock, as `coder` is
   const std::lock_guard lock(control_);
   codebooks_ = codebooks;
   if (!running()) {
-    coder_ = std::move(coder);
+    coder_.swap(coder);
     return;
   }
   routes_.push_back(std::make_unique<Route>(std::move(coder), link_, port_->channels(), codebooks));
-  forget(worker_.offer(routes_.back().get()));  // one that was offered in vain
+  in_vain = forget(worker_.offer(routes_.back().get()));
   port_->block().wake.post();
 }
 
@@ -78,7 +90,7 @@ void Engine::start(const LinkSettings& link, bool threaded) {
   if (coder_ == nullptr) throw std::logic_error("engine: expected set_coder() before start()");
   check(link);
   Route::check_rates(link, coder_->sample_rate_hz());
-  port_->block().engine.armed.store(0, std::memory_order_release);
+  port_->block().engine.armed.store(0, std::memory_order_seq_cst);
   port_->wait_for_callbacks();
   port_->clear();
   coder_->reset();
@@ -90,8 +102,20 @@ void Engine::start(const LinkSettings& link, bool threaded) {
   stop_.store(false);
   worker_.interrupt(false);
   worker_.start(routes_.back().get(), link);
+  if (threaded) begin_thread();
   running_.store(true);
-  if (threaded) thread_ = std::thread([this] { run(); });
+}
+
+// With control_ held. A system out of threads leaves the engine as it was before the start.
+void Engine::begin_thread() {
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (...) {
+    port_->block().engine.armed.store(0, std::memory_order_release);
+    coder_ = routes_.back()->give_back();
+    routes_.clear();
+    throw;
+  }
 }
 
 bool Engine::stop() noexcept {

@@ -79,7 +79,8 @@ class Engine {
 
  private:
   void run() noexcept;
-  void forget(const Route* route);
+  void begin_thread();
+  std::unique_ptr<Route> forget(const Route* route) noexcept;
   const Coder* coder() const;
 
   std::shared_ptr<Port> port_;

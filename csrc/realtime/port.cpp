@@ -52,7 +52,7 @@ std::size_t total_bytes(std::uint64_t ring_frames, std::uint64_t monitor_frames,
 // A file that exists as a descriptor only.
 int anonymous_file(std::size_t bytes) {
 #if defined(__linux__)
-  const int fd = memfd_create("hopcodec-port", MFD_CLOEXEC);
+  const int fd = memfd_create("hopcodec-port", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 #else
   char path[] = "/tmp/hopcodec-port-XXXXXX";
   const int fd = mkstemp(path);
@@ -65,6 +65,10 @@ int anonymous_file(std::size_t bytes) {
     errno = reason;
     refuse("port: shared memory");
   }
+#if defined(__linux__)
+  // Nobody who is given it can take the memory away again.
+  fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+#endif
   return fd;
 }
 
@@ -135,12 +139,13 @@ Port::Port(int fd, bool owned, std::size_t bytes)
       owned_(owned),
       bytes_(bytes),
       block_(map(fd, bytes)),
+      channels_(static_cast<int>(block_->channels)),
       at_(base::round_up(sizeof(PortBlock), kLine)),
       capture_(ring(block_->capture_ring, block_->ring_frames, at_)),
       playback_(ring(block_->playback_ring, block_->ring_frames, at_)),
       captured_(ring(block_->captured_ring, block_->monitor_frames, at_)),
       heard_(ring(block_->heard_ring, block_->monitor_frames, at_)),
-      concealment_(static_cast<int>(block_->channels)) {}
+      concealment_(channels_) {}
 
 Port::Port(int channels, double seconds, bool monitor)
     : Port(created(channels, seconds, monitor), true,

@@ -42,11 +42,16 @@ class SideClock {
   };
 
   HOPCODEC_REALTIME void set(std::uint64_t frames, std::int64_t at_ns) noexcept {
-    const std::uint32_t v = version_.load(std::memory_order_relaxed);
+    // Even, also after a writer that was killed in the middle.
+    const std::uint32_t v = (version_.load(std::memory_order_relaxed) + 1) & ~1U;
     version_.store(v + 1, std::memory_order_seq_cst);
     frames_.store(frames, std::memory_order_seq_cst);
     at_ns_.store(at_ns, std::memory_order_seq_cst);
     version_.store(v + 2, std::memory_order_seq_cst);
+  }
+  // The time alone, while nothing counts: whoever clears the frames is not undone.
+  HOPCODEC_REALTIME void touch(std::int64_t at_ns) noexcept {
+    at_ns_.store(at_ns, std::memory_order_release);
   }
   // Bounded: a writer that died in the middle must not hang the reader. A reading that is not whole
   // is off by a period, which the engine's loops smooth away.
@@ -153,8 +158,8 @@ class Port {
   Port& operator=(const Port&) = delete;
 
   int fd() const { return fd_; }
-  int channels() const { return static_cast<int>(block_->channels); }
-  bool monitored() const { return block_->monitor_frames > 0; }
+  int channels() const { return channels_; }
+  bool monitored() const { return captured_.capacity() > 0; }
   PortBlock& block() const { return *block_; }
   Ring& capture() { return capture_; }
   Ring& playback() { return playback_; }
@@ -179,6 +184,7 @@ class Port {
   bool owned_;
   std::size_t bytes_;
   PortBlock* block_;
+  int channels_;    // a copy: the other process can write the block
   std::size_t at_;  // where the next ring's data begins
   Ring capture_;
   Ring playback_;

@@ -39,11 +39,11 @@ class Ring {
 
   // What the reader may take: at least this many.
   HOPCODEC_REALTIME std::uint64_t readable() const noexcept {
-    return written() - indices_.taken.load(std::memory_order_relaxed);
+    return std::min(written() - indices_.taken.load(std::memory_order_relaxed), frames_);
   }
   // What the writer may write: at least this many.
   HOPCODEC_REALTIME std::uint64_t writable() const noexcept {
-    return frames_ - (indices_.written.load(std::memory_order_relaxed) - taken());
+    return frames_ - std::min(indices_.written.load(std::memory_order_relaxed) - taken(), frames_);
   }
   // For anybody: the frames in between, at some moment.
   std::uint64_t fill() const noexcept {

@@ -63,6 +63,9 @@ class Route {
     if (output_resampler_ != nullptr) output_resampler_->adjust(adjustment);
   }
 
+  // Of those the worker has given back: the one before. The worker's own until then.
+  Route* next_retired = nullptr;
+
  private:
   void fill_from(Intake& intake) noexcept;
   void clean(float gain, HopLevels& levels) noexcept;

@@ -13,9 +13,10 @@ namespace {
 constexpr std::int64_t kLongestPeriodNs = 100'000'000;
 constexpr double kOffLevelS = 0.5;  // before the level is set right by a jump
 
-double position(const SideClock& clock, double rate_hz, std::int64_t now) noexcept {
+double position(const SideClock& clock, double rate_hz, std::int64_t now,
+                std::int64_t longest_ns) noexcept {
   const SideClock::Reading reading = clock.get();
-  const std::int64_t since = std::clamp<std::int64_t>(now - reading.at_ns, 0, kLongestPeriodNs);
+  const std::int64_t since = std::clamp<std::int64_t>(now - reading.at_ns, 0, longest_ns);
   return static_cast<double>(reading.frames) + static_cast<double>(since) * 1e-9 * rate_hz;
 }
 
@@ -37,13 +38,20 @@ void Worker::start(Route* route, const LinkSettings& link) {
   dry_ = bypass.load() ? 1.0F : 0.0F;
   compute_ns_ = hole_fraction_ = off_level_s_ = 0.0;
   skip_frames_ = 0;
-  dropped_last_ = false;
+  dropped_last_ = late_ = false;
   PortBlock& block = port_.block();
   intake_.start();
   block.engine.conceal_frames.store(repeated());
   block.engine.start_number.fetch_add(1);
   count(stats.starts);
   if (link.one_clock) prime(static_cast<double>(route->queue_frames()));
+}
+
+// Between two callbacks of a direction that runs.
+std::int64_t Worker::longest_silence_ns() const noexcept {
+  const std::int64_t in = 2 * link_.input_period * kSecondNs / link_.input_rate_hz;
+  const std::int64_t out = 2 * link_.output_period * kSecondNs / link_.output_rate_hz;
+  return std::max({kLongestPeriodNs, in, out});
 }
 
 // From here on the callback uses the rings.
@@ -59,7 +67,7 @@ bool Worker::armed(std::int64_t now) noexcept {
   const std::int64_t captured = port_.block().capture.clock.at_ns();
   const std::int64_t played = port_.block().playback.clock.at_ns();
   const bool both_run =
-      captured != 0 && played != 0 && now - std::min(captured, played) < kLongestPeriodNs;
+      captured != 0 && played != 0 && now - std::min(captured, played) < longest_silence_ns();
   if (!both_run) return false;
   // The level counts from this moment, in which both are somewhere within a period.
   const double in_period = static_cast<double>(now - captured) * 1e-9 * link_.output_rate_hz;
@@ -130,7 +138,9 @@ bool Worker::hopeless(std::int64_t now) const noexcept {
   const double backlog_ns =
       static_cast<double>(intake_.readable()) * 1e9 / static_cast<double>(link_.input_rate_hz);
   if (backlog_ns_ == 0) return false;
-  if (backlog_ns > static_cast<double>(backlog_ns_)) return true;
+  // A callback alone may bring more than the bound.
+  const double block_ns = static_cast<double>(link_.input_period) * 1e9 / link_.input_rate_hz;
+  if (backlog_ns > std::max(static_cast<double>(backlog_ns_), block_ns)) return true;
   const auto hop_ns = static_cast<double>(route_->hop_ns());
   const bool late = static_cast<double>(due_ns() - now) < compute_ns_;
   if (dropped_last_ || !late || port_.block().playback.clock.frames() == 0) return false;
@@ -178,9 +188,9 @@ void Worker::count_hop(const HopLevels& levels, std::int64_t compute_ns) noexcep
 void Worker::play(std::uint64_t frames, std::int64_t now) noexcept {
   const bool playing = port_.block().playback.clock.frames() > 0;
   if (playing) {
-    const bool late = owed() > 0;
-    if (late) count(stats.late_hops);
-    stats.slack.add(late ? 0 : due_ns() - now);
+    late_ = owed() > 0;
+    if (late_) count(stats.late_hops);
+    stats.slack.add(late_ ? 0 : due_ns() - now);
   }
   const std::uint64_t skipped = std::min(skip_frames_, frames);
   skip_frames_ -= skipped;
@@ -218,13 +228,16 @@ void Worker::shift(std::int64_t frames) noexcept {
 
 void Worker::adopt() noexcept {
   if (offered_.load(std::memory_order_relaxed) == nullptr) return;
-  if (retired_.load(std::memory_order_acquire) != nullptr) return;  // nowhere to put the old one
   Route* next = offered_.exchange(nullptr, std::memory_order_acq_rel);
   if (next == nullptr) return;
   // What the old route has taken in part is lost with it.
   leave_hole(route_->held_output_frames());
   shift(next->queue_frames() - route_->queue_frames());
-  retired_.store(route_, std::memory_order_release);
+  // One pusher, and collect() takes the whole list: nothing comes back while this looks away.
+  route_->next_retired = retired_.load(std::memory_order_relaxed);
+  while (!retired_.compare_exchange_weak(route_->next_retired, route_, std::memory_order_release,
+                                         std::memory_order_relaxed)) {
+  }
   route_ = next;
   compute_ns_ = off_level_s_ = 0.0;
   port_.block().engine.conceal_frames.store(repeated(), std::memory_order_relaxed);
@@ -235,14 +248,16 @@ void Worker::adopt() noexcept {
 // yet played, wherever it is. Between two callbacks both sides are taken to move on.
 double Worker::level(std::int64_t now) const noexcept {
   const PortBlock& block = port_.block();
-  const double captured = position(block.capture.clock, link_.input_rate_hz, now);
-  const double played = position(block.playback.clock, link_.output_rate_hz, now);
+  const double captured =
+      position(block.capture.clock, link_.input_rate_hz, now, longest_silence_ns());
+  const double played =
+      position(block.playback.clock, link_.output_rate_hz, now, longest_silence_ns());
   const double taken = static_cast<double>(intake_.taken());
   const double ready = static_cast<double>(port_.playback().written()) +
                        static_cast<double>(block.engine.forgiven.load(std::memory_order_relaxed)) +
                        hole_fraction_;
   return (captured - taken) * link_.output_rate_hz / link_.input_rate_hz +
-         route_->held_output_frames() + ready - played;
+         route_->held_output_frames() + ready - static_cast<double>(skip_frames_) - played;
 }
 
 void Worker::hold_level(std::int64_t now) noexcept {
@@ -251,7 +266,9 @@ void Worker::hold_level(std::int64_t now) noexcept {
   const double hop_s = static_cast<double>(route_->hop_ns()) * 1e-9;
   const double most =
       std::max(route_->hop_output_frames(), 2.0 * static_cast<double>(link_.output_period));
-  off_level_s_ = std::fabs(error) > most ? off_level_s_ + hop_s : 0.0;
+  // Short by less, but short for good: audio that never came made every later hop late.
+  const bool starved = late_ && error < -1.0;
+  off_level_s_ = std::fabs(error) > most || starved ? off_level_s_ + hop_s : 0.0;
   if (off_level_s_ > kOffLevelS) {
     // The device lost or repeated audio.
     shift(-std::llround(error));

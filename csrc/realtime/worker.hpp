@@ -31,7 +31,7 @@ class Worker {
 
   // The route to take at the next hop boundary; returns one that was offered and not yet taken.
   Route* offer(Route* route) noexcept { return offered_.exchange(route); }
-  // The route that the last switch replaced, for deletion: never freed here.
+  // The routes that switches replaced, the last one first, for deletion: never freed here.
   Route* collect() noexcept { return retired_.exchange(nullptr); }
   // While nobody steps.
   Route* route() const { return route_; }
@@ -43,6 +43,7 @@ class Worker {
 
  private:
   bool armed(std::int64_t now) noexcept;
+  std::int64_t longest_silence_ns() const noexcept;
   void adopt() noexcept;
   void leave_hole(double frames) noexcept;
   bool hopeless(std::int64_t now) const noexcept;
@@ -75,6 +76,7 @@ class Worker {
   float dry_ = 0.0F;         // share of the input in the output at the end of the last hop
   double compute_ns_ = 0.0;  // of the last hops, smoothed
   bool dropped_last_ = false;
+  bool late_ = false;              // whether the last hop came too late to be played whole
   double hole_fraction_ = 0.0;     // of a frame, of the holes left so far
   std::uint64_t skip_frames_ = 0;  // of the next output: cut away to shorten the latency
   double off_level_s_ = 0.0;       // how long the level has been far off

@@ -11,95 +11,11 @@
 
 #include "check.hpp"
 #include "coders.hpp"
+#include "device.hpp"
 #include "random.hpp"
-#include "realtime/callback.hpp"
-#include "realtime/engine.hpp"
 
 namespace hopcodec::test {
 namespace {
-
-using realtime::Coder;
-using realtime::Engine;
-using realtime::LinkSettings;
-using realtime::Port;
-
-constexpr int kRate = 24000;
-
-// A duplex device of one channel in made-up time, and an engine that is stepped by hand.
-class Device {
- public:
-  explicit Device(const LinkSettings& link, double ring_s = 2.0)
-      : link_(link),
-        port_(std::make_shared<Port>(1, ring_s, false)),
-        engine_(port_, {.priority = 0, .lock_memory = false}) {
-    realtime::Link& l = port_->block().link;
-    l.input_rate_hz = static_cast<std::uint32_t>(link.input_rate_hz);
-    l.output_rate_hz = static_cast<std::uint32_t>(link.output_rate_hz);
-    l.input_channels = l.output_channels = 1;
-  }
-
-  Engine& engine() { return engine_; }
-  Port& port() { return *port_; }
-  const realtime::EngineStats& stats() const { return engine_.worker().stats; }
-  std::uint64_t concealed() const { return port_->block().playback.concealed_frames.load(); }
-  const std::vector<float>& input() const { return input_; }
-  const std::vector<float>& heard() const { return heard_; }
-
-  void start(std::unique_ptr<Coder> coder, int codebooks = 0) {
-    engine_.set_coder(std::move(coder), codebooks);
-    engine_.start(link_, /*threaded=*/false);
-  }
-
-  // One callback; every sample of the input is another value.
-  void block(bool step = true) {
-    std::vector<float> in(static_cast<std::size_t>(link_.input_period));
-    for (float& x : in) x = static_cast<float>(++count_ * 1234567 % (1 << 23)) * 0x1p-23F;
-    block(in, step);
-  }
-  void block(const std::vector<float>& in, bool step) {
-    std::vector<float> out(in.size());
-    now_ += link_.input_period * std::int64_t{1'000'000'000} / link_.input_rate_hz;
-    realtime::on_block(*port_, in.data(), out.data(), in.size(), 0, now_);
-    input_.insert(input_.end(), in.begin(), in.end());
-    heard_.insert(heard_.end(), out.begin(), out.end());
-    if (step) engine_.step(now_);
-  }
-  // The device plays on but its microphone's block is lost.
-  void lose_capture() {
-    std::vector<float> out(static_cast<std::size_t>(link_.output_period));
-    now_ += link_.input_period * std::int64_t{1'000'000'000} / link_.input_rate_hz;
-    realtime::on_block(*port_, nullptr, out.data(), out.size(), 0, now_);
-    heard_.insert(heard_.end(), out.begin(), out.end());
-    engine_.step(now_);
-  }
-
-  // How many of the frames heard since `from` are the input `lag` frames before.
-  std::size_t at_lag(std::size_t from, std::int64_t lag) const {
-    std::size_t same = 0;
-    for (std::size_t t = from; t < heard_.size(); ++t) {
-      const std::int64_t source = static_cast<std::int64_t>(t) - lag;
-      if (source >= 0 && heard_[t] == input_[static_cast<std::size_t>(source)]) ++same;
-    }
-    return same;
-  }
-
- private:
-  LinkSettings link_;
-  std::shared_ptr<Port> port_;
-  Engine engine_;
-  std::int64_t count_ = 0;
-  std::int64_t now_ = 1'000'000'000'000;
-  std::vector<float> input_;
-  std::vector<float> heard_;
-};
-
-LinkSettings native(int period, std::int64_t queue = -1, std::int64_t extra = 0) {
-  LinkSettings link;
-  link.input_period = link.output_period = period;
-  link.queue_frames = queue;
-  link.extra_frames = extra;
-  return link;
-}
 
 void check_the_latency_formula(int period, int hop) {
   const std::int64_t least = period + hop - std::gcd(period, hop);
@@ -236,19 +152,78 @@ void check_a_switch_changes_the_latency_as_it_should() {
   CHECK(device.concealed() == 0, device.concealed());
 }
 
-void check_lost_capture_is_made_good() {
+// Also of one block, after which every hop is late and no loop would fill the queue again.
+void check_lost_capture_is_made_good(int blocks) {
   Device device(native(320));
   device.start(pass_through(1, kRate, 320));
   for (int i = 0; i < 20; ++i) device.block();
-  for (int i = 0; i < 3; ++i) device.lose_capture();
+  for (int i = 0; i < blocks; ++i) device.lose_capture();
   for (int i = 0; i < 100; ++i) device.block();
   CHECK(device.stats().resyncs == 1, device.stats().resyncs.load());
   const std::uint64_t concealed = device.concealed();
   const std::size_t from = device.heard().size();
   for (int i = 0; i < 100; ++i) device.block();
   CHECK(device.concealed() == concealed);
-  // Three blocks of input are missing, so the same moment of it is three blocks earlier in memory.
-  CHECK(device.at_lag(from, 320 + 3 * 320) == device.heard().size() - from);
+  // Blocks of input are missing, so the same moment of it is as many blocks earlier in memory.
+  CHECK(device.at_lag(from, 320 + blocks * 320) == device.heard().size() - from, blocks);
+}
+
+// The cut that sets the latency right waits for audio to cut: it must not be asked for again.
+void check_too_much_is_cut_once() {
+  Device device(native(320));
+  device.start(pass_through(1, kRate, 320));
+  for (int i = 0; i < 20; ++i) device.block();
+  for (int i = 0; i < 45; ++i) device.lose_playback();
+  for (int i = 0; i < 200; ++i) device.block();
+  const std::uint64_t resyncs = device.stats().resyncs;
+  const std::uint64_t concealed = device.concealed();
+  CHECK(resyncs <= 1, resyncs);
+  for (int i = 0; i < 200; ++i) device.block();
+  CHECK(device.stats().resyncs == resyncs);
+  CHECK(device.concealed() == concealed);
+}
+
+// From then on all is as if the hop had never been.
+void check_a_refused_hop_costs_itself_alone(Family family, bool zero_start) {
+  const CodecSpec codec = CodecMaker(family, 3).make({4, 8}, 4, 1);
+  Device device(native(codec.hop));
+  Device without(native(codec.hop));
+  for (Device* d : {&device, &without}) {
+    d->start(coder_of(codec, kRate, zero_start), 1);
+    for (int i = 0; i < 30; ++i) d->block();
+  }
+  device.engine().worker().probe.input_gain = 16.0F;  // beyond what a session takes
+  device.block(std::vector<float>(static_cast<std::size_t>(codec.hop), 100.0F), true);
+  device.engine().worker().probe.input_gain = 1.0F;
+  for (Device* d : {&device, &without}) {
+    for (int i = 0; i < 60; ++i) d->block();
+  }
+  CHECK(device.stats().refused_hops == 1, device.stats().refused_hops.load());
+  const auto view = device.engine().view();
+  const auto hop = static_cast<std::size_t>(codec.hop);
+  std::size_t wrong = 0;
+  std::size_t silent = 0;
+  for (std::size_t t = 31 * hop + static_cast<std::size_t>(view.queue_frames + view.delay_samples);
+       t < device.heard().size(); ++t) {
+    if (device.heard()[t] != without.heard()[t - hop]) ++wrong;
+    if (device.heard()[t] == 0.0F) ++silent;
+  }
+  CHECK(wrong == 0, codec.name, zero_start, wrong);
+  CHECK(silent < 10 * hop, codec.name, zero_start, silent);
+}
+
+// The other process may write anything: what is heard is its own affair, memory is not.
+void check_corrupted_indices_are_survived() {
+  for (const bool captured : {true, false}) {
+    Device device(native(320), 0.05);
+    device.start(pass_through(1, kRate, 320));
+    for (int i = 0; i < 20; ++i) device.block();
+    realtime::PortBlock& block = device.port().block();
+    (captured ? block.capture_ring : block.playback_ring).written = std::uint64_t{1} << 40;
+    block.channels = 64;
+    for (int i = 0; i < 100; ++i) device.block();
+    CHECK(device.port().channels() == 1);
+  }
 }
 
 void check_bad_samples_are_silenced() {
@@ -328,13 +303,15 @@ void check_misuse_is_refused() {
 int main() {
   using namespace hopcodec::test;
   for (const int hop : {320, 240, 512}) {
-    for (const int period : {1, 32, 64, 100, 128, 256, 320, 480, 512, 640, 960}) {
+    for (const int period : {1, 32, 64, 100, 128, 256, 320, 480, 512, 640, 960, 16384}) {
       check_the_latency_formula(period, hop);
     }
   }
   for (const Family family : kFamilies) {
     check_the_codec_is_heard(family, true);
     check_the_codec_is_heard(family, false);
+    check_a_refused_hop_costs_itself_alone(family, true);
+    check_a_refused_hop_costs_itself_alone(family, false);
   }
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
     check_any_schedule_keeps_the_latency(320, 320, seed);
@@ -342,7 +319,9 @@ int main() {
     check_any_schedule_keeps_the_latency(480, 320, seed);
   }
   check_a_switch_changes_the_latency_as_it_should();
-  check_lost_capture_is_made_good();
+  for (const int blocks : {1, 2, 3, 10}) check_lost_capture_is_made_good(blocks);
+  check_too_much_is_cut_once();
+  check_corrupted_indices_are_survived();
   check_bad_samples_are_silenced();
   check_bypass();
   check_misuse_is_refused();

@@ -75,6 +75,28 @@ void check_frames_arrive_in_order(int channels) {
   CHECK(ring.writable() == 64);
 }
 
+void check_corrupted_indices_stay_in_bounds() {
+  RingIndices indices;
+  float data[8] = {};
+  Ring ring(indices, data, 8, 1);
+  float out[8];
+  for (const std::uint64_t written : {std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
+    indices.written = written;
+    indices.taken = 3;
+    CHECK(ring.readable() == 8);
+    CHECK(ring.writable() == 0);
+    CHECK(ring.write(out, 8) == 0);
+    CHECK(ring.read(out, 100) == 8);
+  }
+}
+
+void check_a_port_cannot_be_cut_short() {
+  const Port port(1, 0.05, false);
+#if defined(__linux__)
+  CHECK(ftruncate(port.fd(), 0) != 0);
+#endif
+}
+
 void check_a_full_ring_refuses() {
   RingIndices indices;
   float data[8] = {};
@@ -267,6 +289,8 @@ int main() {
   using namespace hopcodec::test;
   check_frames_arrive_in_order(1);
   check_frames_arrive_in_order(3);
+  check_corrupted_indices_stay_in_bounds();
+  check_a_port_cannot_be_cut_short();
   check_a_full_ring_refuses();
   check_times_belong_to_positions();
   check_no_wake_is_lost();
