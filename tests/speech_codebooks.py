@@ -50,7 +50,7 @@ def speech_codebooks(spec: CodecSpec, weights: dict[str, Array], audio: Array) -
             table += np.float32(share) * residual[:, (entry + k) * stride % frames].T
         codes = ops.rvq_encode(np.ascontiguousarray(residual), table[None])
         residual = residual - table[codes[0]].T
-        tables[f"{rvq.name.format(q=q)}.embed"] = table
+        tables[f"{rvq.codebook_name(q)}.embed"] = table
     return tables
 
 

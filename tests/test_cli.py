@@ -29,6 +29,8 @@ from hopcodec.bitstream import read_ecdc, write_ecdc
 from hopcodec.cli.app import app
 from hopcodec.cli.demo import run_demo
 from hopcodec.cli.demo_panel import Panel
+from hopcodec.models.hopcodec import hopcodec_24khz
+from hopcodec.weights import save_weights, seeded_weights
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SPEECH = FIXTURES / "fixture_en_f.flac"
@@ -260,6 +262,17 @@ def test_one_bad_file_does_not_stop_the_others() -> None:
     assert [item["input"] for item in fields["failed"]] == [str(Path("in/c.wav"))]
     assert "not a readable audio file" in fields["failed"][0]["error"]
     assert "error: 1 of 4 files failed" in err
+
+
+def test_codes_of_other_weights_are_refused(tmp_path: Path) -> None:
+    """Two models of one name: a file knows which of them made it."""
+    spec = hopcodec_24khz()
+    save_weights(tmp_path / "other.safetensors", spec, seeded_weights(spec))
+    run("encode", SPEECH, "other.ecdc", "-m", tmp_path / "other.safetensors")
+    assert "other.ecdc: was made with other weights of" in error_line(
+        "decode", "other.ecdc", "a.wav"
+    )
+    run("decode", "other.ecdc", "a.wav", "-m", tmp_path / "other.safetensors")
 
 
 # info, bench, demo, version

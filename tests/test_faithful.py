@@ -50,7 +50,7 @@ def hf64(pad_mode: str) -> Any:
 
 @cache
 def codebooks() -> Array:
-    names = [SPEC.quantizer.name.format(q=q) for q in range(SPEC.quantizer.codebooks)]
+    names = [SPEC.quantizer.codebook_name(q) for q in range(SPEC.quantizer.codebooks)]
     return np.stack([full_weights()[f"{name}.embed"] for name in names])
 
 

@@ -29,7 +29,7 @@ def test_latents(codec: Codec, golden: dict[str, np.ndarray]) -> None:
 
 
 def test_codes(codec: Codec, golden: dict[str, np.ndarray]) -> None:
-    names = [f"{encodec_24khz().quantizer.name.format(q=q)}.embed" for q in range(32)]
+    names = [f"{encodec_24khz().quantizer.codebook_name(q)}.embed" for q in range(32)]
     tables = np.stack([full_weights()[name] for name in names])
     latents = golden["latents"].astype(np.float64)
     for bandwidth, books in ((1.5, 2), (3.0, 4), (6.0, 8), (12.0, 16), (24.0, 32)):

@@ -144,3 +144,42 @@ def test_nonsense_of_the_right_types_is_still_an_error_of_ours(tmp_path: Path) -
     with pytest.raises(WeightsError, match="stride"):
         hopcodec.load(path)
     assert np.isfinite(seeded_weights(spec)["encoder.layers.0.conv.weight"]).all()
+
+
+@pytest.mark.parametrize(
+    ("forge", "message"),
+    [
+        (_set("sample_rate", value=0), "sample_rate: expected at least 1, got 0"),
+        (_set("hop_samples", value=0), "hop_samples: expected at least 1, got 0"),
+        (_set("bandwidths", value=[]), "bandwidths: expected multiples of 0.45 kbps"),
+        (_set("bandwidths", value=[0.5]), "1 to 8 codebooks, got 0.5"),
+        (_set("bandwidths", value=[99.0]), "1 to 8 codebooks, got 99"),
+        (_set("quantizer", "codebooks", value=0), "at least 1 codebook of 2 entries"),
+    ],
+)
+def test_specs_that_nothing_could_use_are_refused(
+    forge: Callable[[Any], None], message: str
+) -> None:
+    fields = json.loads(spec_to_json(tiny_spec()))
+    forge(fields)
+    with pytest.raises(WeightsError, match=message):
+        spec_from_json(fields)
+
+
+def test_a_forged_name_is_not_a_format() -> None:
+    fields = json.loads(spec_to_json(tiny_spec()))
+    fields["quantizer"]["name"] = "{q:>999999999}"
+    assert "{q:>999999999}.embed" in spec_from_json(fields).tensors()
+
+
+def test_another_spelling_of_the_same_spec_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "mine.safetensors"
+    save_weights(path, tiny_spec(), tiny_weights())
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    table = json.loads(data[8 : 8 + size])
+    fields = json.loads(table["__metadata__"]["spec"])
+    table["__metadata__"]["spec"] = json.dumps(fields, indent=2)
+    head = json.dumps(table).encode()
+    path.write_bytes(len(head).to_bytes(8, "little") + head + data[8 + size :])
+    assert hopcodec.load(path).spec == tiny_spec()

@@ -24,7 +24,7 @@ LOWERINGS: dict[Graph, Lowering] = {"conv": CONV, "matmul": MATMUL}
 
 
 def _codebooks(rvq: EuclideanRvq, weights: Weights, count: int) -> list[Audio]:
-    return [weights[f"{rvq.name.format(q=q)}.embed"] for q in range(count)]
+    return [weights[f"{rvq.codebook_name(q)}.embed"] for q in range(count)]
 
 
 class StatefulEncoder(nn.Module):

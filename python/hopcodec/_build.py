@@ -68,5 +68,5 @@ def build_layers(
 def build_quantizer(rvq: EuclideanRvq, weights: Weights) -> _core.Quantizer:
     quantizer = _core.Quantizer()
     for q in range(rvq.codebooks):
-        quantizer.add(weights[f"{rvq.name.format(q=q)}.embed"])
+        quantizer.add(weights[f"{rvq.codebook_name(q)}.embed"])
     return quantizer

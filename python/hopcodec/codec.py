@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
+from hashlib import sha256
 from typing import TypedDict
 
 import numpy as np
@@ -65,6 +66,7 @@ class Codec:
         self.precision: Precision = precision
         self.seeded = seeded
         self._isa = isa or ""
+        self.fingerprint = _fingerprint(spec, weights)
         self._encoder_layers = build_layers(spec.encoder, weights, precision)
         self._decoder_layers = build_layers(spec.decoder, weights, precision)
         self._quantizer = build_quantizer(spec.quantizer, weights)
@@ -240,6 +242,14 @@ class Codec:
                 f"samples: expected 0 to {audio.shape[1]}, as many as the codes hold, got {samples}"
             )
         return np.ascontiguousarray(audio[:, :samples])
+
+
+def _fingerprint(spec: CodecSpec, weights: Mapping[str, npt.NDArray[np.float32]]) -> str:
+    """8 hexadecimal digits of the weights' SHA-256: one for each model, the same anywhere."""
+    digest = sha256()
+    for name in spec.tensors():
+        digest.update(weights[name].astype("<f4").tobytes())
+    return digest.hexdigest()[:8]
 
 
 def check_device(device: str) -> None:

@@ -4,6 +4,7 @@
            4   1  version, 0
            5   4  n, the length of the JSON text, uint32 big-endian
            9   n  {"m": model, "al": audio samples at the model's rate, "nc": codebooks, "lm": bool}
+                  and, from hopcodec for its own models, "w": which weights, 8 hexadecimal digits
        9 + n      codes, frame by frame, codebook by codebook, 10 bits each, LSB first,
                   padded with zero bits to a whole byte
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import struct
 import tempfile
 from collections.abc import Iterator
@@ -65,6 +67,7 @@ LAYOUTS: Final = {
     "encodec_24khz": EcdcLayout(24000, 75, 32, 10),
     "hopcodec_24khz": EcdcLayout(24000, 75, 8, 10),
 }
+_FINGERPRINT: Final = re.compile(r"([0-9a-f]{8})?")
 _SEGMENTED: Final = ("encodec_48khz",)
 
 
@@ -76,6 +79,7 @@ class EcdcHeader:
     audio_length: int
     codebooks: int
     language_model: bool = False
+    weights: str = ""  # `Codec.fingerprint` of the model; "" if the file does not say
 
     @property
     def layout(self) -> EcdcLayout:
@@ -218,13 +222,14 @@ class EcdcWriter:
     length. Nothing reaches `file` before `finish`. A context manager.
     """
 
-    def __init__(self, file: File, *, model: str, codebooks: int) -> None:
+    def __init__(self, file: File, *, model: str, codebooks: int, weights: str = "") -> None:
         self._layout = _layout(model, ValueError)
         if not 1 <= codebooks <= self._layout.codebooks:
             raise ValueError(
                 f"{model}: expected 1 to {self._layout.codebooks} codebooks, got {codebooks}"
             )
         self._file, self._model, self._codebooks = file, model, codebooks
+        self._weights = weights
         self._frames = 0
         self._rest = np.zeros(0, dtype=np.uint16)  # fewer than 4 values: less than whole bytes
         self._spool = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - see close()
@@ -256,7 +261,8 @@ class EcdcWriter:
             )
         self._spool.write(pack_bits(self._rest, self._layout.code_bits))
         self._rest = self._rest[:0]
-        header = _header_bytes(EcdcHeader(self._model, audio_length, self._codebooks))
+        described = EcdcHeader(self._model, audio_length, self._codebooks, weights=self._weights)
+        header = _header_bytes(described)
         written = len(header)
         self._spool.seek(0)
         with _Opened(self._file, "wb") as out:
@@ -322,6 +328,7 @@ def _header_bytes(header: EcdcHeader) -> bytes:
         "al": header.audio_length,
         "nc": header.codebooks,
         "lm": header.language_model,
+        **({"w": header.weights} if header.weights else {}),
     }
     text = json.dumps(fields).encode("utf-8")
     return _PREFIX.pack(MAGIC, VERSION, len(text)) + text
@@ -361,7 +368,10 @@ def _parse_header(text: bytes) -> EcdcHeader:
                 f"header: expected {key!r} to be of type {kind.__name__}, "
                 f"got {type(fields[key]).__name__}"
             )
-    header = EcdcHeader(fields["m"], fields["al"], fields["nc"], fields["lm"])
+    weights = fields.get("w", "")
+    if not isinstance(weights, str) or not _FINGERPRINT.fullmatch(weights):
+        raise BitstreamError("header: expected 'w' to be 8 hexadecimal digits")
+    header = EcdcHeader(fields["m"], fields["al"], fields["nc"], fields["lm"], weights)
     _check_header(header)
     return header
 

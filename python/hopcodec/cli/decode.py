@@ -79,6 +79,11 @@ def decode_file(
                 f"{source}: was made with {header.model}, but {codec.name} is loaded "
                 f"(--model {header.model})"
             )
+        if header.weights not in ("", codec.fingerprint):
+            raise CommandError(
+                f"{source}: was made with other weights of {header.model} ({header.weights}) than "
+                f"those loaded ({codec.fingerprint}): name their file with --model"
+            )
         decoder = codec.decoder()
         with (
             WavWriter(output, codec.sample_rate, codec.channels, rescale=rescale) as writer,

@@ -83,7 +83,13 @@ def encode_file(codec: Codec, source: Path, output: Path, bandwidth: float) -> t
     samples = nanoseconds = 0
     with (
         names_file(source),
-        EcdcWriter(output, model=codec.name, codebooks=codec.codebooks_for(bandwidth)) as writer,
+        EcdcWriter(
+            output,
+            model=codec.name,
+            codebooks=codec.codebooks_for(bandwidth),
+            # The original command's own model keeps the original command's own bytes.
+            weights="" if codec.name == "encodec_24khz" else codec.fingerprint,
+        ) as writer,
         audio_progress() as progress,
     ):
         task = progress.add_task("encoding", total=length or None)

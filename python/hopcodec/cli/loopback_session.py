@@ -165,6 +165,8 @@ def print_summary(session: Session, written: str | None) -> None:
     faults = f", last: {device.last_fault}" if device.last_fault else ""
     table.add_row("device faults", f"{device.faults}, reopened {device.reopened} times{faults}")
     table.add_row("worker thread", f"{stats.scheduling}, {_memory(stats)}")
+    if stats.bad_samples:
+        table.add_row("input", f"{stats.bad_samples} samples not finite or beyond +-1024, muted")
     for path in session.recordings:
         table.add_row("recorded", str(path))
     if session.recording_failure:

@@ -24,6 +24,7 @@ from hopcodec.live.stats import LiveStats, read_stats
 Audio = npt.NDArray[np.float32]
 Device = int | str | None
 
+_LOUDEST: Final = 1024.0  # what an encoder takes
 _PRIORITY: Final = 3  # below the sound servers' own threads (PulseAudio 5, JACK 10 and more)
 
 
@@ -103,6 +104,10 @@ class Loopback:
             if sink is not None:
                 raise ValueError("output: expected None beside an array as input, got a device")
             audio = check_audio(source, codec.channels)
+            if not np.abs(audio).max(initial=0.0) <= _LOUDEST:
+                raise ValueError(
+                    f"input: expected finite samples within +-{_LOUDEST:g} (full scale is 1)"
+                )
             rate_hz = rate_hz or codec.sample_rate
             return FileLink(
                 self._port,

@@ -26,7 +26,7 @@ class Recorder:
     Raises
     ------
     DeviceError
-        The folder or a file cannot be written.
+        The folder or a file cannot be written, or the folder holds a recording already.
     """
 
     def __init__(self, port: _core.Port, folder: Path) -> None:
@@ -34,6 +34,9 @@ class Recorder:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DeviceError(f"{folder}: cannot record there: {error.strerror}") from None
+        for name in ("heard", "captured"):
+            if found := sorted(folder.glob(f"{name}*.wav")):
+                raise DeviceError(f"{found[0]}: exists already; record in another folder")
         self._port, self._folder = port, folder
         self._files: dict[str, soundfile.SoundFile] = {}
         self._parts: dict[str, int] = {}

@@ -52,7 +52,29 @@ def spec_from_json(value: object) -> CodecSpec:
     """
     found = _Reader().read("spec", value, CodecSpec)
     assert isinstance(found, CodecSpec)
+    _check_sizes(found)
     return found
+
+
+def _check_sizes(spec: CodecSpec) -> None:
+    """What every user of a spec divides by or takes the largest of."""
+    for field in ("sample_rate", "channels", "hop_samples"):
+        if (got := getattr(spec, field)) < 1:
+            raise WeightsError(f"spec.{field}: expected at least 1, got {got}")
+    quantizer = spec.quantizer
+    if quantizer.codebooks < 1 or quantizer.codebook_size < 2 or quantizer.dim < 1:
+        raise WeightsError(
+            "spec.quantizer: expected at least 1 codebook of 2 entries of 1 number, got "
+            f"{quantizer.codebooks} of {quantizer.codebook_size} of {quantizer.dim}"
+        )
+    kbps_each = spec.frame_rate * (quantizer.codebook_size - 1).bit_length() / 1000
+    for bandwidth in spec.bandwidths or (0.0,):
+        books = bandwidth / kbps_each
+        if not (1 <= round(books) <= quantizer.codebooks and abs(books - round(books)) < 1e-6):
+            raise WeightsError(
+                f"spec.bandwidths: expected multiples of {kbps_each:g} kbps, 1 to "
+                f"{quantizer.codebooks} codebooks, got {bandwidth:g}"
+            )
 
 
 def _plain(value: Any) -> Any:

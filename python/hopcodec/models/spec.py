@@ -118,7 +118,11 @@ class EuclideanRvq:
 
     def tensors(self) -> Iterator[tuple[str, Shape]]:
         for q in range(self.codebooks):
-            yield f"{self.name.format(q=q)}.embed", (self.codebook_size, self.dim)
+            yield f"{self.codebook_name(q)}.embed", (self.codebook_size, self.dim)
+
+    def codebook_name(self, q: int) -> str:
+        """Where codebook `q` lies. Not `str.format`: the name may come from a file."""
+        return self.name.replace("{q}", str(q))
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class TrainableCodec(nn.Module):
             for q, quantizer in enumerate(self.quantizer.quantizers):
                 embed = quantizer.embed
                 assert isinstance(embed, Tensor)
-                found[f"{self.spec.quantizer.name.format(q=q)}.embed"] = embed
+                found[f"{self.spec.quantizer.codebook_name(q)}.embed"] = embed
             return {
                 name: np.ascontiguousarray(found[name].detach().float().cpu().numpy())
                 for name in self.spec.tensors()

@@ -51,6 +51,9 @@ class Data:
         )
         for key in ("segment_hops", "batch", "silence_tries"):
             _require(getattr(self, key) >= 1, f"data.{key}", "at least 1", getattr(self, key))
+        # A batch is held in memory many times over.
+        _require(self.segment_hops <= 3000, "data.segment_hops", "up to 3000", self.segment_hops)
+        _require(self.batch <= 4096, "data.batch", "up to 4096", self.batch)
         for key in ("mix_probability", "band_probability", "noise_probability"):
             value = getattr(self, key)
             _require(0 <= value <= 1, f"data.{key}", "a number from 0 to 1", value)

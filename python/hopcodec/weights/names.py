@@ -33,5 +33,5 @@ def canonical_name(name: str) -> str:
 
 def unneeded_names(spec: CodecSpec) -> set[str]:
     """Canonical names a published file may hold and we do without."""
-    codebooks = (spec.quantizer.name.format(q=q) for q in range(spec.quantizer.codebooks))
+    codebooks = (spec.quantizer.codebook_name(q) for q in range(spec.quantizer.codebooks))
     return {f"{codebook}.{part}" for codebook in codebooks for part in _TRAINING_ONLY}

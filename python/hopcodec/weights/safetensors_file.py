@@ -73,7 +73,7 @@ def _check_metadata(metadata: Mapping[str, str], spec: CodecSpec) -> None:
     for key, expected in (("version", VERSION), ("model", spec.name)):
         if metadata.get(key) != expected:
             raise WeightsError(f"{key}: expected {expected!r}, got {metadata.get(key)!r}")
-    if metadata.get("spec") != spec_to_json(spec):
+    if "spec" not in metadata or spec_from_json(parse_object(metadata["spec"].encode())) != spec:
         raise WeightsError(
             f"spec: expected the {spec.name} given, got another codec of that name; "
             "hopcodec.load(path) takes the one that the file describes"
