@@ -94,7 +94,7 @@ int Worker::step(std::int64_t now, bool live) noexcept {
       continue;
     }
     const std::int64_t before = now_ns();
-    run_hop(time(), before);
+    run_hop(time(), before, live);
     hold_level(time());
     ++hops;
   }
@@ -157,7 +157,7 @@ void Worker::drop_hop() noexcept {
   count(stats.dropped_hops);
 }
 
-void Worker::run_hop(std::int64_t now, std::int64_t started) noexcept {
+void Worker::run_hop(std::int64_t now, std::int64_t started, bool live) noexcept {
   const float dry = bypass.load(std::memory_order_relaxed) ? 1.0F : 0.0F;
   const float gain = probe.input_gain.load(std::memory_order_relaxed);
   HopLevels levels;
@@ -167,9 +167,11 @@ void Worker::run_hop(std::int64_t now, std::int64_t started) noexcept {
   const auto spin = static_cast<std::int64_t>(static_cast<double>(route_->hop_ns()) * work / 100.0);
   std::int64_t compute = now_ns() - started;
   while (compute < spin) compute = now_ns() - started;
-  compute_ns_ += (static_cast<double>(compute) - compute_ns_) * (compute_ns_ == 0.0 ? 1.0 : 0.125);
+  // In made-up time a hop takes what is asked of it: a slow machine must not change what is done.
+  const std::int64_t cost = live ? compute : spin;
+  compute_ns_ += (static_cast<double>(cost) - compute_ns_) * (compute_ns_ == 0.0 ? 1.0 : 0.125);
   dropped_last_ = false;
-  play(frames, now + compute);
+  play(frames, now + cost);
   count_hop(levels, compute);
 }
 

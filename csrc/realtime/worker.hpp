@@ -48,7 +48,7 @@ class Worker {
   void leave_hole(double frames) noexcept;
   bool hopeless(std::int64_t now) const noexcept;
   void drop_hop() noexcept;
-  void run_hop(std::int64_t now, std::int64_t started) noexcept;
+  void run_hop(std::int64_t now, std::int64_t started, bool live) noexcept;
   void count_hop(const HopLevels& levels, std::int64_t compute_ns) noexcept;
   void play(std::uint64_t frames, std::int64_t now) noexcept;
   void make_up(std::uint64_t frames) noexcept;
