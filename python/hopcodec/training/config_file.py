@@ -23,7 +23,7 @@ def _toml() -> ModuleType:
         import tomllib
 
         return tomllib
-    import tomli  # mypy checks for one version of Python, where this line is not reached
+    import tomli
 
     return tomli
 
