@@ -178,9 +178,8 @@ std::uint64_t take_ready(Port& port, float* output, std::uint64_t frames,
   const Inside inside(side.entered, side.left);
   std::uint64_t got = 0;
   if (armed(port)) {
-    catch_up(port);
     got = port.playback().read(output, frames);
-    side.clock.set(side.clock.frames() + got, at_ns);
+    side.clock.touch(at_ns);
     count(side.frames, got);
   }
   return got;

@@ -27,7 +27,8 @@ HOPCODEC_REALTIME std::uint64_t on_capture(Port& port, const float* input, std::
                                            int channels, std::int64_t at_ns) noexcept;
 HOPCODEC_REALTIME void on_playback(Port& port, float* output, std::uint64_t frames, int channels,
                                    std::int64_t at_ns) noexcept;
-// Only what is there, nothing made up; returns the frames.
+// Only what is there, nothing made up, and no demand: such a reader sets no latency to be held.
+// Returns the frames.
 HOPCODEC_REALTIME std::uint64_t take_ready(Port& port, float* output, std::uint64_t frames,
                                            std::int64_t at_ns) noexcept;
 

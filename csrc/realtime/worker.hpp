@@ -80,6 +80,7 @@ class Worker {
   double hole_fraction_ = 0.0;     // of a frame, of the holes left so far
   std::uint64_t skip_frames_ = 0;  // of the next output: cut away to shorten the latency
   double off_level_s_ = 0.0;       // how long the level has been far off
+  std::int64_t level_seen_ns_ = 0;
 };
 
 }  // namespace hopcodec::realtime
