@@ -93,7 +93,7 @@ def _nest(spec: Any) -> None:
         (_set("encoder", 0, "kind", value="CodecSpec"), r"encoder\[0\]: expected an object"),
         (_set("encoder", 0, "kind", value=["Conv1d"]), r"encoder\[0\]: expected an object"),
         (_set("encoder", 0, value=5), r"encoder\[0\]: expected an object"),
-        (_drop("encoder", 0, "stride"), r"encoder\[0\]: missing field 'stride' of Conv1d"),
+        (_drop("encoder", 0, "kernel"), r"encoder\[0\]: missing field 'kernel' of Conv1d"),
         (_set("encoder", 0, "extra", value=1), r"encoder\[0\]: surplus field 'extra'"),
         (_set("encoder", 0, "stride", value=True), "stride: expected int, got bool True"),
         (_set("encoder", 0, "stride", value=1.5), "stride: expected int, got float 1.5"),

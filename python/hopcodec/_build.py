@@ -9,7 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
-from hopcodec.models.spec import Conv1d, ConvTranspose1d, EuclideanRvq, Layer, Lstm, Residual
+from hopcodec.models.spec import (
+    Conv1d,
+    ConvTranspose1d,
+    EuclideanRvq,
+    Layer,
+    Lstm,
+    Quantizer,
+    Residual,
+)
 
 Precision = Literal["fp32", "bf16"]
 Weights = Mapping[str, npt.NDArray[np.float32]]
@@ -65,8 +73,18 @@ def build_layers(
     return chain
 
 
-def build_quantizer(rvq: EuclideanRvq, weights: Weights) -> _core.Quantizer:
+def build_quantizer(rvq: Quantizer, weights: Weights) -> _core.Quantizer:
     quantizer = _core.Quantizer()
     for q in range(rvq.codebooks):
-        quantizer.add(weights[f"{rvq.codebook_name(q)}.embed"])
+        name = rvq.codebook_name(q)
+        if isinstance(rvq, EuclideanRvq):
+            quantizer.add(weights[f"{name}.embed"])
+            continue
+        quantizer.add(
+            weights[f"{name}.codebook.weight"],
+            in_weight=weights[f"{name}.in_proj.weight"].reshape(rvq.codebook_dim, rvq.dim),
+            in_bias=weights[f"{name}.in_proj.bias"],
+            out_weight=weights[f"{name}.out_proj.weight"].reshape(rvq.dim, rvq.codebook_dim),
+            out_bias=weights[f"{name}.out_proj.bias"],
+        )
     return quantizer

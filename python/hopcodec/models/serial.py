@@ -1,8 +1,8 @@
 """A codec's spec as JSON, so that a weights file can say what it is the weights of.
 
-Each object holds its class under "kind" and exactly the fields of that class in
-`hopcodec.models.spec`; anything else is refused, so a spec read from a file is one that could have
-been written in Python.
+Each object holds its class under "kind" and the fields of that class in `hopcodec.models.spec`,
+those at their default left out; anything else is refused, so a spec read from a file is one that
+could have been written in Python.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _KINDS: dict[str, type[Any]] = {
         language.EuclideanRvq,
         language.Lstm,
         language.Padding,
+        language.ProjectedRvq,
         language.Residual,
+        language.Segments,
     )
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
@@ -61,6 +63,10 @@ def _check_sizes(spec: CodecSpec) -> None:
     for field in ("sample_rate", "channels", "hop_samples"):
         if (got := getattr(spec, field)) < 1:
             raise WeightsError(f"spec.{field}: expected at least 1, got {got}")
+    if (segments := spec.segments) is not None and not 1 <= segments.stride <= segments.samples:
+        raise WeightsError(
+            f"spec.segments.stride: expected 1 to {segments.samples}, got {segments.stride}"
+        )
     quantizer = spec.quantizer
     if quantizer.codebooks < 1 or quantizer.codebook_size < 2 or quantizer.dim < 1:
         raise WeightsError(
@@ -79,7 +85,11 @@ def _check_sizes(spec: CodecSpec) -> None:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {
+            f.name: _plain(getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if getattr(value, f.name) != f.default
+        }
         return {"kind": _NAMES[type(value)], **fields}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
@@ -117,7 +127,7 @@ class _Reader:
         self._objects += 1
         if depth > MAX_NESTING or self._objects > 2 * MAX_LAYERS:
             raise WeightsError(f"{where}: nested or repeated beyond any codec")
-        choices = get_args(kind) or (kind,)
+        choices = tuple(c for c in get_args(kind) if c is not types.NoneType) or (kind,)
         name = value.get("kind") if isinstance(value, dict) else None
         chosen = _KINDS.get(name) if isinstance(name, str) else None
         if chosen not in choices:
@@ -129,12 +139,14 @@ class _Reader:
         assert chosen is not None
         hints = get_type_hints(chosen, vars(typing) | vars(language))
         given = value.keys() - {"kind"}
-        if odd := sorted(hints.keys() ^ given):
+        required = {f.name for f in dataclasses.fields(chosen) if f.default is dataclasses.MISSING}
+        if odd := sorted((required - given) | (given - hints.keys())):
             what = "missing" if odd[0] in hints else "surplus"
             raise WeightsError(f"{where}: {what} field {odd[0]!r:.100} of {name}")
         parts = {
             field: self.read(f"{where}.{field}", value[field], hint, depth + 1)
             for field, hint in hints.items()
+            if field in given
         }
         return chosen(**parts)
 

@@ -33,7 +33,11 @@ class Padding:
 
 @dataclass(frozen=True)
 class Conv1d:
-    """`y = conv1d(activation(x)) + bias`, then `output_activation`. Weight `(out, in, kernel)`."""
+    """`y = conv1d(activation(x)) + bias`, then `output_activation`. Weight `(out, in, kernel)`.
+
+    With `norm`, the result is group-normalised over all channels and all rows of a segment first:
+    such a layer knows nothing before the segment is whole (`Segments`).
+    """
 
     name: str
     in_channels: int
@@ -45,17 +49,20 @@ class Conv1d:
     activation: Nonlinearity = "none"
     output_activation: Nonlinearity = "none"
     alpha: str = ""  # tensor (in_channels,) of a Snake input activation
+    norm: str = ""  # its weight and bias, (out_channels,) each
 
     def tensors(self) -> Iterator[tuple[str, Shape]]:
         yield f"{self.name}.weight", (self.out_channels, self.in_channels, self.kernel)
         yield f"{self.name}.bias", (self.out_channels,)
-        if self.alpha:
-            yield self.alpha, (self.in_channels,)
+        yield from _alpha_and_norm(self)
 
 
 @dataclass(frozen=True)
 class ConvTranspose1d:
-    """`y = conv_transpose1d(activation(x)) + bias`, ends cut. Weight `(in, out, kernel)`."""
+    """`y = conv_transpose1d(activation(x)) + bias`, ends cut. Weight `(in, out, kernel)`.
+
+    A `norm`, as in `Conv1d`, sees the rows that are cut afterwards (EnCodec, `modules/conv.py`).
+    """
 
     name: str
     in_channels: int
@@ -66,12 +73,20 @@ class ConvTranspose1d:
     trim_right: int
     activation: Nonlinearity = "none"
     alpha: str = ""
+    norm: str = ""
 
     def tensors(self) -> Iterator[tuple[str, Shape]]:
         yield f"{self.name}.weight", (self.in_channels, self.out_channels, self.kernel)
         yield f"{self.name}.bias", (self.out_channels,)
-        if self.alpha:
-            yield self.alpha, (self.in_channels,)
+        yield from _alpha_and_norm(self)
+
+
+def _alpha_and_norm(layer: Conv1d | ConvTranspose1d) -> Iterator[tuple[str, Shape]]:
+    if layer.alpha:
+        yield layer.alpha, (layer.in_channels,)
+    if layer.norm:
+        yield f"{layer.norm}.weight", (layer.out_channels,)
+        yield f"{layer.norm}.bias", (layer.out_channels,)
 
 
 @dataclass(frozen=True)
@@ -126,6 +141,51 @@ class EuclideanRvq:
 
 
 @dataclass(frozen=True)
+class ProjectedRvq:
+    """Residual vector quantizer of DAC (`dac/nn/quantize.py`); `name` holds `{q}` for the stage.
+
+    Each stage projects the residual to `codebook_dim`, finds the entry of largest cosine, and
+    subtracts that entry, not normalised, projected back.
+    """
+
+    name: str
+    codebooks: int
+    codebook_size: int
+    dim: int
+    codebook_dim: int
+
+    def tensors(self) -> Iterator[tuple[str, Shape]]:
+        for q in range(self.codebooks):
+            stage = self.codebook_name(q)
+            yield f"{stage}.in_proj.weight", (self.codebook_dim, self.dim, 1)
+            yield f"{stage}.in_proj.bias", (self.codebook_dim,)
+            yield f"{stage}.codebook.weight", (self.codebook_size, self.codebook_dim)
+            yield f"{stage}.out_proj.weight", (self.dim, self.codebook_dim, 1)
+            yield f"{stage}.out_proj.bias", (self.dim,)
+
+    def codebook_name(self, q: int) -> str:
+        """Under which name stage `q` lies."""
+        return self.name.replace("{q}", str(q))
+
+
+Quantizer = EuclideanRvq | ProjectedRvq
+
+
+@dataclass(frozen=True)
+class Segments:
+    """A signal coded in overlapping segments, each on its own (EnCodec 48 kHz, `model.py`).
+
+    Segment i begins at sample `i * stride`; the last ones are as short as the signal leaves them.
+    With `normalise`, each is divided by its own loudness, which goes with the codes. Decoded
+    segments are added under a triangle and divided by the sum of the triangles.
+    """
+
+    samples: int
+    stride: int
+    normalise: bool
+
+
+@dataclass(frozen=True)
 class CodecSpec:
     """Everything about a codec except its numbers."""
 
@@ -136,7 +196,11 @@ class CodecSpec:
     bandwidths: tuple[float, ...]
     encoder: tuple[Layer, ...]
     decoder: tuple[Layer, ...]
-    quantizer: EuclideanRvq
+    quantizer: Quantizer
+    # The signal is filled up with zeros to whole hops before its first layer (DAC, `preprocess`).
+    # Otherwise each layer pads its own last window.
+    whole_hops: bool = False
+    segments: Segments | None = None
 
     @property
     def frame_rate(self) -> float:
@@ -145,5 +209,5 @@ class CodecSpec:
 
     def tensors(self) -> dict[str, Shape]:
         """Name and shape of every folded tensor, in data-path order."""
-        parts: Iterable[Layer | EuclideanRvq] = (*self.encoder, self.quantizer, *self.decoder)
+        parts: Iterable[Layer | Quantizer] = (*self.encoder, self.quantizer, *self.decoder)
         return {name: shape for part in parts for name, shape in part.tensors()}

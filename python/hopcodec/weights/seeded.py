@@ -13,7 +13,15 @@ from math import prod, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from hopcodec.models.spec import CodecSpec, Conv1d, ConvTranspose1d, EuclideanRvq, Layer, Lstm
+from hopcodec.models.spec import (
+    CodecSpec,
+    Conv1d,
+    ConvTranspose1d,
+    Layer,
+    Lstm,
+    ProjectedRvq,
+    Quantizer,
+)
 from hopcodec.weights.raw import FloatArray
 
 # Tuned on speech: latents of standard deviation 1 that vary over time, every layer of the order
@@ -78,7 +86,7 @@ def _conv(layer: Conv1d | ConvTranspose1d, gain: float) -> Iterator[_Range]:
     if isinstance(layer, ConvTranspose1d):
         fan_in //= layer.stride  # how many products meet in one output sample
     for name, shape in layer.tensors():
-        if name == layer.alpha:  # Snake divides by it
+        if name in (layer.alpha, f"{layer.norm}.weight"):  # Snake divides by it, norm scales
             yield _Range(name, shape, 0.5, centre=1.0)
         else:
             bias = name.endswith(".bias")
@@ -103,11 +111,27 @@ def _chain(layers: tuple[Layer, ...], first: float, last: float) -> Iterator[_Ra
         yield from _layer(layer, gain)
 
 
-def _codebooks(quantizer: EuclideanRvq) -> Iterator[_Range]:
+def _codebooks(quantizer: Quantizer) -> Iterator[_Range]:
+    if isinstance(quantizer, ProjectedRvq):
+        yield from _projections(quantizer)
+        return
     scale = _CODEBOOK_SCALE
     for name, shape in quantizer.tensors():
         yield _Range(name, shape, scale)
         scale *= _CODEBOOK_FALL
+
+
+def _projections(quantizer: ProjectedRvq) -> Iterator[_Range]:
+    """Entries are directions, so what a stage subtracts is sized by its projection back."""
+    scale = _CODEBOOK_SCALE
+    for name, shape in quantizer.tensors():
+        if name.endswith("in_proj.weight"):
+            yield _Range(name, shape, sqrt(3.0 / quantizer.dim))
+        elif name.endswith("out_proj.weight"):
+            yield _Range(name, shape, scale * sqrt(3.0 / quantizer.codebook_dim))
+            scale *= _CODEBOOK_FALL
+        else:
+            yield _Range(name, shape, _BIAS if name.endswith(".bias") else 1.0)
 
 
 def seeded_weights(spec: CodecSpec, seed: int = 1) -> dict[str, FloatArray]:
