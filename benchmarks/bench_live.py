@@ -28,9 +28,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-import hopcodec
 from environment import environment
 from hopcodec.live.measure import find_offset
+from live_subject import load_model
 from report import RESULTS, write_json
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -39,6 +39,7 @@ from live_servers import jack_server, virtual_card
 Audio = npt.NDArray[np.float32]
 RATE = 24000
 HOP = 320
+ENCODEC, OURS = "encodec_24khz", "hopcodec_24khz"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Cell:
 
     kind: str
     block: int
+    model: str = ENCODEC
     precision: str = "fp32"
     bandwidth: float = 6.0
     program: str = "idle"
@@ -57,18 +59,18 @@ class Cell:
             return "no codec, Python callback"
         how = "" if self.kind == "hopcodec" else ", Python callback"
         busy = ", busy program" if self.program == "busy" else ""
-        return f"{self.precision} {self.bandwidth:g} kbps{how}{busy}"
+        return f"{self.model} {self.precision} {self.bandwidth:g} kbps{how}{busy}"
 
 
 def cells() -> list[Cell]:
-    """Every model, bandwidth and block size; the bandwidths at one block are enough."""
-    found = []
-    for block in (HOP, 160, 640):
-        found += [Cell("copy", block), Cell("hopcodec", block), Cell("hopcodec", block, "bf16")]
-        found.append(Cell("python", block))
-        if block == HOP:
-            found += [Cell("hopcodec", block, "fp32", kbps) for kbps in (1.5, 24.0)]
-            found += [Cell(kind, block, program="busy") for kind in ("hopcodec", "python")]
+    """Both models at every block size; bandwidths, precisions and peers at one."""
+    found = [Cell("copy", HOP), Cell("hopcodec", HOP), Cell("hopcodec", HOP, precision="bf16")]
+    found += [Cell("hopcodec", HOP, bandwidth=kbps) for kbps in (1.5, 24.0)]
+    found += [Cell("hopcodec", HOP, OURS, bandwidth=kbps) for kbps in (6.0, 1.5)]
+    found += [Cell("python", HOP)]
+    found += [Cell(kind, HOP, program="busy") for kind in ("hopcodec", "python")]
+    for block in (160, 640):
+        found += [Cell("copy", block), Cell("hopcodec", block), Cell("hopcodec", block, OURS)]
     return found
 
 
@@ -93,7 +95,7 @@ def busy_core(core: int) -> Iterator[None]:
 def measure(cell: Cell, seconds: float) -> dict[str, Any]:
     """Run one cell; its figures, latency in milliseconds."""
     subject = str(Path(__file__).with_name("live_subject.py"))
-    arguments = [cell.kind, cell.precision, str(cell.bandwidth), str(seconds)]
+    arguments = [cell.kind, cell.model, cell.precision, str(cell.bandwidth), str(seconds)]
     noise = 0.1 * np.random.default_rng(0).standard_normal(round((seconds + 30) * RATE))
     with tempfile.TemporaryDirectory() as name, jack_server(RATE, cell.block):
         folder = Path(name)
@@ -122,7 +124,7 @@ def latency(cell: Cell, captured: Audio, mic: Audio, speaker: Audio) -> dict[str
     """
     answer = captured
     if cell.kind != "copy":
-        codec = hopcodec.load(precision=cell.precision)  # type: ignore[arg-type]
+        codec = load_model(cell.model, cell.precision)
         encoder = codec.encoder(cell.bandwidth, start="immediate")
         decoder = codec.decoder(start="immediate")
         whole = np.ascontiguousarray(captured[None, : len(captured) // HOP * HOP])

@@ -1,6 +1,6 @@
 """One cell of bench_live.py, as a process of its own: a loopback on the virtual card.
 
-    live_subject.py KIND PRECISION BANDWIDTH SECONDS FOLDER PROGRAM
+    live_subject.py KIND MODEL PRECISION BANDWIDTH SECONDS FOLDER PROGRAM
 
 KIND is "hopcodec" (engine and C callback), "python" (the same codec inside a Python callback) or
 "copy" (a Python callback without a codec: what the device itself takes). PROGRAM "busy" adds a
@@ -126,11 +126,18 @@ def compute() -> None:
             counts[number % 997] = counts.get(number % 997, 0) + 1
 
 
-def main(kind: str, precision: Any, bandwidth: float, seconds: float, folder: Path) -> None:
+def load_model(model: str, precision: Any) -> hopcodec.Codec:
+    """The default with its own weights, another with noise for them: a hop costs the same."""
+    return hopcodec.load(model, precision=precision, seeded=model != "hopcodec_24khz")
+
+
+def main(
+    kind: str, model: str, precision: Any, bandwidth: float, seconds: float, folder: Path
+) -> None:
     if kind == "copy":
         result = run_callback(lambda block: block, seconds, folder)
     else:
-        codec = hopcodec.load(precision=precision)
+        codec = load_model(model, precision)
         if kind == "hopcodec":
             result = run_engine(codec, bandwidth, seconds, folder)
         else:
@@ -141,7 +148,7 @@ def main(kind: str, precision: Any, bandwidth: float, seconds: float, folder: Pa
 
 
 if __name__ == "__main__":
-    _, kind, precision, bandwidth, seconds, folder, program = sys.argv
+    _, kind, model, precision, bandwidth, seconds, folder, program = sys.argv
     if program == "busy":
         threading.Thread(target=compute, daemon=True).start()
-    main(kind, precision, float(bandwidth), float(seconds), Path(folder))
+    main(kind, model, precision, float(bandwidth), float(seconds), Path(folder))

@@ -78,7 +78,7 @@ def draw(document: dict[str, Any], output: Path) -> None:
     compute.set_xticks([t for t in (1, 2, 5, 10, 20, 50, 100) if t >= least])
     compute.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     compute.xaxis.set_minor_formatter(NullFormatter())
-    compute.set_xlabel("ms per hop (dot p50, bar p99, line max)")
+    compute.set_xlabel("ms per hop: p50, p99, max")
     settings, env = document["settings"], document["environment"]
     load = sum(cell["load_average"] for cell in cells) / len(cells)
     busy = "one kept busy, " if settings["busy_core"] is not None else ""

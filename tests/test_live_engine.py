@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -134,3 +135,27 @@ def test_an_array_leaves_no_room_for_an_output(tiny: Codec) -> None:
         hopcodec.Loopback(tiny, input=noise(0.1)[None], output="pulse", bandwidth=3.6)
     with pytest.raises(ValueError, match="expected an array as input"):
         hopcodec.Loopback(tiny, bandwidth=3.6).heard()
+
+
+@pytest.mark.parametrize("live", [hopcodec.Loopback, hopcodec.LiveEngine])
+def test_what_is_no_codec_is_refused(live: Any) -> None:
+    with pytest.raises(TypeError, match=r"codec: expected what hopcodec.load\(\) gives, got None"):
+        live(None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"rate": 0}, "rate: expected 1 to 768000, got 0"),
+        ({"rate": "fast"}, "rate: expected an int or None, got str"),
+        ({"block": -1}, "block: expected 1 to 65536, got -1"),
+        ({"block": True}, "block: expected an int or None, got bool"),
+        ({"latency_ms": float("nan")}, "latency_ms: expected 0 to 10000 ms, got nan"),
+        ({"extra_ms": "much"}, "extra_ms: expected a number or None, got str"),
+    ],
+)
+def test_settings_out_of_range_are_refused(
+    tiny: Codec, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        hopcodec.Loopback(tiny, bandwidth=3.6, **arguments)

@@ -13,7 +13,10 @@ def main() -> None:
     import sys
     from types import FrameType
 
-    from hopcodec.cli.app import app
+    try:
+        from hopcodec.cli.app import app
+    except KeyboardInterrupt:
+        sys.exit(130)
 
     def terminate(signum: int, frame: FrameType | None) -> None:
         # As an exception, so that half-written files are removed on the way out.

@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
 from hopcodec._check import Audio, check_audio
 from hopcodec.codec import DEFAULT_BANDWIDTH, Codec
+from hopcodec.live.arguments import check_codec, check_whole
+from hopcodec.live.base import LiveCodec
 from hopcodec.live.device_link import LinkStatus
 from hopcodec.live.stats import LiveStats, read_stats
 
 
-class Coder:
-    """A codec inside an engine: what runs now, and how it is changed while it runs."""
-
-    def __init__(self, engine: _core.Engine, codec: Codec, bandwidth: float) -> None:
-        self._engine = engine
-        self.switch(codec, bandwidth)
-
-    def switch(self, codec: Codec, bandwidth: float) -> None:
-        """Run another codec from the next hop on, with a cross-fade of 5 ms.
-
-        Prepared here, taken by the worker at a hop boundary; the old one is freed here, later.
-        """
-        codebooks = codec.codebooks_for(bandwidth)
-        self._engine.set_coder(
-            codec._encoder_session(1, "immediate", 1),
-            codec._decoder_session(1, "immediate", 1),
-            codebooks=codebooks,
-            sample_rate=codec.sample_rate,
-            hop_samples=codec.hop_samples,
-        )
-        self.codec, self._bandwidth = codec, bandwidth
-
-    @property
-    def bandwidth(self) -> float:
-        """Kilobits per second; may be set at any time, the next hop follows."""
-        return self._bandwidth
-
-    @bandwidth.setter
-    def bandwidth(self, kbps: float) -> None:
-        self._engine.codebooks = self.codec.codebooks_for(kbps)
-        self._bandwidth = kbps
-
-
-class LiveEngine:
+class LiveEngine(LiveCodec):
     """Encoder and decoder behind a worker thread, for transports that have no audio callback.
 
     One thread writes, one reads; neither waits for the codec. What is read is at a constant
@@ -88,27 +55,17 @@ class LiveEngine:
         priority : int
             SCHED_FIFO priority to ask for; `stats()` says what was granted.
         """
+        check_codec(codec)
+        check_whole("period", period, 65536)
         self._port = _core.Port(channels=codec.channels)
-        self._engine = _core.Engine(self._port, priority=priority, backlog_ms=backlog_ms)
-        self._coder = Coder(self._engine, codec, bandwidth)
+        engine = _core.Engine(self._port, priority=priority, backlog_ms=backlog_ms)
+        super().__init__(engine, codec, bandwidth)
         self._period = period or codec.hop_samples
         self._queue_samples = queue_samples
 
-    def __enter__(self) -> LiveEngine:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
     def start(self) -> None:
         """Start the worker from a fresh state."""
-        rate_hz = self._coder.codec.sample_rate
+        rate_hz = self.codec.sample_rate
         self._engine.start(
             input_rate=rate_hz,
             output_rate=rate_hz,
@@ -127,37 +84,15 @@ class LiveEngine:
 
         Fewer than given means that two seconds are waiting already: the rest is dropped, counted.
         """
-        return self._port.write(check_audio(audio, self._coder.codec.channels))
+        return self._port.write(check_audio(audio, self.codec.channels))
 
     def read(self, samples: int) -> npt.NDArray[np.float32]:
         """Take the next `samples`, `(channels, samples)`; what is missing is concealed, counted."""
         return self._port.play(samples)
 
-    @property
-    def bandwidth(self) -> float:
-        """Kilobits per second; may be set at any time, the next hop follows."""
-        return self._coder.bandwidth
-
-    @bandwidth.setter
-    def bandwidth(self, kbps: float) -> None:
-        self._coder.bandwidth = kbps
-
-    @property
-    def bypass(self) -> bool:
-        """Hear the input instead of the codec, at the same latency."""
-        return self._engine.bypass
-
-    @bypass.setter
-    def bypass(self, value: bool) -> None:
-        self._engine.bypass = value
-
-    def switch(self, codec: Codec, bandwidth: float | None = None) -> None:
-        """Run another codec from the next hop on, cross-faded."""
-        self._coder.switch(codec, self.bandwidth if bandwidth is None else bandwidth)
-
     def stats(self) -> LiveStats:
         """What the worker has counted so far; from any thread, without disturbing it."""
-        rate_hz = self._coder.codec.sample_rate
+        rate_hz = self.codec.sample_rate
         status = LinkStatus(
             state="running" if self._engine.running else "stopped",
             input_rate_hz=rate_hz,

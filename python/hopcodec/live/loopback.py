@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import numpy as np
@@ -14,8 +13,9 @@ import numpy.typing as npt
 from hopcodec import _core
 from hopcodec._check import check_audio
 from hopcodec.codec import DEFAULT_BANDWIDTH, Codec
+from hopcodec.live.arguments import check_codec, check_ms, check_whole
+from hopcodec.live.base import LiveCodec
 from hopcodec.live.device_link import DeviceLink
-from hopcodec.live.engine import Coder
 from hopcodec.live.file_link import FileLink
 from hopcodec.live.recorder import Recorder
 from hopcodec.live.settings import DeviceSettings
@@ -28,7 +28,7 @@ _LOUDEST: Final = 1024.0  # what an encoder takes
 _PRIORITY: Final = 3  # below the sound servers' own threads (PulseAudio 5, JACK 10 and more)
 
 
-class Loopback:
+class Loopback(LiveCodec):
     """Microphone -> encoder -> codes -> decoder -> speaker, until stopped. A context manager.
 
     Audio never enters the interpreter: a C callback in a process of its own moves samples to
@@ -83,9 +83,13 @@ class Loopback:
         record : path, optional
             A folder for `heard.wav` and `captured.wav`.
         """
+        check_codec(codec)
+        check_whole("rate", rate, 768_000)
+        check_whole("block", block, 65536)
+        check_ms("latency_ms", latency_ms)
+        check_ms("extra_ms", extra_ms)
         self._port = _core.Port(channels=codec.channels, monitor=record is not None)
-        self._engine = _core.Engine(self._port, priority=_PRIORITY)
-        self._coder = Coder(self._engine, codec, bandwidth)
+        super().__init__(_core.Engine(self._port, priority=_PRIORITY), codec, bandwidth)
         self._engine.bypass = bypass
         self._recorder = None if record is None else Recorder(self._port, Path(record))
         self._link = self._connect(codec, input, output, rate, block, latency_ms, extra_ms)
@@ -135,18 +139,6 @@ class Loopback:
             on_tick=self._tick,
         )
 
-    def __enter__(self) -> Loopback:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
     def start(self) -> None:
         """Open the devices and begin. DeviceError if there are none, or they refuse."""
         self._link.start()
@@ -169,46 +161,6 @@ class Loopback:
             self._recorder.poll()
 
     @property
-    def codec(self) -> Codec:
-        """The codec that runs now."""
-        return self._coder.codec
-
-    @property
-    def bandwidth(self) -> float:
-        """Kilobits per second; may be set at any time, the next hop follows."""
-        return self._coder.bandwidth
-
-    @bandwidth.setter
-    def bandwidth(self, kbps: float) -> None:
-        self._coder.bandwidth = kbps
-
-    @property
-    def bypass(self) -> bool:
-        """Hear the input instead of the codec, at the same latency."""
-        return self._engine.bypass
-
-    @bypass.setter
-    def bypass(self, value: bool) -> None:
-        self._engine.bypass = value
-
-    @property
-    def input_gain(self) -> float:
-        """Factor on what the microphone heard, before the codec; recordings are not changed."""
-        return self._engine.input_gain
-
-    @input_gain.setter
-    def input_gain(self, value: float) -> None:
-        self._engine.input_gain = value
-
-    def add_to_output(self, audio: Audio) -> int:
-        """Play `(channels, samples)` at the codec's rate on top; how many there was room for."""
-        return self._engine.inject(check_audio(audio, self._coder.codec.channels))
-
-    def switch(self, codec: Codec, bandwidth: float | None = None) -> None:
-        """Run another codec from the next hop on, cross-faded; same number of channels."""
-        self._coder.switch(codec, self.bandwidth if bandwidth is None else bandwidth)
-
-    @property
     def recordings(self) -> list[Path]:
         """Files of the recording so far."""
         return [] if self._recorder is None else list(self._recorder.paths)
@@ -228,10 +180,6 @@ class Loopback:
         if not isinstance(self._link, FileLink):
             raise ValueError("heard: expected an array as input; for devices use record=")
         return self._link.heard()
-
-    def reset_stats(self) -> None:
-        """Count from zero again."""
-        self._engine.reset_stats()
 
     def stats(self) -> LiveStats:
         """Counters, times, levels and latency now; from any thread, without disturbing it."""
