@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from hopcodec import _core
 from hopcodec._check import Audio, check_audio
-from hopcodec.codec import DEFAULT_BANDWIDTH, Codec
+from hopcodec.codec import Codec
 from hopcodec.live.device_link import LinkStatus
 from hopcodec.live.stats import LiveStats, read_stats
 
@@ -17,9 +17,9 @@ from hopcodec.live.stats import LiveStats, read_stats
 class Coder:
     """A codec inside an engine: what runs now, and how it is changed while it runs."""
 
-    def __init__(self, engine: _core.Engine, codec: Codec, bandwidth: float) -> None:
+    def __init__(self, engine: _core.Engine, codec: Codec, bandwidth: float | None) -> None:
         self._engine = engine
-        self.switch(codec, bandwidth)
+        self.switch(codec, codec.default_bandwidth if bandwidth is None else bandwidth)
 
     def switch(self, codec: Codec, bandwidth: float) -> None:
         """Run another codec from the next hop on, with a cross-fade of 5 ms.
@@ -34,7 +34,7 @@ class Coder:
             sample_rate=codec.sample_rate,
             hop_samples=codec.hop_samples,
         )
-        self.codec, self._bandwidth = codec, bandwidth
+        self.codec, self._bandwidth = codec, codec.bandwidth_for(codebooks)
 
     @property
     def bandwidth(self) -> float:
@@ -43,8 +43,9 @@ class Coder:
 
     @bandwidth.setter
     def bandwidth(self, kbps: float) -> None:
-        self._engine.codebooks = self.codec.codebooks_for(kbps)
-        self._bandwidth = kbps
+        codebooks = self.codec.codebooks_for(kbps)
+        self._engine.codebooks = codebooks
+        self._bandwidth = self.codec.bandwidth_for(codebooks)
 
 
 class LiveEngine:
@@ -67,7 +68,7 @@ class LiveEngine:
         self,
         codec: Codec,
         *,
-        bandwidth: float = DEFAULT_BANDWIDTH,
+        bandwidth: float | None = None,
         period: int | None = None,
         queue_samples: int | None = None,
         backlog_ms: float = 200.0,
@@ -78,7 +79,7 @@ class LiveEngine:
         Parameters
         ----------
         codec, bandwidth
-            What to run, and its kilobits per second.
+            What to run, and its kilobits per second; without them its `default_bandwidth`.
         period : int, optional
             Samples of a typical write and read; default: one hop. It sets the latency.
         queue_samples : int, optional
