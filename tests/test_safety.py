@@ -110,7 +110,7 @@ def test_every_code_in_every_book_decodes(codec: Codec) -> None:
     assert np.isfinite(codec.decode(codes)).all()
 
 
-@pytest.mark.parametrize("bandwidth", [0, -1.5, 1.4, 48.0, float("nan"), "6", None])
+@pytest.mark.parametrize("bandwidth", [0, -1.5, 1.4, 5.99, 48.0, float("nan"), "6"])
 def test_a_bandwidth_that_is_not_offered(codec: Codec, bandwidth: object) -> None:
     with pytest.raises(ValueError, match=r"expected one of 1.5, 3, 6, 12, 24 kbps, got"):
         codec.encoder(bandwidth)  # type: ignore[arg-type]

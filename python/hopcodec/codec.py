@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from functools import cached_property
@@ -15,10 +16,12 @@ from hopcodec import _core
 from hopcodec._build import Precision, build_layers, build_quantizer
 from hopcodec._check import Audio, Codes, check_audio, check_codes
 from hopcodec.errors import DeviceError, WeightsError
-from hopcodec.models.spec import CodecSpec
+from hopcodec.models.spec import CodecSpec, EuclideanRvq
 from hopcodec.streaming import Start, StreamDecoder, StreamEncoder, Streams, zero_start
 
-DEFAULT_BANDWIDTH = 6.0
+_USUAL_BANDWIDTH = 6.0
+# 7.75 is what everybody calls 7.751953125 kbps.
+_SAME_KBPS = 0.005
 # Frames per step of a live session: one is all it ever has. Files go several at a time, so that
 # each read of the weights serves more arithmetic; the bits are the same.
 FRAMES_PER_STEP = 16
@@ -117,6 +120,18 @@ class Codec:
         """Bandwidths on offer, kilobits per second."""
         return self.spec.bandwidths
 
+    @property
+    def default_bandwidth(self) -> float:
+        """Kilobits per second where none are asked for.
+
+        6.0 where that is on offer, else the highest; always the highest for DAC, whose every
+        implementation codes with all codebooks unless told otherwise.
+        """
+        usual = (
+            isinstance(self.spec.quantizer, EuclideanRvq) and _USUAL_BANDWIDTH in self.bandwidths
+        )
+        return _USUAL_BANDWIDTH if usual else max(self.bandwidths)
+
     @cached_property
     def latency_samples(self) -> int:
         """Algorithmic latency, microphone to speaker: one hop and the look-ahead of both sides.
@@ -133,18 +148,43 @@ class Codec:
         return (self.codebook_size - 1).bit_length()
 
     def codebooks_for(self, bandwidth: float) -> int:
-        """Codes per frame at `bandwidth` kbps; ValueError for one that is not on offer."""
-        if bandwidth not in self.bandwidths:
+        """Codes per frame at `bandwidth` kbps; ValueError for one that is not on offer.
+
+        Within 0.005 kbps of one on offer is that one: 7.75 for the 7.751953125 of DAC 44.1 kHz.
+        """
+        near = [
+            b
+            for b in self.bandwidths
+            if isinstance(bandwidth, (int, float)) and abs(b - bandwidth) <= _SAME_KBPS
+        ]
+        if not near:
             offer = ", ".join(f"{b:g}" for b in self.bandwidths)
             raise ValueError(f"bandwidth: expected one of {offer} kbps, got {bandwidth!r}")
-        books = int(bandwidth * 1000 // (self.frame_rate * self.bits_per_code))
+        offered = min(near, key=lambda b: abs(b - bandwidth))
+        # The millionth makes up for a rate that no float holds.
+        books = math.floor(offered * 1000 / (self.frame_rate * self.bits_per_code) + 1e-6)
         return max(1, min(books, self.codebooks))
 
     def bandwidth_for(self, codebooks: int) -> float:
         """Kilobits per second of `codebooks` codes per frame."""
+        if not isinstance(codebooks, (int, np.integer)) or isinstance(codebooks, bool):
+            raise TypeError(f"codebooks: expected an int, got {type(codebooks).__name__}")
         if not 1 <= codebooks <= self.codebooks:
             raise ValueError(f"codebooks: expected 1 to {self.codebooks}, got {codebooks}")
-        return codebooks * self.bits_per_code * self.frame_rate / 1000
+        kbps = int(codebooks) * self.bits_per_code * self.frame_rate / 1000
+        # The number on offer rather than one a rounding away from it.
+        return next((b for b in self.bandwidths if abs(b - kbps) < 1e-6), kbps)
+
+    def _books(self, bandwidth: float | None, codebooks: int | None) -> int:
+        """Codes per frame, from either way of saying so."""
+        if codebooks is None:
+            return self.codebooks_for(self.default_bandwidth if bandwidth is None else bandwidth)
+        if bandwidth is not None:
+            raise ValueError(
+                f"expected bandwidth or codebooks, got both: {bandwidth!r} and {codebooks!r}"
+            )
+        self.bandwidth_for(codebooks)  # refuses a number out of range
+        return int(codebooks)
 
     def _encoder_session(self, streams: int, start: Start, max_frames: int) -> _core.Encoder:
         return _core.Encoder(
@@ -169,8 +209,9 @@ class Codec:
 
     def encoder(
         self,
-        bandwidth: float = DEFAULT_BANDWIDTH,
+        bandwidth: float | None = None,
         *,
+        codebooks: int | None = None,
         start: Start = "exact",
         max_frames_per_push: int = FRAMES_PER_STEP,
     ) -> StreamEncoder:
@@ -178,8 +219,10 @@ class Codec:
 
         Parameters
         ----------
-        bandwidth : float
-            Kilobits per second, one of `bandwidths`.
+        bandwidth : float, optional
+            Kilobits per second, one of `bandwidths`; without it `default_bandwidth`.
+        codebooks : int, optional
+            Codes per frame instead, 1 to `codebooks`, on offer as a bandwidth or not.
         start : "exact" or "immediate"
             "exact" holds the first frames until the model's start padding is known (for EnCodec
             24 kHz 7 hops, 93 ms, once) and equals the released model. "immediate" pads with
@@ -190,7 +233,7 @@ class Codec:
             never the size of a push, and changes no bit.
         """
         core = self._encoder_session(1, start, max_frames_per_push)
-        return StreamEncoder(self, core, bandwidth, start)
+        return StreamEncoder(self, core, self._books(bandwidth, codebooks), start)
 
     def decoder(
         self, *, start: Start = "exact", max_frames_per_push: int = FRAMES_PER_STEP
@@ -203,27 +246,37 @@ class Codec:
         self,
         n: int,
         *,
-        bandwidth: float = DEFAULT_BANDWIDTH,
+        bandwidth: float | None = None,
+        codebooks: int | None = None,
         start: Start = "exact",
         max_frames_per_push: int = 1,
         device: str = "cpu",
     ) -> Streams:
-        """`n` independent duplex streams that step together; `device` as for `hopcodec.load`."""
+        """`n` independent duplex streams that step together.
+
+        `device` as for `hopcodec.load`, the rest as for `encoder`.
+        """
         check_device(device)
         if not isinstance(n, int) or not 1 <= n <= 65536:
             raise ValueError(f"streams: expected 1 to 65536, got {n!r}")
         encoder = self._encoder_session(n, start, max_frames_per_push)
         decoder = self._decoder_session(n, start, max_frames_per_push)
-        return Streams(self, encoder, decoder, bandwidth)
+        return Streams(self, encoder, decoder, self._books(bandwidth, codebooks))
 
     def encode(
-        self, audio: Audio, bandwidth: float = DEFAULT_BANDWIDTH, *, start: Start = "exact"
+        self,
+        audio: Audio,
+        bandwidth: float | None = None,
+        *,
+        codebooks: int | None = None,
+        start: Start = "exact",
     ) -> Codes:
         """Codes `(codebooks, frames)` of a whole signal `(channels, samples)`: push, then flush.
 
-        `frames` is `ceil(samples / hop_samples)`. Errors are those of `StreamEncoder.push`.
+        `frames` is `ceil(samples / hop_samples)`. Parameters are those of `encoder`, errors those
+        of `StreamEncoder.push`.
         """
-        encoder = self.encoder(bandwidth, start=start)
+        encoder = self.encoder(bandwidth, codebooks=codebooks, start=start)
         head = encoder.push(check_audio(audio, self.channels))
         return np.concatenate([head, encoder.flush()], axis=1)
 

@@ -38,26 +38,30 @@ class StreamEncoder:
     (8, 1)
     """
 
-    def __init__(self, codec: Codec, core: _core.Encoder, bandwidth: float, start: Start) -> None:
+    def __init__(self, codec: Codec, core: _core.Encoder, codebooks: int, start: Start) -> None:
         self._codec = codec
         self._core = core
         self._start: Start = start
-        self.bandwidth = bandwidth
+        self._codebooks = codebooks
 
     @property
     def bandwidth(self) -> float:
         """Kilobits per second; may be set between pushes, the next frame follows it."""
-        return self._bandwidth
+        return self._codec.bandwidth_for(self._codebooks)
 
     @bandwidth.setter
     def bandwidth(self, kbps: float) -> None:
         self._codebooks = self._codec.codebooks_for(kbps)
-        self._bandwidth = kbps
 
     @property
     def codebooks(self) -> int:
-        """Codes per frame at the present bandwidth."""
+        """Codes per frame; may be set between pushes instead of the bandwidth."""
         return self._codebooks
+
+    @codebooks.setter
+    def codebooks(self, count: int) -> None:
+        self._codec.bandwidth_for(count)  # refuses a number out of range
+        self._codebooks = int(count)
 
     @property
     def start(self) -> Start:
@@ -213,13 +217,12 @@ class Streams:
         codec: Codec,
         encoder: _core.Encoder,
         decoder: _core.Decoder,
-        bandwidth: float,
+        codebooks: int,
     ) -> None:
         self._codec = codec
         self._encoder = encoder
         self._decoder = decoder
-        self._codebooks = codec.codebooks_for(bandwidth)
-        self._bandwidth = bandwidth
+        self._codebooks = codebooks
 
     def __len__(self) -> int:
         return self._encoder.streams
@@ -227,7 +230,12 @@ class Streams:
     @property
     def bandwidth(self) -> float:
         """Kilobits per second of `encode`."""
-        return self._bandwidth
+        return self._codec.bandwidth_for(self._codebooks)
+
+    @property
+    def codebooks(self) -> int:
+        """Codes per frame of `encode`."""
+        return self._codebooks
 
     def _slots(self, slots: object) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
         if slots is None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def bench(
     model: options.Model = None,
-    bandwidth: options.Bandwidth = 6.0,
+    bandwidth: options.Bandwidth = None,
     threads: options.Threads = 1,
     precision: options.PrecisionOption = options.Precision.fp32,
     seeded: options.Seeded = False,
@@ -50,11 +50,9 @@ def bench(
     from hopcodec.cli.bench_live import bench_live
 
     codec = options.load_codec(model, threads, precision, seeded=seeded)
-    options.check_bandwidth(codec, bandwidth)
+    kbps = options.chosen_bandwidth(codec, bandwidth)
     if live:
-        bench_live(
-            codec, input=input, output=output, bandwidth=bandwidth, seconds=seconds, json=json
-        )
+        bench_live(codec, input=input, output=output, bandwidth=kbps, seconds=seconds, json=json)
         return
     audio = timing.shipped_speech(codec.sample_rate, codec.channels, seconds)
     host = timing.machine()
@@ -64,14 +62,14 @@ def bench(
         def progress(what: str, done: float) -> None:
             status.update(f"timing: {what} {done:.0%}")
 
-        back_to_back = timing.bench_hops(codec, audio, bandwidth=bandwidth, progress=progress)
+        back_to_back = timing.bench_hops(codec, audio, bandwidth=kbps, progress=progress)
         in_time = (
-            timing.bench_paced(codec, audio, bandwidth=bandwidth, seconds=paced, progress=progress)
+            timing.bench_paced(codec, audio, bandwidth=kbps, seconds=paced, progress=progress)
             if paced
             else None
         )
         status.update("timing: whole file")
-        whole = timing.bench_file(codec, audio, bandwidth=bandwidth)
+        whole = timing.bench_file(codec, audio, bandwidth=kbps)
     if json:
         print_json(
             {
@@ -81,7 +79,7 @@ def bench(
                 "precision": precision.value,
                 "model": codec.name,
                 "seeded": codec.seeded,
-                "bandwidth_kbps": bandwidth,
+                "bandwidth_kbps": kbps,
                 "hop_ms": timing.hop_deadline_ms(codec),
                 "back_to_back": _with_speed(back_to_back),
                 "paced": _with_speed(in_time) if in_time else None,
@@ -95,7 +93,7 @@ def bench(
         return
     console = out()
     console.print(
-        f"{codec.name} at {bandwidth:g} kbps on {host.cpu} ({host.isa}), "
+        f"{codec.name} at {kbps:g} kbps on {host.cpu} ({host.isa}), "
         f"{threads} thread{'s' if threads > 1 else ''}, {precision.value}; "
         f"a hop lasts {timing.hop_deadline_ms(codec):.2f} ms",
         markup=False,

@@ -42,7 +42,7 @@ class DemoRun:
 
 def demo(
     model: options.Model = None,
-    bandwidth: options.Bandwidth = 6.0,
+    bandwidth: options.Bandwidth = None,
     threads: options.Threads = 1,
     precision: options.PrecisionOption = options.Precision.fp32,
     seeded: options.Seeded = False,
@@ -64,18 +64,18 @@ def demo(
     for output in (wav, png):
         refuse_existing(output, force)
     codec = options.load_codec(model, threads, precision, seeded=seeded)
-    options.check_bandwidth(codec, bandwidth)
+    kbps = options.chosen_bandwidth(codec, bandwidth)
     audio = shipped_speech(codec.sample_rate, codec.channels)
-    with Panel(codec, bandwidth, audio.shape[1], err()) as panel:
-        run = run_demo(codec, audio, bandwidth, panel, paced=not fast)
-    fields = _fields(codec, bandwidth, run, paced=not fast)
+    with Panel(codec, kbps, audio.shape[1], err()) as panel:
+        run = run_demo(codec, audio, kbps, panel, paced=not fast)
+    fields = _fields(codec, kbps, run, paced=not fast)
     deadline = fields["deadline_ms"]
     times: dict[str, HopTimes] = {
         "encode": hop_times(run.encode_ns, deadline),
         "decode": hop_times(run.decode_ns, deadline),
         "duplex": hop_times(run.encode_ns + run.decode_ns, deadline, run.missed),
     }
-    _write_outputs(codec, bandwidth, run, times["duplex"], wav, png)
+    _write_outputs(codec, kbps, run, times["duplex"], wav, png)
     if json:
         print_json(
             {

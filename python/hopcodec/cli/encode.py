@@ -29,7 +29,7 @@ def encode(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Audio file, of any kind.")],
     output: Annotated[Path, typer.Argument(metavar="OUT.ecdc", help="File to write.")],
     model: options.Model = None,
-    bandwidth: options.Bandwidth = 6.0,
+    bandwidth: options.Bandwidth = None,
     threads: options.Threads = 1,
     precision: options.PrecisionOption = options.Precision.fp32,
     force: options.Force = False,
@@ -40,8 +40,8 @@ def encode(
     check_source(source)
     with replacing(output, source=source, force=force) as temporary:
         codec = options.load_codec(model, threads, precision)
-        options.check_bandwidth(codec, bandwidth)
-        samples, seconds = encode_file(codec, source, temporary, bandwidth)
+        kbps = options.chosen_bandwidth(codec, bandwidth)
+        samples, seconds = encode_file(codec, source, temporary, kbps)
         size = temporary.stat().st_size
     length = samples / codec.sample_rate
     speed = length / seconds if seconds else 0.0
@@ -53,8 +53,8 @@ def encode(
                 "output": output,
                 "model": codec.name,
                 "seeded": codec.seeded,
-                "bandwidth_kbps": bandwidth,
-                "codebooks": codec.codebooks_for(bandwidth),
+                "bandwidth_kbps": kbps,
+                "codebooks": codec.codebooks_for(kbps),
                 "frames": -(-samples // codec.hop_samples),
                 "audio_samples": samples,
                 "audio_seconds": length,

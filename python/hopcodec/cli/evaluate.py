@@ -197,7 +197,7 @@ def _bandwidths(codec: Codec, text: str | None) -> tuple[float, ...] | None:
             f"expected numbers with commas between them, got {text!r}", param_hint="--bandwidth"
         ) from None
     for kbps in found:
-        options.check_bandwidth(codec, kbps)
+        options.chosen_bandwidth(codec, kbps)
     return found
 
 

@@ -73,7 +73,7 @@ ExtraMs = Annotated[
 
 def loopback(
     model: Models = None,
-    bandwidth: options.Bandwidth = 6.0,
+    bandwidth: options.Bandwidth = None,
     precision: options.PrecisionOption = options.Precision.fp32,
     threads: options.Threads = 1,
     input: Input = None,
@@ -109,7 +109,7 @@ def loopback(
     names: list[str | None] = [*model] if model else [None]
     models = [(name, options.load_codec(name, threads, precision)) for name in names]
     codec = models[0][1]
-    options.check_bandwidth(codec, bandwidth)
+    kbps = options.chosen_bandwidth(codec, bandwidth)
     source = _file(input)
     if (source is None) != (output is None or Path(output).suffix.lower() != ".wav"):
         raise typer.BadParameter(
@@ -128,7 +128,7 @@ def loopback(
             codec,
             input=chosen_device(input) if source is None else _audio(source, codec, rate),
             output=chosen_device(output) if source is None else None,
-            bandwidth=bandwidth,
+            bandwidth=kbps,
             bypass=bypass,
             rate=rate,
             block=block,

@@ -22,7 +22,14 @@ Model = Annotated[
     ),
 ]
 Bandwidth = Annotated[
-    float, typer.Option("--bandwidth", "-b", metavar="KBPS", help="Target bitrate in kbit/s.")
+    float | None,
+    typer.Option(
+        "--bandwidth",
+        "-b",
+        metavar="KBPS",
+        help="Target bitrate in kbit/s. Default: 6 if the codec offers it, all codebooks for DAC.",
+        show_default=False,
+    ),
 ]
 Threads = Annotated[
     int, typer.Option("--threads", min=1, max=256, help="Threads; the output is the same for any.")
@@ -78,10 +85,14 @@ def load_codec(
     return codec
 
 
-def check_bandwidth(codec: Codec, bandwidth: float) -> None:
-    """Refuse a bandwidth the codec does not offer, as a usage error."""
-    if bandwidth not in codec.bandwidths:
+def chosen_bandwidth(codec: Codec, bandwidth: float | None) -> float:
+    """The bandwidth meant, the codec's own default for None; a usage error if not on offer."""
+    if bandwidth is None:
+        return codec.default_bandwidth
+    try:
+        return codec.bandwidth_for(codec.codebooks_for(bandwidth))
+    except ValueError:
         offered = ", ".join(f"{value:g}" for value in codec.bandwidths)
         raise typer.BadParameter(
             f"{codec.name} offers {offered} kbps, not {bandwidth:g}", param_hint="--bandwidth"
-        )
+        ) from None

@@ -73,7 +73,7 @@ def roundtrip(
         Path, typer.Argument(metavar="OUT", help="16-bit WAV file to write, or a folder.")
     ],
     model: options.Model = None,
-    bandwidth: options.Bandwidth = 6.0,
+    bandwidth: options.Bandwidth = None,
     start: Annotated[
         options.Start,
         typer.Option(help="Begin as the released model does, or at once from silence."),
@@ -85,17 +85,17 @@ def roundtrip(
     json: options.Json = False,
 ) -> None:
     """Encode and decode hop by hop; print quality, bitrate and time per hop."""
-    settings = Settings(bandwidth, start, rescale, force)
     check_source(source)
     if not source.is_dir():
         check_suffix(output, ".wav", "OUT")
     codec = options.load_codec(model, threads, precision)
-    options.check_bandwidth(codec, bandwidth)
+    kbps = options.chosen_bandwidth(codec, bandwidth)
+    settings = Settings(kbps, start, rescale, force)
     head = {
         "command": "roundtrip",
         "model": codec.name,
         "seeded": codec.seeded,
-        "bandwidth_kbps": bandwidth,
+        "bandwidth_kbps": kbps,
         "start": start.value,
     }
     if not source.is_dir():

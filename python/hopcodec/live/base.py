@@ -20,9 +20,10 @@ class LiveCodec(ABC):
     _codec: Codec
     _bandwidth: float
 
-    def __init__(self, engine: _core.Engine, codec: Codec, bandwidth: float) -> None:
+    def __init__(self, engine: _core.Engine, codec: Codec, bandwidth: float | None) -> None:
         self._engine = engine
-        self.switch(codec, bandwidth)
+        check_codec(codec)
+        self.switch(codec, codec.default_bandwidth if bandwidth is None else bandwidth)
 
     @abstractmethod
     def start(self) -> None:
@@ -64,7 +65,7 @@ class LiveCodec(ABC):
             sample_rate=codec.sample_rate,
             hop_samples=codec.hop_samples,
         )
-        self._codec, self._bandwidth = codec, kbps
+        self._codec, self._bandwidth = codec, codec.bandwidth_for(codebooks)
 
     @property
     def bandwidth(self) -> float:
@@ -73,8 +74,9 @@ class LiveCodec(ABC):
 
     @bandwidth.setter
     def bandwidth(self, kbps: float) -> None:
-        self._engine.codebooks = self._codec.codebooks_for(kbps)
-        self._bandwidth = kbps
+        codebooks = self._codec.codebooks_for(kbps)
+        self._engine.codebooks = codebooks
+        self._bandwidth = self._codec.bandwidth_for(codebooks)
 
     @property
     def bypass(self) -> bool:

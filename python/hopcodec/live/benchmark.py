@@ -74,7 +74,7 @@ def bench_live(
     *,
     input: Device = None,
     output: Device = None,
-    bandwidth: float = 6.0,
+    bandwidth: float | None = None,
     seconds: float = 10.0,
     block: int | None = None,
     latency_ms: float | None = None,
@@ -133,7 +133,7 @@ def _play_noise(live: Loopback, seconds: float, progress: Callable[[float], None
         time.sleep(_AHEAD_S / 4)
 
 
-def _answer(codec: Codec, captured: Audio, bandwidth: float) -> Audio:
+def _answer(codec: Codec, captured: Audio, bandwidth: float | None) -> Audio:
     """The codec's answer to what was captured, sample for sample, as the engine began."""
     encoder = codec.encoder(bandwidth, start="immediate")
     decoder = codec.decoder(start="immediate")

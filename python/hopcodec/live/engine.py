@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from hopcodec import _core
 from hopcodec._check import Audio, check_audio
-from hopcodec.codec import DEFAULT_BANDWIDTH, Codec
+from hopcodec.codec import Codec
 from hopcodec.live.arguments import check_codec, check_whole
 from hopcodec.live.base import LiveCodec
 from hopcodec.live.device_link import LinkStatus
@@ -34,7 +34,7 @@ class LiveEngine(LiveCodec):
         self,
         codec: Codec,
         *,
-        bandwidth: float = DEFAULT_BANDWIDTH,
+        bandwidth: float | None = None,
         period: int | None = None,
         queue_samples: int | None = None,
         backlog_ms: float = 200.0,
@@ -45,7 +45,7 @@ class LiveEngine(LiveCodec):
         Parameters
         ----------
         codec, bandwidth
-            What to run, and its kilobits per second.
+            What to run, and its kilobits per second; without them its `default_bandwidth`.
         period : int, optional
             Samples of a typical write and read; default: one hop. It sets the latency.
         queue_samples : int, optional

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from hopcodec import _core
 from hopcodec._check import check_audio
-from hopcodec.codec import DEFAULT_BANDWIDTH, Codec
+from hopcodec.codec import Codec
 from hopcodec.live.arguments import check_codec, check_ms, check_whole
 from hopcodec.live.base import LiveCodec
 from hopcodec.live.device_link import DeviceLink
@@ -53,7 +53,7 @@ class Loopback(LiveCodec):
         *,
         input: Device | Audio = None,
         output: Device = None,
-        bandwidth: float = DEFAULT_BANDWIDTH,
+        bandwidth: float | None = None,
         bypass: bool = False,
         rate: int | None = None,
         block: int | None = None,
@@ -66,7 +66,8 @@ class Loopback(LiveCodec):
         Parameters
         ----------
         codec, bandwidth
-            What to run, and its kilobits per second; both may change while it runs.
+            What to run, and its kilobits per second (default: the codec's `default_bandwidth`);
+            both may change while it runs.
         input, output : int or str, optional
             Devices by number or by part of their name, as `hopcodec devices` lists them; None is
             the system's default. An array `(channels, samples)` at the codec's rate as `input`
