@@ -32,6 +32,8 @@ class Layout {
     return at;
   }
   std::size_t floats() const { return floats_; }
+  // Goes on from `at`, a place known from floats(): what lies behind it is taken anew.
+  void resume(std::size_t at) { floats_ = at; }
 
  private:
   std::size_t floats_ = 0;

@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/arrays.hpp"
+#include "layers/truncated.hpp"
 
 namespace hopcodec::bindings {
 namespace {
@@ -83,6 +84,25 @@ void add_conv_transpose1d(LayerList& list, const Floats& weight, const Floats& b
   list.layers.emplace_back(std::move(w));
 }
 
+// Over all channels and rows; `trim_left` and `trim_right` rows of the result are cut off.
+void add_group_norm(LayerList& list, const Floats& weight, const Floats& bias, int trim_left,
+                    int trim_right, float eps) {
+  expect_shape("group_norm weight", weight, {-1});
+  expect_shape("group_norm bias", bias, {weight.shape(0)});
+  const auto channels = static_cast<std::size_t>(weight.shape(0));
+  std::shared_ptr<float[]> factors = base::make_floats(channels);
+  std::shared_ptr<float[]> offsets = base::make_floats(channels);
+  std::copy_n(weight.data(), channels, factors.get());
+  std::copy_n(bias.data(), channels, offsets.get());
+  list.hash = mix(list.hash, {5, trim_left, trim_right, std::bit_cast<int>(eps)});
+  for (std::size_t c = 0; c < channels; ++c) {
+    list.hash = mix(list.hash, {std::bit_cast<int>(factors[c]), std::bit_cast<int>(offsets[c])});
+  }
+  list.layers.emplace_back(layers::GroupNormWeights{static_cast<int>(channels), eps, trim_left,
+                                                    trim_right, std::move(factors),
+                                                    std::move(offsets)});
+}
+
 // stages: one (weight_ih, weight_hh, bias_ih, bias_hh) per stacked LSTM.
 void add_lstm(LayerList& list,
               const std::vector<std::tuple<Floats, Floats, Floats, Floats>>& stages, bool skip) {
@@ -109,6 +129,16 @@ void add_residual(LayerList& list, const LayerList& branch, const LayerList& sho
   w->shortcut = shortcut.layers;
   list.hash = mix(list.hash ^ branch.hash, {4}) ^ shortcut.hash * 3;
   list.layers.emplace_back(std::shared_ptr<const layers::ResidualWeights>(std::move(w)));
+}
+
+void add_truncated(LayerList& list, const LayerList& inner, int step, int ahead) {
+  auto w = std::make_shared<layers::TruncatedWeights>();
+  w->layers = inner.layers;
+  w->step = step;
+  w->ahead = ahead;
+  w->check();
+  list.hash = mix(list.hash ^ inner.hash, {6, step, ahead});
+  list.layers.emplace_back(std::shared_ptr<const layers::TruncatedWeights>(std::move(w)));
 }
 
 void add_codebook(Quantizer& quantizer, const Floats& entries, const py::object& in_weight,
@@ -163,8 +193,13 @@ void bind_layers(py::module_& m) {
       .def("conv_transpose1d", &add_conv_transpose1d, py::arg("weight").noconvert(),
            py::arg("bias").noconvert(), py::kw_only(), py::arg("stride"), py::arg("trim_left") = 0,
            py::arg("trim_right") = 0, py::arg("activation") = "none", py::arg("alpha") = py::none())
+      .def("group_norm", &add_group_norm, py::arg("weight").noconvert(),
+           py::arg("bias").noconvert(), py::kw_only(), py::arg("trim_left") = 0,
+           py::arg("trim_right") = 0, py::arg("eps") = 1e-5F)
       .def("lstm", &add_lstm, py::arg("stages").noconvert(), py::kw_only(), py::arg("skip"))
-      .def("residual", &add_residual, py::arg("branch"), py::arg("shortcut"));
+      .def("residual", &add_residual, py::arg("branch"), py::arg("shortcut"))
+      .def("truncated", &add_truncated, py::arg("layers"), py::kw_only(), py::arg("step"),
+           py::arg("ahead"));
 
   py::class_<Quantizer>(m, "Quantizer")
       .def(py::init<>())

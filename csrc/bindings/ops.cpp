@@ -296,12 +296,19 @@ Floats group_norm(const Floats& x, int groups, const Floats& weight, const Float
     throw py::value_error("groups: expected a divisor of " + std::to_string(channels) +
                           " channels, got " + std::to_string(groups));
   }
+  const kernels::KernelTable& table = kernels::table_of(isa_argument(""));
   Floats y = like(x);
   std::vector<float> rows(usize(channels * time));
+  std::vector<double> map(usize(2 * channels));
   for (py::ssize_t b = 0; b < x.shape(0); ++b) {
     transpose(x.data() + b * channels * time, rows.data(), channels, time);
-    kernels::group_norm(rows.data(), weight.data(), bias.data(), rows.data(), usize(time),
-                        usize(channels), usize(groups), eps);
+    std::vector<double> moments(usize(2 * channels));
+    double* squares = moments.data() + channels;
+    table.add_moments(rows.data(), usize(time), usize(channels), moments.data(), squares);
+    kernels::normalising_map(moments.data(), squares, usize(time), usize(channels), usize(groups),
+                             weight.data(), bias.data(), eps, map.data(), map.data() + channels);
+    table.map_channels(rows.data(), rows.data(), usize(time), usize(channels), map.data(),
+                       map.data() + channels);
     transpose(rows.data(), y.mutable_data() + b * channels * time, time, channels);
   }
   return y;

@@ -33,7 +33,9 @@ Decoder::Decoder(const std::vector<layers::LayerWeights>& chain,
 bool Decoder::valid(const float* state) const noexcept {
   const Header& h = layers::state_as<Header>(state, own_state_at_);
   return h.taken >= 0 && h.taken < kLongest / hop_ && h.emitted >= 0 &&
-         h.emitted <= h.taken * hop_ && (h.finished == 0 || h.finished == 1);
+         h.emitted <= h.taken * hop_ &&
+         (h.finished == 1 ||
+          (h.finished == 0 && chain_.gathers(state, h.taken) && chain_.valid(state)));
 }
 
 std::int64_t Decoder::most_samples(int stream, std::int64_t frames) const noexcept {
@@ -45,8 +47,20 @@ Outcome Decoder::check(const DecodeItem* items, int count) const noexcept {
   for (int i = 0; i < count; ++i) {
     const DecodeItem& item = items[i];
     if (header(item.stream).finished != 0) return {Status::kFinished, i, 0};
+    if (plan_.whole && header(item.stream).taken + item.frames > options_.max_frames) {
+      return {Status::kTooLong, i, options_.max_frames};
+    }
     if (item.capacity - item.samples < most_samples(item.stream, item.frames)) {
       return {Status::kNoRoom, i, 0};
+    }
+    if (item.latents != nullptr) {
+      const std::int64_t dim = latent_dim();
+      for (std::int64_t k = 0; k < item.frames * dim; ++k) {
+        const float x = item.latents[k];
+        // Written so that NaN fails too.
+        if (!(std::fabs(x) <= kMaxLatent)) return {Status::kBadLatent, i, k / dim, x};
+      }
+      continue;
     }
     for (int q = 0; q < item.n_q; ++q) {
       for (std::int64_t f = 0; f < item.frames; ++f) {
@@ -105,10 +119,14 @@ Outcome Decoder::push(DecodeItem* items, int count) noexcept {
       float* inlet[kTile] = {};
       chain_.open(tile(streams, n, false), inlet);
       for (int i = 0; i < n; ++i) {
-        for (int f = 0; f < rows[i]; ++f) {
-          rvq_.decode(compute_, part[i].codes + (done[i] + f) * part[i].frame_step,
-                      part[i].book_step, part[i].n_q,
-                      inlet[i] + std::ptrdiff_t{f} * rvq_.weights().dim);
+        const std::ptrdiff_t dim = latent_dim();
+        if (part[i].latents != nullptr) {
+          std::copy_n(part[i].latents + done[i] * dim, rows[i] * dim, inlet[i]);
+        } else {
+          for (int f = 0; f < rows[i]; ++f) {
+            rvq_.decode(compute_, part[i].codes + (done[i] + f) * part[i].frame_step,
+                        part[i].book_step, part[i].n_q, inlet[i] + f * dim);
+          }
         }
         done[i] += rows[i];
         header(part[i].stream).taken += rows[i];

@@ -24,15 +24,25 @@ struct DecodeItem {
   // Samples per channel that fit; a push that could give more is refused. By default the caller
   // vouches for it.
   std::int64_t capacity = std::numeric_limits<std::int64_t>::max();
+  // Frames of `latent_dim` floats to use instead of codes, which are then not looked at.
+  const float* latents = nullptr;
 };
 
 class Decoder : public Session {
  public:
+  // The front of a stream's state; part of every snapshot.
+  struct Header {
+    std::int64_t taken;    // frames
+    std::int64_t emitted;  // samples
+    std::int32_t finished;
+  };
+
   Decoder(const std::vector<layers::LayerWeights>& chain, const layers::RvqWeights& quantizer,
           int channels, int hop_samples, const SessionOptions& options);
 
   int channels() const { return channels_; }
   int hop_samples() const { return hop_; }
+  int latent_dim() const { return rvq_.weights().dim; }
   int codebooks() const { return rvq_.weights().codebooks(); }
   // The chain counts in its own input, which is frames.
   double lookahead_samples() const { return Session::lookahead_samples() * hop_; }
@@ -45,11 +55,6 @@ class Decoder : public Session {
   HOPCODEC_REALTIME Outcome flush(DecodeItem* items, int count) noexcept;
 
  private:
-  struct Header {
-    std::int64_t taken;    // frames
-    std::int64_t emitted;  // samples
-    std::int32_t finished;
-  };
   Header& header(int stream) const noexcept {
     return layers::state_as<Header>(state(stream), own_state_at_);
   }

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/denormals.hpp"
+#include "layers/expect.hpp"
 
 namespace hopcodec::graph {
 
@@ -21,7 +22,8 @@ Encoder::Encoder(const std::vector<layers::LayerWeights>& chain,
                                            checked("channels", channels, kMaxChannels))),
       channels_(channels),
       hop_(hop_samples),
-      rvq_(quantizer, plan_.max_rows * tile_capacity()),
+      rvq_(quantizer,
+           layers::expect_rows("encoder", std::int64_t{plan_.max_rows} * tile_capacity(), 1)),
       frames_(static_cast<std::size_t>(plan_.max_rows * tile_capacity())) {
   if (plan_.channels != quantizer.dim) {
     throw std::invalid_argument("encoder: expected latents of " + std::to_string(quantizer.dim) +
@@ -39,7 +41,8 @@ bool Encoder::valid(const float* state) const noexcept {
   const Header& h = layers::state_as<Header>(state, own_state_at_);
   return h.taken >= 0 && h.taken < kLongest && h.emitted >= 0 &&
          h.emitted <= (h.taken + hop_ - 1) / hop_ && h.pending == h.taken % hop_ &&
-         (h.finished == 0 || h.finished == 1);
+         (h.finished == 1 ||
+          (h.finished == 0 && chain_.gathers(state, h.taken - h.pending) && chain_.valid(state)));
 }
 
 float* Encoder::pending(int stream) const noexcept {
@@ -54,9 +57,14 @@ std::int64_t Encoder::most_frames(int stream, std::int64_t samples, bool last) c
 }
 
 Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noexcept {
+  const float most = plan_.whole ? kMaxNormalised : kMaxSample;
   for (int i = 0; i < count; ++i) {
     const EncodeItem& item = items[i];
     if (header(item.stream).finished != 0) return {Status::kFinished, i, 0};
+    const std::int64_t longest = std::int64_t{options_.max_frames} * hop_;
+    if (plan_.whole && header(item.stream).taken + item.samples > longest) {
+      return {Status::kTooLong, i, longest};
+    }
     if (item.capacity - item.frames < most_frames(item.stream, item.samples, last)) {
       return {Status::kNoRoom, i, 0};
     }
@@ -64,7 +72,7 @@ Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noex
       const float* x = item.audio + c * item.channel_step;
       for (std::int64_t n = 0; n < item.samples; ++n) {
         // Written so that NaN fails too.
-        if (!(std::fabs(x[n]) <= kMaxSample)) return {Status::kBadSample, i, n, x[n]};
+        if (!(std::fabs(x[n]) <= most)) return {Status::kBadSample, i, n, x[n]};
       }
     }
   }
@@ -177,6 +185,10 @@ Outcome Encoder::flush(EncodeItem* items, int count, int n_q) noexcept {
       rows[i] = h.pending;
       std::memcpy(inlet[i], pending(part[i].stream),
                   static_cast<std::size_t>(rows[i] * channels_) * sizeof(float));
+      if (options_.whole_hops && rows[i] > 0) {
+        std::fill(inlet[i] + rows[i] * channels_, inlet[i] + hop_ * channels_, 0.0F);
+        rows[i] = hop_;
+      }
       h.finished = 1;
     }
     step(part, n, rows, n_q, /*last=*/true);

@@ -29,6 +29,14 @@ struct EncodeItem {
 
 class Encoder : public Session {
  public:
+  // The front of a stream's state; part of every snapshot.
+  struct Header {
+    std::int64_t taken;    // samples
+    std::int64_t emitted;  // frames
+    std::int32_t pending;  // samples that do not fill a hop yet, kept behind this header
+    std::int32_t finished;
+  };
+
   Encoder(const std::vector<layers::LayerWeights>& chain, const layers::RvqWeights& quantizer,
           int channels, int hop_samples, const SessionOptions& options);
 
@@ -45,12 +53,6 @@ class Encoder : public Session {
   HOPCODEC_REALTIME Outcome flush(EncodeItem* items, int count, int n_q) noexcept;
 
  private:
-  struct Header {
-    std::int64_t taken;    // samples
-    std::int64_t emitted;  // frames
-    std::int32_t pending;  // samples that do not fill a hop yet, kept behind this header
-    std::int32_t finished;
-  };
   Header& header(int stream) const noexcept {
     return layers::state_as<Header>(state(stream), own_state_at_);
   }

@@ -3,24 +3,28 @@
 
 #include <atomic>
 #include <cstdint>
-#include <stdexcept>
 #include <vector>
 
 #include "base/isa.hpp"
+#include "graph/snapshot.hpp"
 #include "layers/chain.hpp"
 
 namespace hopcodec::graph {
 
 struct SessionOptions {
   int streams = 1;
-  int max_frames = 1;  // frames per step: latency does not depend on it, memory does
+  // Frames per step: latency does not depend on it, memory does. A chain with a group norm takes
+  // streams of so many frames and no more.
+  int max_frames = 1;
   int threads = 1;
   bool zero_start = false;
+  bool whole_hops = false;  // an encoder fills the last hop with zeros before its first layer
   base::Isa isa = base::best_isa();
   std::uint64_t fingerprint = 0;  // of the weights: a snapshot only fits the same ones
+  layers::PieceSize piece = {};   // changes speed and memory, no bit
 };
 
-enum class Status { kOk, kFinished, kBadSample, kBadCode, kBusy, kNoRoom };
+enum class Status { kOk, kFinished, kBadSample, kBadCode, kBadLatent, kBusy, kNoRoom, kTooLong };
 
 // The outcome of a push: nothing has changed unless it is kOk.
 struct Outcome {
@@ -33,11 +37,6 @@ struct Outcome {
 // `value`, once it is known to be 1 to `most`. Throws std::invalid_argument naming `what`.
 int checked(const char* what, int value, int most);
 
-// Thrown by restore(): the snapshot is damaged, or of other weights or another start.
-class SnapshotError : public std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 inline constexpr std::int64_t kLongest = std::int64_t{1} << 40;  // samples: two years at 16 kHz
 inline constexpr int kMaxStreams = 65536;
 inline constexpr int kMaxHop = 65536;
@@ -45,6 +44,11 @@ inline constexpr int kMaxFrames = 4096;
 inline constexpr int kMaxChannels = 64;
 // Samples beyond this are no audio (full scale is 1): refused rather than pushed into the state.
 inline constexpr float kMaxSample = 1024.0F;
+// What a quantiser's codebooks make is a few units large.
+inline constexpr float kMaxLatent = 1e6F;
+// A segment divided by its own loudness may be of any size: 1e-8 is the least (encodec/model.py),
+// and the group norm behind the first convolution makes it ordinary again.
+inline constexpr float kMaxNormalised = kMaxSample / 1e-8F;
 
 class Session {
  public:
@@ -75,7 +79,7 @@ class Session {
     return options_.streams < layers::kTile ? options_.streams : layers::kTile;
   }
   void start(int stream) noexcept;
-  // As Layer::valid, for the derived session's own part.
+  // As Layer::valid, of the whole state. Nothing reads the chain's part of a finished stream.
   virtual bool valid(const float* state) const noexcept = 0;
   float* state(int stream) const noexcept {
     return states_.get() + static_cast<std::size_t>(stream) * plan_.state.floats();

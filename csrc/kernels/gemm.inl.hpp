@@ -5,6 +5,10 @@
 //
 // with `start` the bias or, when resuming, y itself. k counts taps first, channels second. Rows may
 // overlap in memory (a causal convolution's windows do); nothing is gathered.
+//
+// Many rows take a deep matrix a stretch of k at a time, so that the stretch stays in the
+// second-level cache until the last row has used it; between stretches the sums stand in y. Cut
+// where chains end, this changes no bit.
 #pragma once
 
 #include "kernels/kernels.hpp"
@@ -29,6 +33,14 @@ struct Bfloat16 {
   static F part(U word, int odd) { return odd != 0 ? high_half(word) : low_half(word); }
 };
 }  // namespace
+
+// Part of the depth of a matrix, beginning where a chain does: `done` products into a tap.
+struct Stretch {
+  int first;
+  int length;
+  int tap;
+  int done;
+};
 
 template <class W, int MR, int NV>
 static inline void multiply(const float* const (&a)[MR], std::ptrdiff_t offset, int length,
@@ -77,49 +89,49 @@ static inline void chains(const float* x, const typename W::Word* weight, int wi
 }
 
 template <class W, int MR, int NV>
-static inline void block(const Panel& panel, const Window& window, const float* const* rows,
-                         float* const* out, int column, bool resume) {
+[[gnu::always_inline]] static inline void block(const Panel& panel, const Window& window,
+                                                const Stretch& stretch, const float* const* rows,
+                                                float* const* out, int column, bool resume) {
   const float* a[MR];
   for (int r = 0; r < MR; ++r) a[r] = rows[r];
-  const typename W::Word* weight = W::of(panel) + column;
+  const typename W::Word* weight =
+      W::of(panel) + std::ptrdiff_t{stretch.first} / W::kPerWord * panel.width + column;
   F total[MR][NV];
+  F sum[MR][NV];
   for (int r = 0; r < MR; ++r) {
     for (int v = 0; v < NV; ++v) {
       total[r][v] = load((resume ? out[r] : panel.bias + column) + v * kLanes);
+      sum[r][v] = all(0.0F);
     }
   }
-  F sum[MR][NV];
-  for (int r = 0; r < MR; ++r) {
-    for (int v = 0; v < NV; ++v) sum[r][v] = all(0.0F);
-  }
   int in_chain = 0;
-  for (int tap = 0; tap < window.taps; ++tap) {
-    int done = 0;
-    while (done < window.tap_length) {
-      if constexpr (MR == 1) {
-        constexpr int kSpan = kTogether * kChain;
-        if (in_chain == 0 && window.tap_length - done >= kSpan) {
-          chains<W, NV>(a[0] + tap * window.tap_stride + done, weight, panel.width, total[0]);
-          weight += std::ptrdiff_t{kSpan} / W::kPerWord * panel.width;
-          done += kSpan;
-          continue;
-        }
-      }
-      const int left = window.tap_length - done;
-      const int room = kChain - in_chain;
-      const int length = left < room ? left : room;
-      multiply<W, MR, NV>(a, tap * window.tap_stride + done, length, weight, panel.width, sum);
-      weight += std::ptrdiff_t{length} / W::kPerWord * panel.width;
-      done += length;
+  int tap = stretch.tap;
+  int done = stretch.done;
+  for (int left = stretch.length; left > 0;) {
+    const int run = left < window.tap_length - done ? left : window.tap_length - done;
+    const std::ptrdiff_t offset = tap * window.tap_stride + done;
+    int length = run < kChain - in_chain ? run : kChain - in_chain;
+    constexpr int kSpan = kTogether * kChain;
+    if (MR == 1 && in_chain == 0 && run >= kSpan) {
+      chains<W, NV>(a[0] + offset, weight, panel.width, total[0]);
+      length = kSpan;
+    } else {
+      multiply<W, MR, NV>(a, offset, length, weight, panel.width, sum);
       in_chain += length;
-      if (in_chain == kChain) {
-        in_chain = 0;
-        for (int r = 0; r < MR; ++r) {
-          for (int v = 0; v < NV; ++v) {
-            total[r][v] = add(total[r][v], sum[r][v]);
-            sum[r][v] = all(0.0F);
-          }
-        }
+    }
+    weight += std::ptrdiff_t{length} / W::kPerWord * panel.width;
+    left -= length;
+    done += length;
+    if (done == window.tap_length) {
+      done = 0;
+      ++tap;
+    }
+    if (in_chain < kChain) continue;
+    in_chain = 0;
+    for (int r = 0; r < MR; ++r) {
+      for (int v = 0; v < NV; ++v) {
+        total[r][v] = add(total[r][v], sum[r][v]);
+        sum[r][v] = all(0.0F);
       }
     }
   }
@@ -134,15 +146,15 @@ static inline void block(const Panel& panel, const Window& window, const float* 
 // All columns of the panel for MR rows. Narrow tails go through a padded copy, so that nothing is
 // written beyond the `valid` columns.
 template <class W, int MR, int NV>
-static inline void stripe(const Panel& panel, const Window& window, const Rows& rows, int first,
-                          bool resume) {
+static inline void stripe(const Panel& panel, const Window& window, const Stretch& stretch,
+                          const Rows& rows, int first, bool resume) {
   constexpr int kStep = NV * kLanes;
   for (int column = 0; column < panel.width; column += kStep) {
     float* out[MR];
     const int valid = panel.valid - column;
     if (valid >= kStep) {
       for (int r = 0; r < MR; ++r) out[r] = rows.c[first + r] + rows.column + column;
-      block<W, MR, NV>(panel, window, rows.a + first, out, column, resume);
+      block<W, MR, NV>(panel, window, stretch, rows.a + first, out, column, resume);
       continue;
     }
     if (valid <= 0) return;
@@ -153,7 +165,7 @@ static inline void stripe(const Panel& panel, const Window& window, const Rows& 
       const float* y = rows.c[first + r] + rows.column + column;
       for (int n = 0; n < valid; ++n) padded[r][n] = y[n];
     }
-    block<W, MR, NV>(panel, window, rows.a + first, out, column, resume);
+    block<W, MR, NV>(panel, window, stretch, rows.a + first, out, column, resume);
     for (int r = 0; r < MR; ++r) {
       float* y = rows.c[first + r] + rows.column + column;
       for (int n = 0; n < valid; ++n) y[n] = padded[r][n];
@@ -163,13 +175,15 @@ static inline void stripe(const Panel& panel, const Window& window, const Rows& 
 
 // Walks the rows MR at a time; the remainder takes the same path one size down.
 template <class W, int MR, int NV>
-static inline int walk(const Panel& panel, const Window& window, const Rows& rows, int first,
-                       bool resume) {
+static inline int walk(const Panel& panel, const Window& window, const Stretch& stretch,
+                       const Rows& rows, int first, bool resume) {
   for (; rows.rows - first >= MR; first += MR) {
-    stripe<W, MR, NV>(panel, window, rows, first, resume);
+    stripe<W, MR, NV>(panel, window, stretch, rows, first, resume);
   }
   if constexpr (MR > 2) {
-    if (first < rows.rows) first = walk<W, MR - 1, NV>(panel, window, rows, first, resume);
+    if (first < rows.rows) {
+      first = walk<W, MR - 1, NV>(panel, window, stretch, rows, first, resume);
+    }
   }
   return first;
 }
@@ -180,9 +194,18 @@ static inline void walk_panel(const Panel& panel, const Window& window, const Ro
   constexpr int kVectors = WIDTH / kLanes;
   constexpr int kWide = kVectors < kWideVectors ? kVectors : kWideVectors;
   constexpr int kSingle = kVectors < kSingleVectors ? kVectors : kSingleVectors;
-  int first = 0;
-  if constexpr (MAX_ROWS > 1) first = walk<W, MAX_ROWS, kWide>(panel, window, rows, 0, resume);
-  walk<W, 1, kSingle>(panel, window, rows, first, resume);
+  const int depth = window.taps * window.tap_length;
+  // A single block of rows uses each weight once: nothing to keep.
+  const int step = rows.rows > MAX_ROWS && depth > 2 * kStretch ? kStretch : depth;
+  for (int at = 0; at < depth; at += step) {
+    const Stretch stretch{at, depth - at < step ? depth - at : step, at / window.tap_length,
+                          at % window.tap_length};
+    int first = 0;
+    if constexpr (MAX_ROWS > 1) {
+      first = walk<W, MAX_ROWS, kWide>(panel, window, stretch, rows, 0, resume || at > 0);
+    }
+    walk<W, 1, kSingle>(panel, window, stretch, rows, first, resume || at > 0);
+  }
 }
 
 template <class W>

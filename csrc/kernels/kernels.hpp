@@ -17,6 +17,9 @@ namespace hopcodec::kernels {
 // than one long one, and a chain boundary is where a sum may be stored and resumed (see lstm).
 inline constexpr int kChain = 256;
 
+// How much of a deep matrix's depth many rows take at a time (gemm): 256 KB of a panel.
+inline constexpr int kStretch = 4 * kChain;
+
 inline constexpr int kPanel = 64;  // widest packed panel, in output channels
 
 // One panel of packed weights: `width` (64, 32 or 16) output channels, depth-major:
@@ -66,6 +69,14 @@ struct KernelTable {
                                       std::size_t size);
   // Index of the largest value; the lowest index wins ties. n >= 1.
   HOPCODEC_REALTIME int (*argmax)(const float* x, std::size_t n);
+  // Adds x and x^2 of `rows` rows to each channel's two sums.
+  HOPCODEC_REALTIME void (*add_moments)(const float* x, std::size_t rows, std::size_t channels,
+                                        double* sum, double* squares);
+  // y = x * scale + shift in float64, rounded once to float32: where rows are few and alike, scale
+  // is large and nearly cancels with shift. x may be y.
+  HOPCODEC_REALTIME void (*map_channels)(const float* x, float* y, std::size_t rows,
+                                         std::size_t channels, const double* scale,
+                                         const double* shift);
   // Measurement: `count` dependent-free multiply-adds (returns a value that depends on all of
   // them), and a read of n floats.
   float (*fma_burst)(std::size_t count);

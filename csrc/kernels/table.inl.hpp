@@ -5,6 +5,7 @@
 #include "kernels/elementwise.inl.hpp"
 #include "kernels/gemm.inl.hpp"
 #include "kernels/measure.inl.hpp"
+#include "kernels/moments.inl.hpp"
 
 #define HOPCODEC_STRING_(x) #x
 #define HOPCODEC_STRING(x) HOPCODEC_STRING_(x)
@@ -23,6 +24,8 @@ HOPCODEC_VOUCHED_BEGIN  // arithmetic on memory: the kernels include nothing tha
         zip_subtract,
         lstm_cell,
         argmax,
+        add_moments,
+        map_channels,
         fma_burst,
         read_burst,
 };

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "layers/share.hpp"
+
 namespace hopcodec::layers {
 
 Nonlinearity parse_nonlinearity(std::string_view name) {
@@ -40,6 +42,14 @@ void Activation::apply(const kernels::KernelTable& kernels, float* x, std::size_
     case Nonlinearity::kSnake:
       return kernels.snake(x, alpha_.get(), inverse_alpha_.get(), x, rows, channels);
   }
+}
+
+void Activation::apply(const Compute& compute, float* x, std::size_t rows,
+                       std::size_t channels) const noexcept {
+  if (is_identity()) return;
+  share_rows(compute.pool, rows, channels, [&](std::size_t first, std::size_t count) noexcept {
+    apply(compute.kernels, x + first * channels, count, channels);
+  });
 }
 
 }  // namespace hopcodec::layers

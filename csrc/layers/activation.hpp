@@ -6,6 +6,7 @@
 
 #include "base/memory.hpp"
 #include "kernels/kernels.hpp"
+#include "layers/packed.hpp"
 
 namespace hopcodec::layers {
 
@@ -21,9 +22,16 @@ class Activation {
   explicit Activation(Nonlinearity kind, const float* alpha = nullptr, std::size_t channels = 0);
 
   bool is_identity() const { return kind_ == Nonlinearity::kNone; }
+  Nonlinearity kind() const { return kind_; }
+  // One per channel for Snake, else null.
+  const float* alpha() const { return alpha_.get(); }
+  const float* inverse_alpha() const { return inverse_alpha_.get(); }
 
   // In place, on `rows` rows of `channels`.
   HOPCODEC_REALTIME void apply(const kernels::KernelTable& kernels, float* x, std::size_t rows,
+                               std::size_t channels) const noexcept;
+  // The same, shared among the threads when there is enough to do.
+  HOPCODEC_REALTIME void apply(const Compute& compute, float* x, std::size_t rows,
                                std::size_t channels) const noexcept;
 
  private:

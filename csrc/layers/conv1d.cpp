@@ -37,6 +37,15 @@ void Conv1dShape::check() const {
   }
 }
 
+int Conv1dShape::most_out(int rows, int most_held) const {
+  // All that waited comes at once.
+  if (reflect) return (most_held + rows + most_right()) / stride + 1;
+  // Between calls less than a window is held; the end adds its padding. A residual's queue is sized
+  // by how many more can come than went in, so count those that are looked ahead, too.
+  const int ahead = std::max(most_right(), reach() - stride - left);
+  return (rows + ahead - 1) / stride + 1;
+}
+
 std::shared_ptr<const Packed> pack_conv1d(const Conv1dShape& shape, const float* weight,
                                           const float* bias, Storage storage) {
   const auto in = static_cast<std::size_t>(shape.in_channels);
@@ -62,24 +71,26 @@ Conv1d::Conv1d(const Conv1dWeights& weights, Plan& plan)
   expect_channels(kName, plan.channels, shape_.in_channels);
   if (plan.zero_start) shape_.reflect = false;
   const int c = shape_.in_channels;
-  // Taps that follow each other in memory are one run.
-  window_ = shape_.dilation == 1
-                ? kernels::Window{1, shape_.kernel * c, 0}
-                : kernels::Window{shape_.kernel, c, std::ptrdiff_t{shape_.dilation} * c};
   const int reach = shape_.reach();
-  const int max_right = shape_.right + (shape_.full_window ? shape_.stride - 1 : 0);
+  const int max_right = shape_.most_right();
   // The reflection at the end reaches max_right + 1 rows back.
   back_ = shape_.reflect ? std::max(0, max_right + 1 - (reach - shape_.stride)) : 0;
   max_held_ = std::max(shape_.left, back_ + reach - 1);
   header_at_ = plan.state.take(floats_of<Header>());
   held_at_ = plan.state.take(static_cast<std::size_t>(max_held_) * static_cast<std::size_t>(c));
   // Before the start, `left` free rows stand in front of the rows that wait.
-  const int capacity = shape_.left + max_held_ + plan.max_rows + max_right;
+  const int capacity =
+      expect_rows(kName, std::int64_t{shape_.left} + max_held_ + plan.max_rows + max_right, c);
+  // Taps that follow each other in memory are one run.
+  window_ = shape_.dilation == 1
+                ? kernels::Window{1, shape_.kernel * c, 0}
+                : kernels::Window{shape_.kernel, c, std::ptrdiff_t{shape_.dilation} * c};
   buffer_at_ = plan.scratch.take(static_cast<std::size_t>(capacity) * static_cast<std::size_t>(c));
 
   plan.lookahead_samples += std::max(0, reach - shape_.stride - shape_.left) * plan.row_samples;
   plan.row_samples *= shape_.stride;
-  plan.max_rows = (max_held_ + plan.max_rows + max_right) / shape_.stride + 1;
+  plan.max_rows =
+      expect_rows(kName, shape_.most_out(plan.max_rows, max_held_), shape_.out_channels);
   plan.channels = shape_.out_channels;
 }
 
@@ -92,9 +103,14 @@ void Conv1d::reset(float* state) const noexcept {
 
 bool Conv1d::valid(const float* state) const noexcept {
   const Header& h = state_as<Header>(state, header_at_);
-  const int most = h.started != 0 ? max_held_ : shape_.left;
-  return h.total >= 0 && (h.started == 0 || h.started == 1) && h.held >= 0 && h.held <= most &&
-         h.begin >= 0 && h.begin <= back_ && h.begin <= h.held;
+  if (h.total < 0 || h.total >= kLongest || h.held < 0 || h.begin < 0) return false;
+  // Nothing has left while rows wait for the reflection.
+  if (h.started == 0) return h.begin == 0 && h.held == h.total && h.held <= shape_.left;
+  // The reflection at the end reads so many of the rows that came.
+  const std::int64_t least =
+      shape_.reflect ? std::min<std::int64_t>(h.total, shape_.most_right() + 1) : 0;
+  return h.started == 1 && h.held >= least && h.held <= max_held_ && h.begin <= back_ &&
+         h.begin <= h.held;
 }
 
 void Conv1d::open(const Tile& tile, float** inlet) const noexcept {
@@ -157,7 +173,7 @@ void Conv1d::run(const Tile& tile, int* rows, float* const* outlet) const noexce
     Header& header = state_as<Header>(tile.state[i], header_at_);
     float* buffer = tile.scratch[i] + buffer_at_;
     const int behind = header.held + (header.started != 0 ? 0 : shape_.left);
-    input_.apply(tile.compute.kernels, buffer + behind * c, static_cast<std::size_t>(rows[i]),
+    input_.apply(tile.compute, buffer + behind * c, static_cast<std::size_t>(rows[i]),
                  static_cast<std::size_t>(c));
     header.total += rows[i];
     int count = behind + rows[i];
@@ -178,7 +194,7 @@ void Conv1d::run(const Tile& tile, int* rows, float* const* outlet) const noexce
   }
   matrix_->multiply(tile.compute, window_, blocks, tile.streams);
   for (int i = 0; i < tile.streams; ++i) {
-    output_.apply(tile.compute.kernels, outlet[i], static_cast<std::size_t>(rows[i]),
+    output_.apply(tile.compute, outlet[i], static_cast<std::size_t>(rows[i]),
                   static_cast<std::size_t>(shape_.out_channels));
     if (tile.last) continue;  // the stream is over: only reset() may follow
     Header& header = state_as<Header>(tile.state[i], header_at_);

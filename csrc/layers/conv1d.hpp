@@ -30,6 +30,11 @@ struct Conv1dShape {
   bool full_window = false;
 
   int reach() const { return (kernel - 1) * dilation + 1; }
+  // Most rows of padding at the end.
+  int most_right() const { return right + (full_window ? stride - 1 : 0); }
+  // Most rows that a call can give of `rows`, given `most_held` rows kept between calls.
+  int most_out(int rows, int most_held) const;
+
   // Throws std::invalid_argument naming the field that makes no sense. Padding is bounded so that
   // a signal of n rows never gives more than ceil(n / stride).
   void check() const;
@@ -48,6 +53,14 @@ std::shared_ptr<const Packed> pack_conv1d(const Conv1dShape& shape, const float*
 
 class Conv1d final : public Layer {
  public:
+  // In the stream's state, in front of its rows; part of every snapshot.
+  struct Header {
+    std::int64_t total;    // rows ever taken
+    std::int32_t held;     // rows in the buffer, padding included
+    std::int32_t begin;    // where in the buffer the next window starts
+    std::int32_t started;  // left padding is in place
+  };
+
   Conv1d(const Conv1dWeights& weights, Plan& plan);
 
   void reset(float* state) const noexcept override;
@@ -56,13 +69,6 @@ class Conv1d final : public Layer {
   void run(const Tile& tile, int* rows, float* const* outlet) const noexcept override;
 
  private:
-  struct Header {
-    std::int64_t total;    // rows ever taken
-    std::int32_t held;     // rows in the buffer, padding included
-    std::int32_t begin;    // where in the buffer the next window starts
-    std::int32_t started;  // left padding is in place
-  };
-
   int row_floats() const { return shape_.in_channels; }
   void pad_left(float* buffer, std::int64_t total) const noexcept;
   int pad_right(float* buffer, int count, std::int64_t total) const noexcept;

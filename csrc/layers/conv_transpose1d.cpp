@@ -11,9 +11,6 @@ namespace {
 
 constexpr const char* kName = "conv_transpose1d";
 
-// Rows of a stream; no product with a stride overflows.
-constexpr std::int64_t kLongest = std::int64_t{1} << 40;
-
 }  // namespace
 
 void ConvTranspose1dShape::check() const {
@@ -70,10 +67,13 @@ ConvTranspose1d::ConvTranspose1d(const ConvTranspose1dWeights& weights, Plan& pl
   header_at_ = plan.state.take(floats_of<Header>());
   held_at_ = plan.state.take(static_cast<std::size_t>(history_) * c);
   // History in front, and as many zero rows behind to flush the tail.
-  buffer_at_ = plan.scratch.take(static_cast<std::size_t>(2 * history_ + plan.max_rows) * c);
+  const int capacity =
+      expect_rows(kName, std::int64_t{2} * history_ + plan.max_rows, shape_.in_channels);
+  buffer_at_ = plan.scratch.take(static_cast<std::size_t>(capacity) * c);
   plan.row_samples /= shape_.stride;
   plan.lookahead_samples += shape_.trim_left * plan.row_samples;
-  plan.max_rows = (plan.max_rows + history_) * shape_.stride;
+  plan.max_rows = expect_rows(kName, (std::int64_t{plan.max_rows} + history_) * shape_.stride,
+                              shape_.out_channels);
   plan.channels = shape_.out_channels;
 }
 
@@ -99,7 +99,7 @@ void ConvTranspose1d::run(const Tile& tile, int* rows, float* const* outlet) con
   for (int i = 0; i < tile.streams; ++i) {
     Header& header = state_as<Header>(tile.state[i], header_at_);
     float* buffer = tile.scratch[i] + buffer_at_;
-    input_.apply(tile.compute.kernels, buffer + history_ * c, static_cast<std::size_t>(rows[i]),
+    input_.apply(tile.compute, buffer + history_ * c, static_cast<std::size_t>(rows[i]),
                  static_cast<std::size_t>(c));
     header.total += rows[i];
     int windows = rows[i];

@@ -39,6 +39,12 @@ std::shared_ptr<const Packed> pack_conv_transpose1d(const ConvTranspose1dShape& 
 
 class ConvTranspose1d final : public Layer {
  public:
+  // In the stream's state, in front of its rows; part of every snapshot.
+  struct Header {
+    std::int64_t total;    // rows ever taken
+    std::int64_t emitted;  // rows ever given
+  };
+
   ConvTranspose1d(const ConvTranspose1dWeights& weights, Plan& plan);
 
   void reset(float* state) const noexcept override;
@@ -47,11 +53,6 @@ class ConvTranspose1d final : public Layer {
   void run(const Tile& tile, int* rows, float* const* outlet) const noexcept override;
 
  private:
-  struct Header {
-    std::int64_t total;    // rows ever taken
-    std::int64_t emitted;  // rows ever given
-  };
-
   ConvTranspose1dShape shape_;
   Activation input_;
   std::shared_ptr<const Packed> matrix_;

@@ -19,6 +19,9 @@
 
 namespace hopcodec::layers {
 
+// Rows of a stream: no product with a stride overflows.
+inline constexpr std::int64_t kLongest = std::int64_t{1} << 40;
+
 inline constexpr int kTile = 16;  // streams per step
 
 // The streams of one step.
@@ -30,6 +33,13 @@ struct Tile {
   bool last;  // end of these streams: pad on the right and emit everything
 };
 
+// How long the pieces are that a chain takes near the audio (Pieces): as many rows as `floats`
+// holds, a good part of the second-level cache, but not so few that reading the weights shows.
+struct PieceSize {
+  int floats = 96 * 1024;
+  int least_rows = 480;
+};
+
 // Grows while a chain is built, front to back: what one layer needs to know of those before it.
 struct Plan {
   base::Layout state;    // per stream, kept between calls
@@ -37,10 +47,13 @@ struct Plan {
   int channels;
   int max_rows;     // most rows that one call can bring to the next layer
   bool zero_start;  // ignore the model's reflection: pad with zeros, emit at once
+  bool whole;       // every stream comes in one call, its last (a Gather stands before)
+  int step;         // every call but the last brings a multiple of so many rows
   // For the reported latency, in samples of the graph's input or output: rows span
   // `row_samples`, and the first output of the layer sees `lookahead_samples` ahead.
   double row_samples;
   double lookahead_samples;
+  PieceSize piece = {};
 };
 
 class Layer {

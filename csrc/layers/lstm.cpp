@@ -34,7 +34,8 @@ Lstm::Lstm(const LstmWeights& weights, Plan& plan)
     : channels_(weights.channels), skip_(weights.skip), stages_(weights.stages) {
   expect_channels("lstm", plan.channels, channels_);
   const auto n = static_cast<std::size_t>(channels_);
-  const auto max_rows = static_cast<std::size_t>(plan.max_rows);
+  const auto max_rows =
+      static_cast<std::size_t>(expect_rows("lstm", plan.max_rows, std::int64_t{4} * channels_));
   for (std::size_t s = 0; s < stages_.size(); ++s) hidden_at_.push_back(plan.state.take(2 * n));
   inlet_at_ = plan.scratch.take(max_rows * n);
   gates_at_ = plan.scratch.take(max_rows * 4 * n);

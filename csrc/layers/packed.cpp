@@ -7,7 +7,11 @@ namespace hopcodec::layers {
 namespace {
 
 constexpr int kBatchRows = 480;  // rows whose pointers fit comfortably on the stack
-constexpr int kTaskRows = 96;    // a whole number of register blocks on every instruction set
+// Rows of a task: whole numbers of register blocks on every instruction set. Many, so that they
+// share a read of the weights; fewer where there would be too few tasks to share fairly.
+constexpr int kTaskRows = 96;
+constexpr int kLeastTaskRows = 24;
+constexpr int kTasksPerThread = 6;
 // Below this many multiply-adds a second thread costs more than it saves.
 constexpr std::int64_t kWorthSplitting = 48 * 1024;
 
@@ -93,6 +97,7 @@ struct Packed::Batch {
   bool resume;
   int rows;
   int row_tasks;
+  int task_rows;
   const float* a[kBatchRows];
   float* c[kBatchRows];
 };
@@ -100,11 +105,20 @@ struct Packed::Batch {
 void Packed::run_task(void* context, int index) {
   const Batch& batch = *static_cast<const Batch*>(context);
   const auto p = static_cast<std::size_t>(index / batch.row_tasks);
-  const int first = index % batch.row_tasks * kTaskRows;
-  const int rows = batch.row_tasks == 1 ? batch.rows : std::min(kTaskRows, batch.rows - first);
+  const int first = index % batch.row_tasks * batch.task_rows;
+  const int rows = std::min(batch.task_rows, batch.rows - first);
   batch.compute->kernels.gemm_panel(
       batch.matrix->panels_[p], batch.window,
       {batch.a + first, batch.c + first, rows, batch.matrix->first_column_[p]}, batch.resume);
+}
+
+void Packed::share(Batch& batch, int n_panels, int threads) {
+  batch.task_rows = kTaskRows;
+  while (batch.task_rows > kLeastTaskRows &&
+         n_panels * (batch.rows / batch.task_rows) < threads * kTasksPerThread) {
+    batch.task_rows /= 2;
+  }
+  batch.row_tasks = (batch.rows + batch.task_rows - 1) / batch.task_rows;
 }
 
 void Packed::multiply(const Compute& compute, const kernels::Window& window, const RowBlock* blocks,
@@ -136,11 +150,33 @@ void Packed::multiply(const Compute& compute, const kernels::Window& window, con
     if (batch.rows == 0) return;
     const std::int64_t work = std::int64_t{batch.rows} * depth_ * columns_;
     const bool split = compute.pool.threads() > 1 && work >= kWorthSplitting;
-    batch.row_tasks = split ? (batch.rows + kTaskRows - 1) / kTaskRows : 1;
+    batch.task_rows = batch.rows;
+    batch.row_tasks = 1;
     if (split) {
+      share(batch, n_panels, compute.pool.threads());
       compute.pool.run(&run_task, &batch, n_panels * batch.row_tasks);
     } else {
       for (int p = 0; p < n_panels; ++p) run_task(&batch, p);
+    }
+  }
+}
+
+void Packed::unpack(std::vector<float>& weight, std::vector<float>& bias) const {
+  const auto columns = static_cast<std::size_t>(columns_);
+  weight.assign(static_cast<std::size_t>(depth_) * columns, 0.0F);
+  bias.assign(columns, 0.0F);
+  for (std::size_t p = 0; p < panels_.size(); ++p) {
+    const kernels::Panel& panel = panels_[p];
+    const auto width = static_cast<std::size_t>(panel.width);
+    for (std::size_t n = 0; n < static_cast<std::size_t>(panel.valid); ++n) {
+      const std::size_t column = static_cast<std::size_t>(first_column_[p]) + n;
+      bias[column] = panel.bias[n];
+      for (std::size_t k = 0; k < static_cast<std::size_t>(depth_); ++k) {
+        weight[k * columns + column] =
+            panel.pairs == nullptr
+                ? panel.weight[k * width + n]
+                : from_bfloat16(panel.pairs[k / 2 * width + n] >> (k % 2 == 0 ? 0 : 16) & 0xffffU);
+      }
     }
   }
 }

@@ -48,12 +48,17 @@ class Packed {
                                   const RowBlock* blocks, int n_blocks,
                                   bool resume = false) const noexcept;
 
+  // The matrix as float32 values, weight[k * columns + n], and the bias: for another device's
+  // order.
+  void unpack(std::vector<float>& weight, std::vector<float>& bias) const;
+
   // Folds the contents into a running 64-bit hash: what a snapshot is checked against.
   std::uint64_t hash(std::uint64_t seed) const noexcept;
 
  private:
   struct Batch;
   HOPCODEC_REALTIME static void run_task(void* context, int index);
+  HOPCODEC_REALTIME static void share(Batch& batch, int n_panels, int threads);
 
   int depth_;
   int columns_;

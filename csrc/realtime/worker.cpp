@@ -37,7 +37,7 @@ void Worker::start(Route* route, const LinkSettings& link) {
   stats.drift.store(0.0, std::memory_order_relaxed);
   dry_ = bypass.load() ? 1.0F : 0.0F;
   compute_ns_ = hole_fraction_ = off_level_s_ = 0.0;
-  level_seen_ns_ = now_ns();
+  level_seen_ns_ = 0;
   skip_frames_ = 0;
   dropped_last_ = late_ = false;
   PortBlock& block = port_.block();
@@ -264,6 +264,11 @@ double Worker::level(std::int64_t now) const noexcept {
 }
 
 void Worker::hold_level(std::int64_t now) noexcept {
+  // By the clock, not by the hop: a caller that hurries through its audio is off for no time at
+  // all, and the first hop has seen none pass.
+  const std::int64_t seen = level_seen_ns_ == 0 ? now : level_seen_ns_;
+  const std::int64_t elapsed = std::clamp<std::int64_t>(now - seen, 0, longest_silence_ns());
+  level_seen_ns_ = now;
   // A reader that only takes what is ready demands nothing: there is no latency to hold.
   if (port_.block().playback.clock.frames() == 0) return;
   const double error = level(now) - static_cast<double>(route_->queue_frames());
@@ -272,11 +277,6 @@ void Worker::hold_level(std::int64_t now) noexcept {
       std::max(route_->hop_output_frames(), 2.0 * static_cast<double>(link_.output_period));
   // Short by less, but short for good: audio that never came made every later hop late.
   const bool starved = late_ && error < -1.0;
-  // By the clock, not by the hop: a caller that hurries through its audio is off for no time at
-  // all.
-  const std::int64_t elapsed =
-      std::clamp<std::int64_t>(now - level_seen_ns_, 0, longest_silence_ns());
-  level_seen_ns_ = now;
   const bool off = std::fabs(error) > most || starved;
   off_level_s_ = off ? off_level_s_ + static_cast<double>(elapsed) * 1e-9 : 0.0;
   if (off_level_s_ > kOffLevelS) {

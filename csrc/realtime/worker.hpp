@@ -76,11 +76,11 @@ class Worker {
   float dry_ = 0.0F;         // share of the input in the output at the end of the last hop
   double compute_ns_ = 0.0;  // of the last hops, smoothed
   bool dropped_last_ = false;
-  bool late_ = false;              // whether the last hop came too late to be played whole
-  double hole_fraction_ = 0.0;     // of a frame, of the holes left so far
-  std::uint64_t skip_frames_ = 0;  // of the next output: cut away to shorten the latency
-  double off_level_s_ = 0.0;       // how long the level has been far off
-  std::int64_t level_seen_ns_ = 0;
+  bool late_ = false;               // whether the last hop came too late to be played whole
+  double hole_fraction_ = 0.0;      // of a frame, of the holes left so far
+  std::uint64_t skip_frames_ = 0;   // of the next output: cut away to shorten the latency
+  double off_level_s_ = 0.0;        // how long the level has been far off
+  std::int64_t level_seen_ns_ = 0;  // none yet
 };
 
 }  // namespace hopcodec::realtime

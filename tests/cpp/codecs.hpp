@@ -13,14 +13,16 @@ namespace hopcodec::test {
 
 enum class Family {
   kCausal,     // EnCodec 24 kHz: reflection at the start, all padding on the left
-  kCentred,    // EnCodec 48 kHz without its norms: reflection at both ends
+  kCentred,    // EnCodec 32 kHz: reflection at both ends
+  kNormed,     // EnCodec 48 kHz: the same, each convolution group-normalised
   kSymmetric,  // DAC: zeros on both sides, transposed convolutions trimmed on both
 };
 inline constexpr Family kFamilies[] = {Family::kCausal, Family::kCentred, Family::kSymmetric};
 
 inline std::string name_of(Family family) {
   if (family == Family::kCausal) return "causal";
-  return family == Family::kCentred ? "centred" : "symmetric";
+  if (family == Family::kSymmetric) return "symmetric";
+  return family == Family::kCentred ? "centred" : "normed";
 }
 
 struct CodecSpec {
@@ -45,6 +47,7 @@ inline layers::Conv1dShape padded(Family family, layers::Conv1dShape shape) {
       shape.left = total;
       break;
     case Family::kCentred:
+    case Family::kNormed:
       shape.right = total / 2;
       shape.left = total - shape.right;
       break;
@@ -63,6 +66,7 @@ inline layers::ConvTranspose1dShape trimmed(Family family, layers::ConvTranspose
       shape.trim_right = total;
       break;
     case Family::kCentred:
+    case Family::kNormed:
       shape.trim_right = total / 2;
       shape.trim_left = total - shape.trim_right;
       break;
@@ -100,28 +104,28 @@ class CodecMaker {
     const int deep = filters << strides.size();
 
     ChainSpec& encoder = codec.encoder;
-    encoder.push_back(conv(channels, filters, 7, Nonlinearity::kNone));
+    add_conv(encoder, channels, filters, 7, Nonlinearity::kNone);
     int width = filters;
     for (const int stride : strides) {
       residuals(encoder, width);
-      encoder.push_back(conv(width, 2 * width, 2 * stride, pointwise(), stride));
+      add_conv(encoder, width, 2 * width, 2 * stride, pointwise(), stride);
       width *= 2;
     }
     if (family_ != Family::kSymmetric) encoder.push_back(make_lstm(random_, deep, 2, true));
-    encoder.push_back(conv(deep, codec.latent, random_.pick({3, 7}), pointwise()));
+    add_conv(encoder, deep, codec.latent, random_.pick({3, 7}), pointwise());
 
     ChainSpec& decoder = codec.decoder;
-    decoder.push_back(conv(codec.latent, deep, 7, Nonlinearity::kNone));
+    add_conv(decoder, codec.latent, deep, 7, Nonlinearity::kNone);
     if (family_ != Family::kSymmetric) decoder.push_back(make_lstm(random_, deep, 2, true));
     for (auto stride = strides.rbegin(); stride != strides.rend(); ++stride) {
-      decoder.push_back(make_transpose(
-          random_, trimmed(family_, {width, width / 2, 2 * *stride, *stride}), pointwise()));
+      add_transpose(decoder, {width, width / 2, 2 * *stride, *stride});
       width /= 2;
       residuals(decoder, width);
     }
     const bool dac = family_ == Family::kSymmetric;
     decoder.push_back(make_conv(random_, padded(family_, {width, channels, 7}), pointwise(),
                                 dac ? Nonlinearity::kTanh : Nonlinearity::kNone));
+    add_norm(decoder, channels);
 
     add_books(random_, codec);
     return codec;
@@ -130,6 +134,27 @@ class CodecMaker {
  private:
   Nonlinearity pointwise() const {
     return family_ == Family::kSymmetric ? Nonlinearity::kSnake : Nonlinearity::kElu;
+  }
+
+  void add_norm(ChainSpec& chain, int channels, int trim_left = 0, int trim_right = 0) {
+    if (family_ != Family::kNormed) return;
+    chain.push_back(make_norm(random_, channels, trim_left, trim_right));
+  }
+
+  void add_conv(ChainSpec& chain, int in, int out, int kernel, Nonlinearity input, int stride = 1,
+                int dilation = 1) {
+    chain.push_back(conv(in, out, kernel, input, stride, dilation));
+    add_norm(chain, out);
+  }
+
+  // A norm takes over the trims: what is cut off counts in it.
+  void add_transpose(ChainSpec& chain, layers::ConvTranspose1dShape shape) {
+    shape = trimmed(family_, shape);
+    const int left = shape.trim_left;
+    const int right = shape.trim_right;
+    if (family_ == Family::kNormed) shape.trim_left = shape.trim_right = 0;
+    chain.push_back(make_transpose(random_, shape, pointwise()));
+    add_norm(chain, shape.out_channels, left, right);
   }
 
   LayerSpec conv(int in, int out, int kernel, Nonlinearity input, int stride = 1,
@@ -145,12 +170,13 @@ class CodecMaker {
       ResidualSpec residual;
       const int inner = std::max(width / 2, 1);
       const int kernel = family_ == Family::kSymmetric ? 7 : 3;
-      residual.branch.push_back(conv(width, inner, kernel, pointwise(), 1, dilation));
+      add_conv(residual.branch, width, inner, kernel, pointwise(), 1, dilation);
       // Quiet branches: with a dozen units in a row, louder ones would drive Snake to where float32
       // and float64 no longer share a phase.
       residual.branch.push_back(make_conv(random_, padded(family_, {inner, width, 1}), pointwise(),
                                           Nonlinearity::kNone, /*gain=*/0.3F));
-      if (random_.coin()) residual.shortcut.push_back(conv(width, width, 1, Nonlinearity::kNone));
+      add_norm(residual.branch, width);
+      if (random_.coin()) add_conv(residual.shortcut, width, width, 1, Nonlinearity::kNone);
       chain.push_back({std::move(residual)});
     }
   }

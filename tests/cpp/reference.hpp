@@ -137,6 +137,27 @@ struct Reference {
     return {full.channels, {first, first + rows * full.channels}};
   }
 
+  // Over all channels and rows; the rows that are cut count too.
+  Signal operator()(const NormSpec& s) const {
+    if (x.rows() == 0) return x;
+    double mean = 0.0;
+    for (const double v : x.data) mean += v / static_cast<double>(x.data.size());
+    double variance = 0.0;
+    for (const double v : x.data) {
+      variance += (v - mean) * (v - mean) / static_cast<double>(x.data.size());
+    }
+    Signal y = make_signal(s.channels, std::max(x.rows() - s.trim_left - s.trim_right, 0));
+    const double scale = 1 / std::sqrt(variance + static_cast<double>(kNormEps));
+    for (int t = 0; t < y.rows(); ++t) {
+      for (int c = 0; c < y.channels; ++c) {
+        y.at(t, c) = (x.at(t + s.trim_left, c) - mean) * scale *
+                         static_cast<double>(s.weight[static_cast<std::size_t>(c)]) +
+                     static_cast<double>(s.bias[static_cast<std::size_t>(c)]);
+      }
+    }
+    return y;
+  }
+
   Signal operator()(const LstmSpec& s) const {
     Signal y = x;
     const int n = s.channels;

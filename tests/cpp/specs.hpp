@@ -2,6 +2,7 @@
 // sessions run. Both sides of a comparison start here.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <utility>
@@ -9,11 +10,14 @@
 #include <vector>
 
 #include "layers/chain.hpp"
+#include "layers/truncated.hpp"
 #include "random.hpp"
 
 namespace hopcodec::test {
 
 using layers::Nonlinearity;
+
+inline constexpr float kNormEps = 1e-5F;
 
 struct LayerSpec;
 
@@ -34,6 +38,14 @@ struct TransposeSpec {
   std::vector<float> alpha;
 };
 
+struct NormSpec {
+  int channels;
+  int trim_left;
+  int trim_right;
+  std::vector<float> weight;
+  std::vector<float> bias;
+};
+
 struct LstmSpec {
   struct Stage {
     std::vector<float> weight_ih, weight_hh, bias_ih, bias_hh;
@@ -49,7 +61,7 @@ struct ResidualSpec {
 };
 
 struct LayerSpec {
-  std::variant<ConvSpec, TransposeSpec, LstmSpec, ResidualSpec> body;
+  std::variant<ConvSpec, TransposeSpec, LstmSpec, NormSpec, ResidualSpec> body;
 };
 using ChainSpec = std::vector<LayerSpec>;
 
@@ -81,6 +93,13 @@ inline LayerSpec make_transpose(Random& random, const layers::ConvTranspose1dSha
                         make_alpha(random, input, shape.in_channels)}};
 }
 
+inline LayerSpec make_norm(Random& random, int channels, int trim_left = 0, int trim_right = 0) {
+  const auto n = static_cast<std::size_t>(channels);
+  NormSpec spec{channels, trim_left, trim_right, random.uniform(n, 0.5F), random.uniform(n, 0.5F)};
+  for (float& w : spec.weight) w += 1.0F;
+  return {std::move(spec)};
+}
+
 inline LayerSpec make_lstm(Random& random, int channels, int stages, bool skip) {
   LstmSpec spec{channels, skip, {}};
   const auto n = static_cast<std::size_t>(channels);
@@ -107,6 +126,7 @@ inline ChainSpec rounded(ChainSpec chain);
 struct RoundWeights {
   void operator()(ConvSpec& s) const { round_to_bfloat16(s.weight); }
   void operator()(TransposeSpec& s) const { round_to_bfloat16(s.weight); }
+  void operator()(NormSpec&) const {}  // no matrix
   void operator()(LstmSpec& s) const {
     for (LstmSpec::Stage& stage : s.stages) {
       round_to_bfloat16(stage.weight_ih);
@@ -144,6 +164,15 @@ struct Pack {
         s.shape, layers::Activation(s.input, s.alpha.empty() ? nullptr : s.alpha.data(), in),
         layers::pack_conv_transpose1d(s.shape, s.weight.data(), s.bias.data(), storage)};
   }
+  layers::LayerWeights operator()(const NormSpec& s) const {
+    const auto n = static_cast<std::size_t>(s.channels);
+    std::shared_ptr<float[]> weight = base::make_floats(n);
+    std::shared_ptr<float[]> bias = base::make_floats(n);
+    std::copy_n(s.weight.data(), n, weight.get());
+    std::copy_n(s.bias.data(), n, bias.get());
+    return layers::GroupNormWeights{s.channels,   kNormEps,          s.trim_left,
+                                    s.trim_right, std::move(weight), std::move(bias)};
+  }
   layers::LayerWeights operator()(const LstmSpec& s) const {
     layers::LstmWeights weights{s.channels, s.skip, {}};
     for (const LstmSpec::Stage& stage : s.stages) {
@@ -166,6 +195,15 @@ inline std::vector<layers::LayerWeights> weights_of(const ChainSpec& chain,
   std::vector<layers::LayerWeights> weights;
   for (const LayerSpec& layer : chain) weights.push_back(std::visit(Pack{storage}, layer.body));
   return weights;
+}
+
+// The same chain, its look-ahead truncated to `ahead` steps of `step` rows.
+inline std::vector<layers::LayerWeights> truncated(const ChainSpec& chain, int step, int ahead) {
+  auto weights = std::make_shared<layers::TruncatedWeights>();
+  weights->layers = weights_of(chain);
+  weights->step = step;
+  weights->ahead = ahead;
+  return {std::shared_ptr<const layers::TruncatedWeights>(std::move(weights))};
 }
 
 }  // namespace hopcodec::test

@@ -53,8 +53,9 @@ inline void append(Encoded& to, const Encoded& from) {
 
 // One push of samples [from, from + samples), or the flush. Nothing may be written beyond what
 // most_frames() promised.
-inline Encoded encode_piece(graph::Encoder& encoder, int stream, const Audio& audio,
-                            std::int64_t from, std::int64_t samples, int n_q, bool last) {
+template <class Encoder>  // on whichever device
+Encoded encode_piece(Encoder& encoder, int stream, const Audio& audio, std::int64_t from,
+                     std::int64_t samples, int n_q, bool last) {
   constexpr std::uint16_t kCodeMark = 0xabcd;
   constexpr float kLatentMark = 12345.0F;
   const auto most = static_cast<std::size_t>(
@@ -80,8 +81,8 @@ inline Encoded encode_piece(graph::Encoder& encoder, int stream, const Audio& au
   return out;
 }
 
-inline Encoded encode(graph::Encoder& encoder, int stream, const Audio& audio, const Pieces& pieces,
-                      int n_q) {
+template <class Encoder>
+Encoded encode(Encoder& encoder, int stream, const Audio& audio, const Pieces& pieces, int n_q) {
   Encoded out;
   std::int64_t at = 0;
   for (const std::int64_t piece : pieces) {
@@ -107,9 +108,9 @@ inline Codes random_codes(Random& random, const CodecSpec& codec, int frames) {
   return codes;
 }
 
-inline std::vector<std::vector<float>> decode_piece(graph::Decoder& decoder, int stream,
-                                                    const Codes& codes, std::int64_t from,
-                                                    std::int64_t frames, bool last) {
+template <class Decoder>
+std::vector<std::vector<float>> decode_piece(Decoder& decoder, int stream, const Codes& codes,
+                                             std::int64_t from, std::int64_t frames, bool last) {
   constexpr float kMark = 12345.0F;
   const std::int64_t most = std::max<std::int64_t>(decoder.most_samples(stream, frames), 0);
   const auto channels = static_cast<std::size_t>(decoder.channels());
@@ -137,8 +138,9 @@ inline std::vector<std::vector<float>> decode_piece(graph::Decoder& decoder, int
 }
 
 // (channels, samples)
-inline std::vector<std::vector<float>> decode(graph::Decoder& decoder, int stream,
-                                              const Codes& codes, const Pieces& pieces) {
+template <class Decoder>
+std::vector<std::vector<float>> decode(Decoder& decoder, int stream, const Codes& codes,
+                                       const Pieces& pieces) {
   std::vector<std::vector<float>> out(static_cast<std::size_t>(decoder.channels()));
   const auto take = [&](const std::vector<std::vector<float>>& piece) {
     for (std::size_t c = 0; c < out.size(); ++c) {
