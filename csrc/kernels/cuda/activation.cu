@@ -2,8 +2,8 @@
 // and conversions round as IEEE asks, so it is meant to compute the same bits.
 #define HOPCODEC_ISA cuda
 #include "kernels/cuda/activation.hpp"
-#include "kernels/cuda/scalar.cuh"
-#include "kernels/math.inl.hpp"
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/pointwise.cuh"
 
 namespace hopcodec::kernels::cuda {
 namespace {
@@ -17,11 +17,10 @@ __global__ void map(const float* x, float* y, std::size_t n, Op op) {
 }
 
 template <class Op>
-cudaError_t launch(const float* x, float* y, std::size_t n, Op op, cudaStream_t stream) {
+cudaError_t launch_map(const float* x, float* y, std::size_t n, Op op, cudaStream_t stream) {
   if (n == 0) return cudaSuccess;
   const auto blocks = static_cast<unsigned>((n + kThreads - 1) / kThreads);
-  map<<<blocks, kThreads, 0, stream>>>(x, y, n, op);
-  return cudaGetLastError();
+  return launch(map<Op>, dim3(blocks), kThreads, stream, x, y, n, op);
 }
 
 struct Elu {
@@ -39,27 +38,27 @@ struct Snake {
   std::size_t channels;
   __device__ float operator()(float x, std::size_t i) const {
     const std::size_t c = i % channels;
-    return fma(inverse_alpha[c], sin_squared(mul(alpha[c], x)), x);
+    return cuda::snake(x, alpha[c], inverse_alpha[c]);
   }
 };
 
 }  // namespace
 
 cudaError_t elu(const float* x, float* y, std::size_t n, cudaStream_t stream) {
-  return launch(x, y, n, Elu{}, stream);
+  return launch_map(x, y, n, Elu{}, stream);
 }
 
 cudaError_t tanh(const float* x, float* y, std::size_t n, cudaStream_t stream) {
-  return launch(x, y, n, Tanh{}, stream);
+  return launch_map(x, y, n, Tanh{}, stream);
 }
 
 cudaError_t sigmoid(const float* x, float* y, std::size_t n, cudaStream_t stream) {
-  return launch(x, y, n, Sigmoid{}, stream);
+  return launch_map(x, y, n, Sigmoid{}, stream);
 }
 
 cudaError_t snake(const float* x, const float* alpha, const float* inverse_alpha, float* y,
                   std::size_t rows, std::size_t channels, cudaStream_t stream) {
-  return launch(x, y, rows * channels, Snake{alpha, inverse_alpha, channels}, stream);
+  return launch_map(x, y, rows * channels, Snake{alpha, inverse_alpha, channels}, stream);
 }
 
 }  // namespace hopcodec::kernels::cuda

@@ -1,0 +1,59 @@
+// Encoder and Decoder on a GPU for Python. A build without CUDA has the same classes; making one is
+// a DeviceError that says so.
+#include "bindings/sessions.hpp"
+
+#include <pybind11/stl.h>
+
+#if defined(HOPCODEC_HAS_CUDA)
+#include "graph/cuda/decoder.hpp"
+#include "graph/cuda/encoder.hpp"
+#else
+#include "bindings/cuda_absent.hpp"
+#endif
+
+namespace hopcodec::bindings {
+namespace {
+
+template <class S>
+auto make_cuda(const LayerList& layers, const Quantizer& quantizer, int channels, int hop_samples,
+               int streams, int max_frames, bool zero_start, int device,
+               const std::vector<int>& codebooks, bool graphs) {
+  const std::uint64_t hash = fingerprint(layers, quantizer, channels, hop_samples);
+  const py::gil_scoped_release release;
+  return std::make_unique<S>(
+      layers.layers, quantizer.weights, channels, hop_samples,
+      graph::cuda::Options{streams, max_frames, zero_start, hash, device, graphs, codebooks});
+}
+
+template <class S>
+py::class_<S> bind_cuda_session(py::module_& m, const char* name) {
+  py::class_<S> c(m, name);
+  c.def(py::init(&make_cuda<S>), py::arg("layers"), py::arg("quantizer"), py::kw_only(),
+        py::arg("channels"), py::arg("hop_samples"), py::arg("streams") = 1,
+        py::arg("max_frames") = 1, py::arg("zero_start") = false, py::arg("device") = 0,
+        py::arg("codebooks") = std::vector<int>(), py::arg("graphs") = true)
+      .def_property_readonly("device_bytes", &S::device_bytes)
+      .def_property_readonly("graph_steps", &S::graph_steps)
+      .def_property_readonly("eager_steps", &S::eager_steps);
+  bind_common(c);
+  return c;
+}
+
+}  // namespace
+
+void bind_cuda(py::module_& m) {
+  py::register_local_exception_translator([](std::exception_ptr pointer) {
+    try {
+      if (pointer) std::rethrow_exception(pointer);
+    } catch (const graph::cuda::DeviceError& error) {
+      const py::object type = py::module_::import("hopcodec.errors").attr("DeviceError");
+      PyErr_SetString(type.ptr(), error.what());
+    }
+  });
+  // Returns if sessions can run on this device; DeviceError says why not.
+  m.def("cuda_check", [](int device) { graph::cuda::Device{device}; }, py::arg("device") = 0);
+  bind_encoder(bind_cuda_session<graph::cuda::Encoder>(m, "CudaEncoder"));
+  bind_decoder(bind_cuda_session<graph::cuda::Decoder>(m, "CudaDecoder"));
+}
+
+}  // namespace hopcodec::bindings

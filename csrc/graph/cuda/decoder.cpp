@@ -1,0 +1,219 @@
+#include "graph/cuda/decoder.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "graph/cuda/encoder.hpp"
+#include "graph/cuda/use.hpp"
+
+namespace hopcodec::graph::cuda {
+
+namespace gpu = kernels::cuda;
+
+namespace {
+
+std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
+
+// Per lane: how many codebooks, then codes (frame, codebook) of all of them, padded to four bytes.
+std::size_t lane_bytes(const layers::RvqWeights& quantizer, int max_frames) {
+  const std::size_t codes = usize(max_frames) * usize(quantizer.codebooks());
+  return sizeof(std::int32_t) + base::round_up(codes * sizeof(std::uint16_t), sizeof(std::int32_t));
+}
+
+}  // namespace
+
+Decoder::Decoder(const std::vector<layers::LayerWeights>& chain,
+                 const layers::RvqWeights& quantizer, int channels, int hop_samples,
+                 const Options& options)
+    : Session(chain, options, quantizer.dim,
+              checked("max_frames_per_push", options.max_frames, kMaxFrames),
+              layers::floats_of<Header>(), lane_bytes(quantizer, options.max_frames)),
+      quantizer_(quantizer),
+      channels_(channels),
+      hop_(checked("hop_samples", hop_samples, kMaxHop)),
+      books_(constants_.array(upload(quantizer, constants_))) {
+  if (program_.out_channels() != channels ||
+      std::fabs(program_.row_samples() * hop_samples - 1.0) > 1e-9) {
+    throw std::invalid_argument("decoder: expected a chain that makes " +
+                                std::to_string(hop_samples) + " samples of " +
+                                std::to_string(channels) + " channels of a frame, got " +
+                                std::to_string(1.0 / program_.row_samples()) + " of " +
+                                std::to_string(program_.out_channels()));
+  }
+  headers_.resize(usize(options_.streams));
+  done_.resize(usize(options_.streams));
+  prepare(1, usize(program_.max_out_rows()) * usize(channels) * sizeof(float), 1);
+  turns_.resize(usize(shapes()));
+  for (std::vector<Turn>& turns : turns_) turns.reserve(usize(options_.streams));
+}
+
+void Decoder::start(int stream) { headers_[usize(stream)] = {}; }
+
+std::int64_t Decoder::most_samples(int stream, std::int64_t frames) const noexcept {
+  const Header& h = headers_[usize(stream)];
+  return (h.taken + frames) * hop_ - h.emitted;
+}
+
+Outcome Decoder::check(const DecodeItem* items, int count) const noexcept {
+  for (int i = 0; i < count; ++i) {
+    const DecodeItem& item = items[i];
+    if (finished(item.stream)) return {Status::kFinished, i, 0};
+    if (item.capacity - item.samples < most_samples(item.stream, item.frames)) {
+      return {Status::kNoRoom, i, 0};
+    }
+    for (int q = 0; q < item.n_q; ++q) {
+      for (std::int64_t f = 0; f < item.frames; ++f) {
+        if (item.codes[q * item.book_step + f * item.frame_step] >= quantizer_.size) {
+          return {Status::kBadCode, i, f};
+        }
+      }
+    }
+  }
+  return {};
+}
+
+void Decoder::enqueue_input(const Program::Lanes& lanes, const std::byte* payload) {
+  gpu::RvqDecode decode{};
+  decode.books = books_;
+  decode.n_q = reinterpret_cast<const std::int32_t*>(payload);
+  decode.codes =
+      reinterpret_cast<const std::uint16_t*>(payload + usize(lanes.count) * sizeof(std::int32_t));
+  decode.books_step = codebooks();
+  decode.frames_step = options_.max_frames;
+  decode.size = quantizer_.size;
+  decode.inner = quantizer_.inner;
+  decode.dim = quantizer_.dim;
+  decode.sinks = program_.input_sinks(decode.sink);
+  decode.lanes = program_.lanes_of(lanes, 0, options_.max_frames);
+  cuda::check(gpu::rvq_decode(decode, stream()), "sum codebook entries");
+}
+
+std::size_t Decoder::enqueue_output(const Program::Lanes& lanes, int rows, int) {
+  const std::size_t floats = usize(rows) * usize(channels_);
+  const gpu::Gather gather{program_.outlet_at(),
+                           floats,
+                           lanes.scratch,
+                           program_.scratch_floats(),
+                           reinterpret_cast<float*>(output_.data()),
+                           floats,
+                           lanes.count};
+  cuda::check(gpu::gather(gather, stream()), "gather audio");
+  return usize(lanes.count) * floats * sizeof(float);
+}
+
+void Decoder::collect(Half& half) {
+  cuda::check(cudaEventSynchronize(half.done.get()), "wait for a step");
+  half.busy = false;
+  const auto* audio = half.out.at<const float>(0);
+  for (std::size_t lane = 0; lane < half.seats.size(); ++lane) {
+    const Seat& seat = half.seats[lane];
+    DecodeItem& item = items_[seat.item];
+    // Never more than was promised by most_samples, whatever the trims of the chain leave over.
+    const std::int64_t room = std::min(most_samples(item.stream, 0), item.capacity - item.samples);
+    const int rows = static_cast<int>(std::min<std::int64_t>(seat.frames, room));
+    const float* from = audio + lane * usize(half.rows) * usize(channels_);
+    for (int c = 0; c < channels_; ++c) {
+      float* to = item.audio + c * item.channel_step + item.samples;
+      for (int t = 0; t < rows; ++t) to[t] = from[t * channels_ + c];
+    }
+    item.samples += rows;
+    headers_[usize(item.stream)].emitted += rows;
+  }
+}
+
+void Decoder::step(DecodeItem* items, const std::vector<Turn>& turns, int shape, bool last) {
+  if (turns.empty()) return;
+  Half& half = begin(static_cast<int>(turns.size()));
+  auto* n_q = payload<std::int32_t>(half);
+  auto* codes = reinterpret_cast<std::uint16_t*>(n_q + half.bucket);
+  const std::size_t lane_step = usize(options_.max_frames) * usize(codebooks());
+  std::fill_n(n_q, half.bucket, 0);
+  for (const Turn& turn : turns) {
+    DecodeItem& item = items[turn.item];
+    Header& h = headers_[usize(item.stream)];
+    const Trace* ragged = nullptr;
+    int rows = turn.frames * hop_;
+    if (shape == kRagged) {
+      const Trace& t = trace({h.taken, h.taken + turn.frames, last});
+      rows = t.out_rows;
+      ragged = &t;
+    }
+    const int lane = sit(half, item.stream, turn.item, rows, ragged);
+    n_q[lane] = item.n_q;
+    std::int64_t& done = done_[usize(turn.item)];
+    for (int f = 0; f < turn.frames; ++f) {
+      std::uint16_t* to = codes + usize(lane) * lane_step + usize(f) * usize(codebooks());
+      const std::uint16_t* from = item.codes + (done + f) * item.frame_step;
+      for (int q = 0; q < item.n_q; ++q) to[q] = from[q * item.book_step];
+    }
+    done += turn.frames;
+    h.taken += turn.frames;
+  }
+  launch(half, shape, 0, 0);
+}
+
+Outcome Decoder::push(DecodeItem* items, int count) {
+  const Use use(busy_);
+  if (!use.ours()) return {Status::kBusy, 0, 0};
+  const Outcome outcome = check(items, count);
+  if (outcome.status != Status::kOk) return outcome;
+  cuda::check(cudaSetDevice(options_.device), "select the device");
+  items_ = items;
+  std::fill_n(done_.begin(), count, 0);
+  for (bool more = true; more;) {
+    more = false;
+    for (std::vector<Turn>& turns : turns_) turns.clear();
+    for (int i = 0; i < count; ++i) {
+      const std::int64_t have = items[i].frames - done_[usize(i)];
+      if (have == 0) continue;
+      const std::int64_t taken = headers_[usize(items[i].stream)].taken;
+      const int most = static_cast<int>(std::min<std::int64_t>(options_.max_frames, have));
+      const int frames = even_frames(taken, most);
+      turns_[usize(shape_of(taken, frames) + 1)].push_back({i, frames});
+      more = true;
+    }
+    for (std::size_t s = 0; s < turns_.size(); ++s) {
+      step(items, turns_[s], static_cast<int>(s) - 1, /*last=*/false);
+    }
+  }
+  finish();
+  return {};
+}
+
+Outcome Decoder::flush(DecodeItem* items, int count) {
+  const Use use(busy_);
+  if (!use.ours()) return {Status::kBusy, 0, 0};
+  for (int i = 0; i < count; ++i) items[i].frames = 0;
+  const Outcome outcome = check(items, count);
+  if (outcome.status != Status::kOk) return outcome;
+  cuda::check(cudaSetDevice(options_.device), "select the device");
+  items_ = items;
+  std::fill_n(done_.begin(), count, 0);
+  for (std::vector<Turn>& turns : turns_) turns.clear();
+  for (int i = 0; i < count; ++i) turns_[0].push_back({i, 0});
+  step(items, turns_[0], kRagged, /*last=*/true);
+  for (int i = 0; i < count; ++i) headers_[usize(items[i].stream)].finished = 1;
+  finish();
+  return {};
+}
+
+void Decoder::write_own(int stream, float* state) const {
+  const Header& h = headers_[usize(stream)];
+  auto& to = *reinterpret_cast<Header*>(state);
+  to.taken = h.taken;
+  to.emitted = h.emitted;
+  to.finished = h.finished;
+}
+
+bool Decoder::read_own(int stream, const float* state) {
+  const Header& h = *reinterpret_cast<const Header*>(state + program_.own_state_at());
+  const bool sane = h.taken >= 0 && h.taken < kLongest / hop_ && h.emitted >= 0 &&
+                    h.emitted <= h.taken * hop_ && (h.finished == 0 || h.finished == 1);
+  if (!sane) return false;
+  if (h.finished == 0 && !program_.headers_match(h.taken, state)) return false;
+  headers_[usize(stream)] = h;
+  return true;
+}
+
+}  // namespace hopcodec::graph::cuda

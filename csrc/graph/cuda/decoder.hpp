@@ -1,0 +1,61 @@
+// graph::Decoder on a GPU: the same face, the same bits, many streams per step.
+#pragma once
+
+#include <vector>
+
+#include "graph/cuda/session.hpp"
+#include "graph/decoder.hpp"
+#include "kernels/cuda/rvq.hpp"
+
+namespace hopcodec::graph::cuda {
+
+class Decoder final : public Session {
+ public:
+  Decoder(const std::vector<layers::LayerWeights>& chain, const layers::RvqWeights& quantizer,
+          int channels, int hop_samples, const Options& options);
+
+  int channels() const { return channels_; }
+  int hop_samples() const { return hop_; }
+  int codebooks() const { return quantizer_.codebooks(); }
+  double lookahead_samples() const { return program_.lookahead_samples() * hop_; }
+
+  // As graph::Decoder; DeviceError when the GPU fails.
+  std::int64_t most_samples(int stream, std::int64_t frames) const noexcept;
+  Outcome push(DecodeItem* items, int count);
+  Outcome flush(DecodeItem* items, int count);
+
+ private:
+  using Header = graph::Decoder::Header;
+  struct Turn {
+    int item;
+    int frames;
+  };
+
+  Outcome check(const DecodeItem* items, int count) const noexcept;
+  void step(DecodeItem* items, const std::vector<Turn>& turns, int shape, bool last);
+
+  int books_of(int) const override { return 0; }
+  void enqueue_input(const Program::Lanes& lanes, const std::byte* payload) override;
+  std::size_t enqueue_output(const Program::Lanes& lanes, int rows, int n_q) override;
+  void collect(Half& half) override;
+  void write_own(int stream, float* state) const override;
+  bool read_own(int stream, const float* state) override;
+  std::int64_t chain_rows(int stream) const override {
+    return headers_[static_cast<std::size_t>(stream)].taken;
+  }
+  bool finished(int stream) const override {
+    return headers_[static_cast<std::size_t>(stream)].finished != 0;
+  }
+  void start(int stream) override;
+
+  layers::RvqWeights quantizer_;
+  int channels_;
+  int hop_;
+  const kernels::cuda::Book* books_;  // on the device
+  std::vector<Header> headers_;
+  std::vector<std::int64_t> done_;
+  std::vector<std::vector<Turn>> turns_;
+  DecodeItem* items_ = nullptr;
+};
+
+}  // namespace hopcodec::graph::cuda

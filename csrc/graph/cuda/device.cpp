@@ -1,0 +1,66 @@
+#include "graph/cuda/device.hpp"
+
+namespace hopcodec::graph::cuda {
+namespace {
+constexpr int kOldestMajor = 8;  // Ampere: what the kernels are built for, and newer
+}
+
+void check(cudaError_t error, const char* what) {
+  if (error == cudaSuccess) return;
+  cudaGetLastError();  // or a later, innocent call would report it
+  throw DeviceError(std::string("cuda: ") + what + ": " + cudaGetErrorString(error));
+}
+
+Device::Device(int ordinal) : ordinal_(ordinal) {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error != cudaSuccess || count == 0) {
+    cudaGetLastError();
+    throw DeviceError(std::string("cuda: expected an NVIDIA GPU and its driver, got none: ") +
+                      (error == cudaSuccess ? "no device" : cudaGetErrorString(error)));
+  }
+  if (ordinal < 0 || ordinal >= count) {
+    throw DeviceError("cuda: expected a device from 0 to " + std::to_string(count - 1) + ", got " +
+                      std::to_string(ordinal));
+  }
+  int major = 0;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal),
+        "ask for the compute capability");
+  if (major < kOldestMajor) {
+    throw DeviceError("cuda: expected compute capability 8.0 or newer, got " +
+                      std::to_string(major) + ".x");
+  }
+  check(cudaSetDevice(ordinal), "select the device");
+}
+
+Stream make_stream() {
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "make a stream");
+  return Stream(stream);
+}
+
+Event make_event() {
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "make an event");
+  return Event(event);
+}
+
+Graph capture(cudaStream_t stream, const std::function<void()>& enqueue) {
+  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "begin a capture");
+  cudaGraph_t graph = nullptr;
+  try {
+    enqueue();
+  } catch (...) {
+    cudaStreamEndCapture(stream, &graph);
+    if (graph != nullptr) cudaGraphDestroy(graph);
+    throw;
+  }
+  check(cudaStreamEndCapture(stream, &graph), "end a capture");
+  cudaGraphExec_t exec = nullptr;
+  const cudaError_t error = cudaGraphInstantiate(&exec, graph, 0);
+  cudaGraphDestroy(graph);
+  check(error, "instantiate a graph");
+  return Graph(exec);
+}
+
+}  // namespace hopcodec::graph::cuda

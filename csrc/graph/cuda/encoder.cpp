@@ -1,0 +1,317 @@
+#include "graph/cuda/encoder.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+
+#include "graph/cuda/use.hpp"
+
+namespace hopcodec::graph::cuda {
+
+namespace gpu = kernels::cuda;
+
+namespace {
+
+std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
+
+gpu::Matrix matrix_of(const std::shared_ptr<const layers::Packed>& packed, Constants& constants) {
+  if (packed == nullptr) return {};
+  gpu::HostMatrix host{{}, {}, packed->depth(), packed->columns()};
+  packed->unpack(host.weight, host.bias);
+  return constants.matrix(gpu::pack({host}));
+}
+
+int checked_rows(const Options& options, int hop) {
+  return checked("hop_samples", hop, kMaxHop) *
+         checked("max_frames_per_push", options.max_frames, kMaxFrames);
+}
+
+std::size_t own_floats(int hop, int channels) {
+  return base::round_up(layers::floats_of<graph::Encoder::Header>(), base::kAlignFloats) +
+         usize(hop) * usize(checked("channels", channels, kMaxChannels));
+}
+
+}  // namespace
+
+std::vector<gpu::Book> upload(const layers::RvqWeights& quantizer, Constants& constants) {
+  std::vector<gpu::Book> books;
+  for (const layers::Codebook& book : quantizer.books) {
+    const float* entries = book.entries.get();
+    const std::vector<float> copy(entries,
+                                  entries + usize(quantizer.size) * usize(quantizer.inner));
+    books.push_back({matrix_of(book.search, constants), constants.array(copy),
+                     matrix_of(book.project, constants), matrix_of(book.unproject, constants)});
+  }
+  return books;
+}
+
+Encoder::Encoder(const std::vector<layers::LayerWeights>& chain,
+                 const layers::RvqWeights& quantizer, int channels, int hop_samples,
+                 const Options& options)
+    : Session(chain, options, channels, checked_rows(options, hop_samples),
+              own_floats(hop_samples, channels),
+              usize(checked_rows(options, hop_samples)) * usize(channels) * sizeof(float)),
+      quantizer_(quantizer),
+      channels_(channels),
+      hop_(hop_samples),
+      books_(upload(quantizer, constants_)) {
+  if (program_.out_channels() != quantizer.dim || program_.row_samples() != hop_samples) {
+    throw std::invalid_argument(
+        "encoder: expected a chain that makes a latent of " + std::to_string(quantizer.dim) +
+        " of " + std::to_string(hop_samples) + " samples, got " +
+        std::to_string(program_.out_channels()) + " of " + std::to_string(program_.row_samples()));
+  }
+  const bool projected = quantizer.dim != quantizer.inner;
+  const int most_dim = projected ? gpu::kMaxProjectedDim : gpu::kMaxSearchDim;
+  if (quantizer.dim > most_dim || (projected && quantizer.inner > gpu::kMaxInnerDim)) {
+    throw std::invalid_argument("cuda: expected latents of at most " + std::to_string(most_dim) +
+                                " channels, got " + std::to_string(quantizer.dim));
+  }
+  const std::size_t frames = usize(options_.streams) * usize(program_.max_out_rows());
+  residual_ = DeviceArray<float>(2 * frames * usize(quantizer.dim), stream());
+  best_ = DeviceArray<gpu::Best>(2 * frames * usize(gpu::most_chunks(quantizer.size)), stream());
+  headers_.resize(usize(options_.streams));
+  pending_.resize(usize(options_.streams) * usize(hop_ * channels_));
+  done_.resize(usize(options_.streams));
+  const std::size_t frame_bytes =
+      usize(codebooks()) * sizeof(std::uint16_t) + usize(quantizer.dim) * sizeof(float);
+  prepare(hop_, usize(program_.max_out_rows()) * frame_bytes + sizeof(float),
+          static_cast<int>(options_.codebooks.size()));
+  turns_.resize(usize(shapes()));
+  for (std::vector<Turn>& turns : turns_) turns.reserve(usize(options_.streams));
+}
+
+int Encoder::books_of(int variant) const { return options_.codebooks[usize(variant)]; }
+
+int Encoder::variant_of(int n_q) const {
+  const auto& captured = options_.codebooks;
+  const auto at = std::find(captured.begin(), captured.end(), n_q);
+  return at == captured.end() || wants_latents_ ? -1 : static_cast<int>(at - captured.begin());
+}
+
+void Encoder::start(int stream) { headers_[usize(stream)] = {}; }
+
+std::int64_t Encoder::most_frames(int stream, std::int64_t samples, bool last) const noexcept {
+  const Header& h = headers_[usize(stream)];
+  const std::int64_t taken = h.taken + samples;
+  return (last ? (taken + hop_ - 1) / hop_ : taken / hop_) - h.emitted;
+}
+
+Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noexcept {
+  for (int i = 0; i < count; ++i) {
+    const EncodeItem& item = items[i];
+    if (finished(item.stream)) return {Status::kFinished, i, 0};
+    if (item.capacity - item.frames < most_frames(item.stream, item.samples, last)) {
+      return {Status::kNoRoom, i, 0};
+    }
+    for (int c = 0; c < channels_; ++c) {
+      const float* x = item.audio + c * item.channel_step;
+      for (std::int64_t n = 0; n < item.samples; ++n) {
+        // Written so that NaN fails too.
+        if (!(std::fabs(x[n]) <= kMaxSample)) return {Status::kBadSample, i, n, x[n]};
+      }
+    }
+  }
+  return {};
+}
+
+void Encoder::enqueue_input(const Program::Lanes& lanes, const std::byte* payload) {
+  const int most = hop_ * options_.max_frames;
+  gpu::Feed feed{};
+  feed.rows = reinterpret_cast<const float*>(payload);
+  feed.lane_step = usize(most) * usize(channels_);
+  feed.channels = channels_;
+  feed.sinks = program_.input_sinks(feed.sink);
+  feed.lanes = program_.lanes_of(lanes, 0, most);
+  cuda::check(gpu::feed(feed, stream()), "feed samples");
+}
+
+std::size_t Encoder::enqueue_output(const Program::Lanes& lanes, int rows, int n_q) {
+  const gpu::Lanes out = program_.lanes_of(lanes, program_.operations() - 1, rows);
+  auto* codes = reinterpret_cast<std::uint16_t*>(output_.data());
+  const gpu::RvqEncode encode{{out, program_.outlet_at(), quantizer_.dim},
+                              books_.data(),
+                              quantizer_.size,
+                              quantizer_.inner,
+                              n_q,
+                              residual_.data(),
+                              best_.data(),
+                              codes};
+  cuda::check(gpu::rvq_encode(encode, stream()), "quantise");
+  const std::size_t frames = usize(lanes.count) * usize(rows);
+  const std::size_t bytes =
+      base::round_up(frames * usize(n_q) * sizeof(std::uint16_t), sizeof(float));
+  if (!wants_latents_) return bytes;
+  const std::size_t floats = usize(rows) * usize(quantizer_.dim);
+  const gpu::Gather gather{program_.outlet_at(),
+                           floats,
+                           out.scratch,
+                           out.scratch_step,
+                           reinterpret_cast<float*>(output_.data() + bytes),
+                           floats,
+                           lanes.count};
+  cuda::check(gpu::gather(gather, stream()), "gather latents");
+  return bytes + usize(lanes.count) * floats * sizeof(float);
+}
+
+void Encoder::collect(Half& half) {
+  cuda::check(cudaEventSynchronize(half.done.get()), "wait for a step");
+  half.busy = false;
+  const auto* codes = half.out.at<const std::uint16_t>(0);
+  const std::size_t code_bytes = base::round_up(
+      usize(half.bucket) * usize(half.rows) * usize(half.n_q) * sizeof *codes, sizeof(float));
+  const auto* latents = half.out.at<const float>(code_bytes);
+  const auto dim = usize(quantizer_.dim);
+  for (std::size_t lane = 0; lane < half.seats.size(); ++lane) {
+    const Seat& seat = half.seats[lane];
+    EncodeItem& item = items_[seat.item];
+    const int frames =
+        static_cast<int>(std::min<std::int64_t>(seat.frames, item.capacity - item.frames));
+    const std::size_t first = lane * usize(half.rows);
+    for (int f = 0; f < frames; ++f) {
+      const std::uint16_t* from = codes + (first + usize(f)) * usize(half.n_q);
+      for (int q = 0; q < half.n_q; ++q) {
+        item.codes[q * item.book_step + (item.frames + f) * item.frame_step] = from[q];
+      }
+    }
+    if (item.latents != nullptr) {
+      std::memcpy(item.latents + usize(item.frames) * dim, latents + first * dim,
+                  usize(frames) * dim * sizeof(float));
+    }
+    item.frames += frames;
+    headers_[usize(item.stream)].emitted += frames;
+  }
+}
+
+// `rows` samples per channel: what was pending first, then the item's next.
+void Encoder::fill(float* to, EncodeItem& item, int rows) {
+  Header& h = headers_[usize(item.stream)];
+  std::copy_n(pending(item.stream), h.pending * channels_, to);
+  std::int64_t& done = done_[usize(&item - items_)];
+  const int fresh = rows - h.pending;
+  for (int c = 0; c < channels_; ++c) {
+    const float* x = item.audio + c * item.channel_step + done;
+    for (int t = 0; t < fresh; ++t) to[(h.pending + t) * channels_ + c] = x[t];
+  }
+  done += fresh;
+  h.taken += fresh;
+  h.pending = 0;
+}
+
+void Encoder::keep_rest(EncodeItem& item) {
+  Header& h = headers_[usize(item.stream)];
+  const std::int64_t done = done_[usize(&item - items_)];
+  const auto left = static_cast<int>(item.samples - done);
+  float* to = pending(item.stream) + h.pending * channels_;
+  for (int c = 0; c < channels_; ++c) {
+    const float* x = item.audio + c * item.channel_step + done;
+    for (int t = 0; t < left; ++t) to[t * channels_ + c] = x[t];
+  }
+  h.pending += left;
+  h.taken += left;
+}
+
+void Encoder::step(EncodeItem* items, const std::vector<Turn>& turns, int shape, int n_q,
+                   bool last) {
+  if (turns.empty()) return;
+  Half& half = begin(static_cast<int>(turns.size()));
+  float* samples = payload<float>(half);
+  const std::size_t lane_step = usize(hop_ * options_.max_frames * channels_);
+  for (const Turn& turn : turns) {
+    EncodeItem& item = items[turn.item];
+    const std::int64_t before = chain_rows(item.stream);
+    const int rows = last ? headers_[usize(item.stream)].pending : turn.frames * hop_;
+    const Trace* ragged = nullptr;
+    int frames = turn.frames;
+    if (shape == kRagged) {
+      const Trace& t = trace({before, before + rows, last});
+      frames = t.out_rows;
+      ragged = &t;
+    }
+    const int lane = sit(half, item.stream, turn.item, frames, ragged);
+    float* to = samples + usize(lane) * lane_step;
+    if (last) {
+      std::copy_n(pending(item.stream), rows * channels_, to);
+    } else {
+      fill(to, item, rows);
+    }
+  }
+  launch(half, shape, variant_of(n_q), n_q);
+}
+
+Outcome Encoder::push(EncodeItem* items, int count, int n_q) {
+  const Use use(busy_);
+  if (!use.ours()) return {Status::kBusy, 0, 0};
+  const Outcome outcome = check(items, count, /*last=*/false);
+  if (outcome.status != Status::kOk) return outcome;
+  cuda::check(cudaSetDevice(options_.device), "select the device");
+  items_ = items;
+  wants_latents_ = count > 0 && items[0].latents != nullptr;
+  std::fill_n(done_.begin(), count, 0);
+  for (bool more = true; more;) {
+    more = false;
+    for (std::vector<Turn>& turns : turns_) turns.clear();
+    for (int i = 0; i < count; ++i) {
+      const Header& h = headers_[usize(items[i].stream)];
+      const std::int64_t have = (h.pending + items[i].samples - done_[usize(i)]) / hop_;
+      if (have == 0) continue;
+      const std::int64_t rows = chain_rows(items[i].stream);
+      const int most = static_cast<int>(std::min<std::int64_t>(options_.max_frames, have));
+      const int frames = even_frames(rows, most);
+      turns_[usize(shape_of(rows, frames) + 1)].push_back({i, frames});
+      more = true;
+    }
+    for (std::size_t s = 0; s < turns_.size(); ++s) {
+      step(items, turns_[s], static_cast<int>(s) - 1, n_q, /*last=*/false);
+    }
+  }
+  for (int i = 0; i < count; ++i) keep_rest(items[i]);
+  finish();
+  return {};
+}
+
+Outcome Encoder::flush(EncodeItem* items, int count, int n_q) {
+  const Use use(busy_);
+  if (!use.ours()) return {Status::kBusy, 0, 0};
+  for (int i = 0; i < count; ++i) items[i].samples = 0;
+  const Outcome outcome = check(items, count, /*last=*/true);
+  if (outcome.status != Status::kOk) return outcome;
+  cuda::check(cudaSetDevice(options_.device), "select the device");
+  items_ = items;
+  wants_latents_ = count > 0 && items[0].latents != nullptr;
+  std::fill_n(done_.begin(), count, 0);
+  for (std::vector<Turn>& turns : turns_) turns.clear();
+  for (int i = 0; i < count; ++i) turns_[0].push_back({i, 0});
+  step(items, turns_[0], kRagged, n_q, /*last=*/true);
+  for (int i = 0; i < count; ++i) headers_[usize(items[i].stream)].finished = 1;
+  finish();
+  return {};
+}
+
+void Encoder::write_own(int stream, float* state) const {
+  const Header& h = headers_[usize(stream)];
+  auto& to = *reinterpret_cast<Header*>(state);
+  to.taken = h.taken;
+  to.emitted = h.emitted;
+  to.pending = h.pending;
+  to.finished = h.finished;
+  std::copy_n(pending_.data() + usize(stream * hop_ * channels_), h.pending * channels_,
+              state + base::round_up(layers::floats_of<Header>(), base::kAlignFloats));
+}
+
+bool Encoder::read_own(int stream, const float* state) {
+  const Header& h = *reinterpret_cast<const Header*>(state + program_.own_state_at());
+  const bool sane = h.taken >= 0 && h.taken < kLongest && h.emitted >= 0 &&
+                    h.emitted <= (h.taken + hop_ - 1) / hop_ &&
+                    (h.finished == 0 || h.finished == 1) && h.pending == h.taken % hop_;
+  if (!sane) return false;
+  if (h.finished == 0 && !program_.headers_match(h.taken - h.pending, state)) return false;
+  headers_[usize(stream)] = h;
+  std::copy_n(state + program_.own_state_at() +
+                  base::round_up(layers::floats_of<Header>(), base::kAlignFloats),
+              h.pending * channels_, pending(stream));
+  return true;
+}
+
+}  // namespace hopcodec::graph::cuda

@@ -1,0 +1,76 @@
+// graph::Encoder on a GPU: the same face, the same bits, many streams per step.
+#pragma once
+
+#include <vector>
+
+#include "graph/cuda/session.hpp"
+#include "graph/encoder.hpp"
+#include "kernels/cuda/rvq.hpp"
+
+namespace hopcodec::graph::cuda {
+
+class Encoder final : public Session {
+ public:
+  Encoder(const std::vector<layers::LayerWeights>& chain, const layers::RvqWeights& quantizer,
+          int channels, int hop_samples, const Options& options);
+
+  int channels() const { return channels_; }
+  int hop_samples() const { return hop_; }
+  int latent_dim() const { return quantizer_.dim; }
+  int codebooks() const { return quantizer_.codebooks(); }
+  double lookahead_samples() const { return program_.lookahead_samples(); }
+
+  // As graph::Encoder; DeviceError when the GPU fails.
+  std::int64_t most_frames(int stream, std::int64_t samples, bool last) const noexcept;
+  Outcome push(EncodeItem* items, int count, int n_q);
+  Outcome flush(EncodeItem* items, int count, int n_q);
+
+ private:
+  using Header = graph::Encoder::Header;
+  struct Turn {  // one lane to be
+    int item;
+    int frames;
+  };
+
+  Outcome check(const EncodeItem* items, int count, bool last) const noexcept;
+  void step(EncodeItem* items, const std::vector<Turn>& turns, int shape, int n_q, bool last);
+  void fill(float* to, EncodeItem& item, int rows);
+  void keep_rest(EncodeItem& item);
+  int variant_of(int n_q) const;
+  float* pending(int stream) {
+    return pending_.data() + static_cast<std::size_t>(stream * hop_ * channels_);
+  }
+
+  int books_of(int variant) const override;
+  void enqueue_input(const Program::Lanes& lanes, const std::byte* payload) override;
+  std::size_t enqueue_output(const Program::Lanes& lanes, int rows, int n_q) override;
+  void collect(Half& half) override;
+  void write_own(int stream, float* state) const override;
+  bool read_own(int stream, const float* state) override;
+  std::int64_t chain_rows(int stream) const override {
+    const Header& h = headers_[static_cast<std::size_t>(stream)];
+    return h.taken - h.pending;
+  }
+  bool finished(int stream) const override {
+    return headers_[static_cast<std::size_t>(stream)].finished != 0;
+  }
+  void start(int stream) override;
+
+  layers::RvqWeights quantizer_;
+  int channels_;
+  int hop_;
+  std::vector<kernels::cuda::Book> books_;
+  DeviceArray<float> residual_;
+  DeviceArray<kernels::cuda::Best> best_;
+  std::vector<Header> headers_;
+  std::vector<float> pending_;            // (stream, hop, channel)
+  std::vector<std::int64_t> done_;        // samples of each item already staged
+  std::vector<std::vector<Turn>> turns_;  // per shape, the ragged one first
+  EncodeItem* items_ = nullptr;           // of the push in progress
+  bool wants_latents_ = false;
+};
+
+// The codebooks of a quantizer, on the device.
+std::vector<kernels::cuda::Book> upload(const layers::RvqWeights& quantizer, Constants& constants);
+
+}  // namespace hopcodec::graph::cuda

@@ -1,0 +1,318 @@
+#include "graph/cuda/session.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "graph/cuda/use.hpp"
+
+namespace hopcodec::graph::cuda {
+
+namespace gpu = kernels::cuda;
+
+namespace {
+
+constexpr std::size_t kAlign = 256;
+constexpr int kMostStreams = 32768;     // what one dimension of a grid surely holds
+constexpr std::int64_t kSettled = 256;  // frames after which a stream is taken to run evenly
+constexpr std::int64_t kMostRows = std::int64_t{1} << 30;  // of all lanes: kernels count in int
+
+// 1, 2, 3, 4, 6, 8, 12, ... and n itself: no step is filled by less than two thirds.
+std::vector<int> buckets_up_to(int n) {
+  std::vector<int> buckets;
+  for (int b = 1; b < n; b *= 2) {
+    buckets.push_back(b);
+    if (b >= 2 && b / 2 * 3 < n) buckets.push_back(b / 2 * 3);
+  }
+  buckets.push_back(n);
+  return buckets;
+}
+
+}  // namespace
+
+Session::Session(const std::vector<layers::LayerWeights>& chain, const Options& options,
+                 int channels, int max_rows, std::size_t own_state, std::size_t payload_bytes)
+    : options_(options),
+      device_(options.device),
+      stream_(make_stream()),
+      constants_(stream_.get()),
+      program_(chain, options.zero_start, channels, max_rows, own_state, constants_),
+      payload_bytes_(payload_bytes) {
+  checked("streams", options_.streams, kMostStreams);
+  options_.fingerprint ^= options_.zero_start ? 0x5a65726fULL : 0;
+}
+
+void Session::prepare(int unit, std::size_t out_bytes, int variants) {
+  unit_ = unit;
+  variants_ = variants;
+  buckets_ = buckets_up_to(options_.streams);
+  const auto streams = static_cast<std::size_t>(options_.streams);
+  const std::int64_t rows = std::int64_t{program_.most_rows()} * options_.streams;
+  if (rows >= kMostRows) {
+    throw std::invalid_argument("cuda: expected fewer than 2^30 rows in a step, got " +
+                                std::to_string(rows) + ": fewer streams or frames per push");
+  }
+  states_ = DeviceArray<float>(program_.state_floats() * streams, stream());
+  scratch_ = DeviceArray<float>(program_.scratch_floats() * streams, stream());
+  input_ = DeviceArray<std::byte>(places(options_.streams).end, stream());
+  output_ = DeviceArray<std::byte>(out_bytes * streams, stream());
+  holds_ = constants_.array(program_.holds());
+  trace_ = program_.make_trace();
+  for (Half& half : halves_) {
+    half.in = PinnedBytes(input_.bytes());
+    half.out = PinnedBytes(output_.bytes());
+    half.done = make_event();
+    half.seats.reserve(streams);
+    std::memset(half.in.data(), 0, input_.bytes());
+  }
+  find_steady(unit);
+  if (options_.graphs) capture_all(variants);
+  for (int s = 0; s < options_.streams; ++s) start(s);
+  check(cudaStreamSynchronize(stream()), "prepare");
+}
+
+// A shape is steady from the first frame on after which nothing changes any more.
+void Session::find_steady(int unit) {
+  std::vector<int> frames = {1};
+  if (options_.max_frames > 1) frames.push_back(options_.max_frames);
+  for (const int f : frames) {
+    const auto at = [&](std::int64_t h, Trace& to) {
+      program_.trace({h * unit, (h + f) * unit, false}, to);
+    };
+    Steady steady{f, program_.make_trace(), nullptr, kSettled};
+    Trace other = program_.make_trace();
+    at(kSettled, steady.trace);
+    while (steady.after > 0) {
+      at(steady.after - 1, other);
+      if (!(other == steady.trace)) break;
+      --steady.after;
+    }
+    const bool padded = std::any_of(steady.trace.pads.begin(), steady.trace.pads.end(),
+                                    [](const gpu::Padding& p) { return p.left + p.right > 0; });
+    // Settled at the last moment is not settled.
+    if (padded || steady.after > kSettled - 8 || steady.trace.out_rows == 0) continue;
+    steady.moves = constants_.array(steady.trace.moves);
+    steady_.push_back(std::move(steady));
+  }
+}
+
+int Session::shape_of(std::int64_t rows, int frames) const {
+  for (std::size_t i = 0; i < steady_.size(); ++i) {
+    if (steady_[i].frames == frames && rows >= steady_[i].after * unit_) return static_cast<int>(i);
+  }
+  return kRagged;
+}
+
+// How many of `frames` to take now, so that the step is a steady one where there is one.
+int Session::even_frames(std::int64_t rows, int frames) const {
+  if (shape_of(rows, frames) != kRagged) return frames;
+  return shape_of(rows, 1) != kRagged ? 1 : frames;
+}
+
+Session::Places Session::places(int lanes) const {
+  const auto n = static_cast<std::size_t>(lanes);
+  std::size_t at = 0;
+  const auto take = [&](std::size_t bytes) {
+    const std::size_t begin = at;
+    at = base::round_up(at + bytes, kAlign);
+    return begin;
+  };
+  Places p{};
+  p.slots = take(n * sizeof(std::int32_t));
+  p.payload = take(n * payload_bytes_);
+  p.parts = take(n * static_cast<std::size_t>(program_.operations()) * sizeof(gpu::Part));
+  p.moves = take(n * program_.holds().size() * sizeof(gpu::Move));
+  p.pads = take(n * static_cast<std::size_t>(program_.pads()) * sizeof(gpu::Padding));
+  p.end = at;
+  return p;
+}
+
+int Session::bucket_of(int lanes) const {
+  return *std::lower_bound(buckets_.begin(), buckets_.end(), lanes);
+}
+
+Session::Half& Session::begin(int lanes) {
+  Half& half = halves_[next_half_];
+  next_half_ ^= 1;
+  if (half.busy) collect(half);
+  half.bucket = bucket_of(lanes);
+  half.seats.clear();
+  std::fill_n(half.in.at<std::int32_t>(places(half.bucket).slots), half.bucket, -1);
+  return half;
+}
+
+int Session::sit(Half& half, int stream, int item, int frames_out, const Trace* trace) {
+  const int lane = static_cast<int>(half.seats.size());
+  const Places p = places(half.bucket);
+  half.seats.push_back({item, frames_out});
+  half.in.at<std::int32_t>(p.slots)[lane] = stream;
+  if (trace != nullptr) {
+    const auto l = static_cast<std::size_t>(lane);
+    std::copy(trace->parts.begin(), trace->parts.end(),
+              half.in.at<gpu::Part>(p.parts) + l * trace->parts.size());
+    std::copy(trace->moves.begin(), trace->moves.end(),
+              half.in.at<gpu::Move>(p.moves) + l * trace->moves.size());
+    std::copy(trace->pads.begin(), trace->pads.end(),
+              half.in.at<gpu::Padding>(p.pads) + l * trace->pads.size());
+  }
+  return lane;
+}
+
+// Nobody's tables say that nothing is to be done; what stood there may be anything.
+void Session::clear_empty_seats(Half& half) const {
+  const Places p = places(half.bucket);
+  const std::size_t first = half.seats.size();
+  const std::size_t count = static_cast<std::size_t>(half.bucket) - first;
+  const auto clear = [&](std::size_t at, std::size_t lane_bytes) {
+    std::memset(half.in.data() + at + first * lane_bytes, 0, count * lane_bytes);
+  };
+  clear(p.parts, static_cast<std::size_t>(program_.operations()) * sizeof(gpu::Part));
+  clear(p.moves, program_.holds().size() * sizeof(gpu::Move));
+  clear(p.pads, static_cast<std::size_t>(program_.pads()) * sizeof(gpu::Padding));
+}
+
+Trace& Session::trace(const Passage& passage) {
+  program_.trace(passage, trace_);
+  return trace_;
+}
+
+void Session::enqueue(Half& half, int lanes, int shape, int n_q) {
+  const Places p = places(lanes);
+  const bool even = shape != kRagged;
+  const std::byte* in = input_.data();
+  check(cudaMemcpyAsync(input_.data(), half.in.data(), even ? p.parts : p.end,
+                        cudaMemcpyHostToDevice, stream()),
+        "copy a step's input");
+  const auto holds = static_cast<std::int32_t>(program_.holds().size());
+  const gpu::Moves moves{holds_,
+                         holds,
+                         even ? steady_[static_cast<std::size_t>(shape)].moves
+                              : reinterpret_cast<const gpu::Move*>(in + p.moves),
+                         even ? 0 : holds,
+                         reinterpret_cast<const std::int32_t*>(in + p.slots),
+                         lanes,
+                         scratch_.data(),
+                         program_.scratch_floats(),
+                         states_.data(),
+                         program_.state_floats()};
+  check(gpu::open_states(moves, stream()), "open the streams' states");
+  const Program::Lanes all{scratch_.data(), lanes,
+                           even ? nullptr : reinterpret_cast<const gpu::Part*>(in + p.parts),
+                           even ? nullptr : reinterpret_cast<const gpu::Padding*>(in + p.pads),
+                           even ? &steady_[static_cast<std::size_t>(shape)].trace : nullptr};
+  enqueue_input(all, in + p.payload);
+  program_.enqueue(all, stream());
+  const int rows = even ? all.steady->out_rows : program_.max_out_rows();
+  const std::size_t bytes = enqueue_output(all, rows, n_q);
+  check(gpu::close_states(moves, stream()), "close the streams' states");
+  check(cudaMemcpyAsync(half.out.data(), output_.data(), bytes, cudaMemcpyDeviceToHost, stream()),
+        "copy a step's output");
+}
+
+std::size_t Session::graph_index(int bucket, int shape, int variant, const Half& half) const {
+  const auto b = static_cast<std::size_t>(
+      std::lower_bound(buckets_.begin(), buckets_.end(), bucket) - buckets_.begin());
+  const std::size_t shapes = steady_.size() + 1;
+  const auto s = static_cast<std::size_t>(shape + 1);
+  const auto side = static_cast<std::size_t>(&half - halves_);
+  return ((b * shapes + s) * static_cast<std::size_t>(variants_) +
+          static_cast<std::size_t>(variant)) *
+             2 +
+         side;
+}
+
+void Session::capture_all(int variants) {
+  const int shapes = static_cast<int>(steady_.size());
+  for (Half& half : halves_) {
+    std::fill_n(half.in.at<std::int32_t>(places(options_.streams).slots), options_.streams, -1);
+  }
+  graphs_.resize(buckets_.size() * static_cast<std::size_t>(shapes + 1) *
+                 static_cast<std::size_t>(variants) * 2);
+  for (const int bucket : buckets_) {
+    for (int shape = kRagged; shape < shapes; ++shape) {
+      for (int variant = 0; variant < variants; ++variant) {
+        // Once without a capture, on empty seats: so that the kernels are loaded by then.
+        enqueue(halves_[0], bucket, shape, books_of(variant));
+        check(cudaStreamSynchronize(stream()), "warm up");
+        for (Half& half : halves_) {
+          graphs_[graph_index(bucket, shape, variant, half)] =
+              capture(stream(), [&] { enqueue(half, bucket, shape, books_of(variant)); });
+        }
+      }
+    }
+  }
+}
+
+// `variant` < 0: none was captured for this number of codebooks.
+void Session::launch(Half& half, int shape, int variant, int n_q) {
+  half.n_q = n_q;
+  if (shape == kRagged) clear_empty_seats(half);
+  half.rows = shape == kRagged ? program_.max_out_rows()
+                               : steady_[static_cast<std::size_t>(shape)].trace.out_rows;
+  if (options_.graphs && variant >= 0) {
+    const Graph& graph = graphs_[graph_index(half.bucket, shape, variant, half)];
+    check(cudaGraphLaunch(graph.get(), stream()), "launch a step");
+    ++graph_steps_;
+  } else {
+    enqueue(half, half.bucket, shape, n_q);
+    ++eager_steps_;
+  }
+  check(cudaEventRecord(half.done.get(), stream()), "mark the end of a step");
+  half.busy = true;
+}
+
+void Session::finish() {
+  for (int i = 0; i < 2; ++i) {
+    Half& half = halves_[(next_half_ + i) % 2];  // the older one first
+    if (half.busy) collect(half);
+  }
+}
+
+std::size_t Session::device_bytes() const {
+  return constants_.bytes() + states_.bytes() + scratch_.bytes() + input_.bytes() + output_.bytes();
+}
+
+Status Session::reset(int stream_index) {
+  const Use use(busy_);
+  if (!use.ours()) return Status::kBusy;
+  check(cudaSetDevice(options_.device), "select the device");
+  check(cudaMemsetAsync(state(stream_index), 0, state_bytes(), stream()), "reset a stream");
+  start(stream_index);
+  return Status::kOk;
+}
+
+Status Session::snapshot(int stream_index, std::byte* to) const {
+  const Use use(busy_);
+  if (!use.ours()) return Status::kBusy;
+  check(cudaSetDevice(options_.device), "select the device");
+  const base::FloatBuffer copy = base::make_floats(program_.state_floats());
+  check(cudaMemcpyAsync(copy.get(), state(stream_index), state_bytes(), cudaMemcpyDeviceToHost,
+                        stream()),
+        "copy a state");
+  check(cudaStreamSynchronize(stream()), "copy a state");
+  program_.write_headers(chain_rows(stream_index), copy.get());
+  write_own(stream_index, copy.get() + program_.own_state_at());
+  std::memcpy(to + snapshot_header_bytes(), copy.get(), state_bytes());
+  seal_snapshot(to, options_.fingerprint, state_bytes());
+  return Status::kOk;
+}
+
+Status Session::restore(int stream_index, const std::byte* from, std::size_t bytes) {
+  const std::byte* body = open_snapshot(from, bytes, options_.fingerprint, state_bytes());
+  const Use use(busy_);
+  if (!use.ours()) return Status::kBusy;
+  check(cudaSetDevice(options_.device), "select the device");
+  const base::FloatBuffer copy = base::make_floats(program_.state_floats());
+  std::memcpy(copy.get(), body, state_bytes());
+  // Believed only if every position in it is the one a stream of its age has.
+  if (!read_own(stream_index, copy.get())) {
+    throw SnapshotError("snapshot: expected positions within the stream's buffers, got others");
+  }
+  check(cudaMemcpyAsync(state(stream_index), copy.get(), state_bytes(), cudaMemcpyHostToDevice,
+                        stream()),
+        "restore a state");
+  check(cudaStreamSynchronize(stream()), "restore a state");
+  return Status::kOk;
+}
+
+}  // namespace hopcodec::graph::cuda

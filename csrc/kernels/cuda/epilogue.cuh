@@ -1,0 +1,80 @@
+// Where a product's results go: output activation, a residual's other side, the readers' buffers.
+#pragma once
+
+#include "kernels/cuda/index.hpp"
+#include "kernels/cuda/pointwise.cuh"
+
+namespace hopcodec::kernels::cuda {
+
+// Row `flat` of a launch: which lane's, and which of its windows.
+struct Row {
+  float* scratch;  // of its lane
+  Part part;
+  int t;
+  bool live;
+};
+
+__device__ inline Row locate(const Lanes& lanes, int flat, int step) {
+  const int lane = flat / lanes.max_rows;
+  Row row;
+  row.live = lane < lanes.count;
+  row.t = step + flat % lanes.max_rows;
+  row.scratch =
+      lanes.scratch + (row.live ? static_cast<std::size_t>(lane) * lanes.scratch_step : 0);
+  row.part = lanes.fixed;
+  if (lanes.table != nullptr && row.live) {
+    row.part =
+        lanes.table[static_cast<std::size_t>(lane) * static_cast<std::size_t>(lanes.table_step)];
+  }
+  row.live = row.live && row.t < row.part.rows;
+  return row;
+}
+
+// Where row `flat` begins to read. A row that does not exist reads the start of the buffer; nothing
+// is made of it.
+__device__ inline const float* window_of(const Lanes& lanes, int flat, int step, const Source& s) {
+  const Row row = locate(lanes, flat, step);
+  if (!row.live) return row.scratch + s.at;
+  return row.scratch + s.at + static_cast<std::ptrdiff_t>(row.part.begin) * s.row_floats +
+         static_cast<std::ptrdiff_t>(row.t) * s.step_floats;
+}
+
+// y as element `at` of the lane's result, counted from the first row kept.
+__device__ inline void deliver(const Product& p, const Row& row, std::int64_t at, int channel,
+                               float y) {
+#pragma unroll
+  for (int s = 0; s < kMaxSinks; ++s) {
+    if (s >= p.sinks) break;
+    const std::int64_t first = static_cast<std::int64_t>(row.part.to[s]) * p.out_channels;
+    row.scratch[static_cast<std::int64_t>(p.sink[s].at) + first + at] =
+        activate(p.sink[s].activation, y, channel);
+  }
+}
+
+__device__ inline void finish(const Product& p, const Row& row, int column, float y) {
+  const std::int64_t at = static_cast<std::int64_t>(row.t) * p.matrix.columns + column -
+                          static_cast<std::int64_t>(row.part.skip) * p.out_channels;
+  if (at < 0 || at >= static_cast<std::int64_t>(row.part.emit) * p.out_channels) return;
+  const int channel = column % p.out_channels;
+  y = activate(p.output, y, channel);
+  if (p.add_at >= 0) y = add(y, row.scratch[p.add_at + at]);
+  deliver(p, row, at, channel, y);
+}
+
+// All four gates of `unit` (Hochreiter & Schmidhuber 1997): c = f c + i g, h = o tanh(c).
+__device__ inline void finish_cell(const Product& p, const Cell& cell, const Row& row, int unit,
+                                   const float (&gate)[4]) {
+  const float i = sigmoid(gate[0]);
+  const float f = sigmoid(gate[1]);
+  const float g = tanh(gate[2]);
+  const float o = sigmoid(gate[3]);
+  float* state = row.scratch + cell.cell_at + unit;
+  const float c = fma(f, *state, mul(i, g));
+  const float h = mul(o, tanh(c));
+  *state = c;
+  const std::int64_t at = static_cast<std::int64_t>(row.t) * cell.units + unit;
+  row.scratch[static_cast<std::int64_t>(cell.hidden_at) + cell.units + at] = h;
+  deliver(p, row, at, unit, cell.skip_at >= 0 ? add(h, row.scratch[cell.skip_at + at]) : h);
+}
+
+}  // namespace hopcodec::kernels::cuda

@@ -1,0 +1,64 @@
+// Weights in the order the GPU reads them (product.hpp, Matrix). On the host, once.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "kernels/cuda/index.hpp"
+
+namespace hopcodec::kernels::cuda {
+
+// weight[k * columns + n] of one source, or of an LSTM's two one behind the other.
+struct HostMatrix {
+  std::vector<float> weight;
+  std::vector<float> bias;
+  int depth;
+  int columns;
+};
+
+struct PackedMatrix {
+  std::vector<float> weight;
+  std::vector<float> bias;
+  int columns;
+  int groups;
+};
+
+// Sources side by side in depth; the bias is the first one's. `order`, if not empty, says which
+// column comes where.
+inline PackedMatrix pack(const std::vector<HostMatrix>& sources,
+                         const std::vector<int>& order = {}) {
+  const int columns = sources.front().columns;
+  const int padded = ceil_div(columns, kPanelColumns) * kPanelColumns;
+  PackedMatrix packed{{}, std::vector<float>(static_cast<std::size_t>(padded)), columns, 0};
+  for (const HostMatrix& source : sources) packed.groups += groups_of(source.depth);
+  packed.weight.resize(static_cast<std::size_t>(padded) * static_cast<std::size_t>(packed.groups) *
+                       4);
+  int first_group = 0;
+  for (const HostMatrix& source : sources) {
+    for (int k = 0; k < source.depth; ++k) {
+      for (int n = 0; n < columns; ++n) {
+        const auto from =
+            static_cast<std::size_t>(order.empty() ? n : order[static_cast<std::size_t>(n)]);
+        packed.weight[packed_at(packed.groups, first_group, k, n)] =
+            source.weight[static_cast<std::size_t>(k) * static_cast<std::size_t>(columns) + from];
+      }
+    }
+    first_group += groups_of(source.depth);
+  }
+  for (std::size_t n = 0; n < static_cast<std::size_t>(columns); ++n) {
+    const std::size_t from = order.empty() ? n : static_cast<std::size_t>(order[n]);
+    packed.bias[n] = sources.front().bias.empty() ? 0.0F : sources.front().bias[from];
+  }
+  return packed;
+}
+
+// The order that makes four neighbours of one unit's gates i, f, g, o, which torch keeps apart.
+inline std::vector<int> gate_order(int units) {
+  std::vector<int> order;
+  for (int unit = 0; unit < units; ++unit) {
+    for (int gate = 0; gate < 4; ++gate) order.push_back(gate * units + unit);
+  }
+  return order;
+}
+
+}  // namespace hopcodec::kernels::cuda
