@@ -75,8 +75,9 @@ def _empty_original_model(spec: CodecSpec, pad_mode: str) -> Any:
         "dimension": fields["hidden_size"],
         "n_filters": fields["num_filters"],
         "ratios": fields["upsampling_ratios"],
-        "norm": "weight_norm",
-        "causal": True,
+        "norm": fields["norm_type"],
+        "causal": fields["use_causal_conv"],
+        "true_skip": not fields["use_conv_shortcut"],
         "pad_mode": pad_mode,
     }
     quantizer = encodec.model.qt.ResidualVectorQuantizer(
@@ -91,6 +92,9 @@ def _empty_original_model(spec: CodecSpec, pad_mode: str) -> Any:
         list(spec.bandwidths),
         spec.sample_rate,
         spec.channels,
+        normalize=fields["normalize"],
+        segment=fields["chunk_length_s"],
+        overlap=fields["overlap"] or 0.0,
         name=spec.name,
     )
     return model.eval()
@@ -104,6 +108,9 @@ def original_name(spec: CodecSpec, name: str) -> str:
         name = f"{layer}tr.convtr.{part}"
     elif layer.endswith(".conv"):
         name = f"{layer}.conv.{part}"
+    elif layer.endswith(".norm"):  # beside the convolution there, inside its wrapper here
+        conv = layer.removesuffix("norm") + "conv"
+        name = f"{conv}{'tr' if conv in transposed else ''}.norm.{part}"
     name = re.sub(r"^(encoder|decoder)\.layers\.", r"\1.model.", name)
     return re.sub(r"^quantizer\.layers\.(\d+)\.codebook", r"quantizer.vq.layers.\1._codebook", name)
 
@@ -172,7 +179,9 @@ def _torch_save(path: Path, tensors: Weights) -> None:
 
 def save_layouts(folder: Path, spec: CodecSpec, weights: Weights) -> dict[str, Path]:
     """Write one model in every published layout; returns what to open, by layout."""
-    pair = unfold(weights)
+    # Only weight norm comes in pairs; beside a group norm, convolutions are as they are.
+    weight_norm = hf_fields(spec)["norm_type"] == "weight_norm"
+    pair = unfold(weights) if weight_norm else dict(weights)
     config = json.dumps({"model_type": "encodec", **hf_fields(spec)})
 
     def hf_folder(name: str, tensors: Weights) -> Path:

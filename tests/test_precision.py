@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import hopcodec
 from conftest import full_weights, tiny_spec, tiny_weights
 from hopcodec import Codec, StreamError, _core
 from hopcodec.models.encodec import encodec_24khz
@@ -65,5 +66,8 @@ def test_a_snapshot_belongs_to_its_precision(tiny: Codec) -> None:
 
 
 def test_an_unknown_precision() -> None:
+    for model in (None, "no/such/file.safetensors"):  # it is not even looked for
+        with pytest.raises(ValueError, match=r"precision: .*, got 'int8'"):
+            hopcodec.load(model, precision="int8")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match='"fp32" or "bf16", got "int8"'):
         _core.Layers("int8")

@@ -224,7 +224,8 @@ def test_tensor_in_two_spellings(tmp_path: Path) -> None:
 def test_hf_fields_of_the_published_model() -> None:
     assert hf_fields(encodec_24khz()) == {
         "sampling_rate": 24000, "audio_channels": 1, "target_bandwidths": [1.5, 3, 6, 12, 24],
-        "normalize": False, "chunk_length_s": None, "upsampling_ratios": [8, 5, 4, 2],
+        "normalize": False, "chunk_length_s": None, "overlap": None,
+        "upsampling_ratios": [8, 5, 4, 2],
         "num_filters": 32, "hidden_size": 128, "kernel_size": 7, "last_kernel_size": 7,
         "residual_kernel_size": 3, "compress": 2, "num_residual_layers": 1, "num_lstm_layers": 2,
         "use_conv_shortcut": True, "use_causal_conv": True, "trim_right_ratio": 1.0,

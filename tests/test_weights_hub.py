@@ -134,8 +134,21 @@ def test_real_library_when_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(WeightsError, match="expected one of encodec_24khz to download, got 'mp3'"):
+    with pytest.raises(WeightsError, match=r"expected one of encodec_24khz, .*, got 'mp3'"):
         fetch("mp3")
+
+
+@pytest.mark.parametrize("name", ["encodec_32khz", "encodec_48khz"])
+def test_the_other_models_are_looked_for_where_they_are(hub: Hub, name: str) -> None:
+    fetch(name)
+    assert {repository for repository, _ in hub.asked} == {f"facebook/{name}"}
+    hub.error = OSError("no route to host")
+    with pytest.raises(WeightsError) as caught:
+        fetch(name)
+    # Meta published no file of its own for the 32 kHz model.
+    original = {"encodec_32khz": "", "encodec_48khz": "encodec_48khz-7e698e3e.th"}[name]
+    assert ("the authors'" in str(caught.value)) == bool(original)
+    assert str(caught.value).endswith(original or "model.safetensors alone")
 
 
 def test_file_that_only_bears_the_published_name(tmp_path: Path) -> None:

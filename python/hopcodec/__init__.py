@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hopcodec import ops
 from hopcodec._version import __version__
-from hopcodec.codec import Codec, load
+from hopcodec.codec import Codec
 from hopcodec.errors import (
     BitstreamError,
     DeviceError,
@@ -22,6 +22,10 @@ from hopcodec.errors import (
     StreamError,
     WeightsError,
 )
+from hopcodec.loading import load
+from hopcodec.segmented import SegmentedCodec
+from hopcodec.segmented_streams import SegmentedDecoder, SegmentedEncoder
+from hopcodec.segments import Segment, SegmentedCodes
 from hopcodec.streaming import StreamDecoder, StreamEncoder, Streams
 
 if TYPE_CHECKING:
@@ -34,6 +38,11 @@ __all__ = [
     "HopcodecError",
     "LiveEngine",
     "Loopback",
+    "Segment",
+    "SegmentedCodec",
+    "SegmentedCodes",
+    "SegmentedDecoder",
+    "SegmentedEncoder",
     "StreamDecoder",
     "StreamEncoder",
     "StreamError",

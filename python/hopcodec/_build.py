@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
+from hopcodec.models.lookahead import Truncation
 from hopcodec.models.spec import (
     Conv1d,
     ConvTranspose1d,
@@ -21,13 +22,21 @@ from hopcodec.models.spec import (
 
 Precision = Literal["fp32", "bf16"]
 Weights = Mapping[str, npt.NDArray[np.float32]]
+NORM_EPS = 1e-5  # torch's default, as released
 
 
 def build_layers(
-    layers: Sequence[Layer], weights: Weights, precision: Precision = "fp32"
+    layers: Sequence[Layer],
+    weights: Weights,
+    precision: Precision = "fp32",
+    truncation: Truncation | None = None,
 ) -> _core.Layers:
     """Pack a chain of layers; `weights` must already have been checked against the spec."""
     chain = _core.Layers(precision)
+    if truncation is not None:
+        head, layers = layers[: truncation.layers], layers[truncation.layers :]
+        inner = build_layers(head, weights, precision)
+        chain.truncated(inner, step=truncation.step, ahead=truncation.ahead)
     for layer in layers:
         match layer:
             case Conv1d():
@@ -41,19 +50,23 @@ def build_layers(
                     reflect=layer.padding.mode == "reflect",
                     full_window=layer.padding.full_window,
                     activation=layer.activation,
-                    output_activation=layer.output_activation,
+                    output_activation=layer.output_activation if not layer.norm else "none",
                     alpha=weights[layer.alpha] if layer.alpha else None,
                 )
+                if layer.norm:
+                    _add_norm(chain, layer, weights)
             case ConvTranspose1d():
                 chain.conv_transpose1d(
                     weights[f"{layer.name}.weight"],
                     weights[f"{layer.name}.bias"],
                     stride=layer.stride,
-                    trim_left=layer.trim_left,
-                    trim_right=layer.trim_right,
+                    trim_left=0 if layer.norm else layer.trim_left,
+                    trim_right=0 if layer.norm else layer.trim_right,
                     activation=layer.activation,
                     alpha=weights[layer.alpha] if layer.alpha else None,
                 )
+                if layer.norm:
+                    _add_norm(chain, layer, weights)
             case Lstm():
                 stages = [
                     (
@@ -71,6 +84,22 @@ def build_layers(
                     build_layers(layer.shortcut, weights, precision),
                 )
     return chain
+
+
+def _add_norm(chain: _core.Layers, layer: Conv1d | ConvTranspose1d, weights: Weights) -> None:
+    """The norm behind a convolution; what a transposed one cuts off still counts in it."""
+    weight, bias = weights[f"{layer.norm}.weight"], weights[f"{layer.norm}.bias"]
+    if isinstance(layer, ConvTranspose1d):
+        chain.group_norm(
+            weight, bias, trim_left=layer.trim_left, trim_right=layer.trim_right, eps=NORM_EPS
+        )
+    elif layer.output_activation == "none":
+        chain.group_norm(weight, bias, eps=NORM_EPS)
+    else:
+        raise ValueError(
+            f"{layer.name}: expected no output activation behind a norm, "
+            f"got {layer.output_activation!r}"
+        )
 
 
 def build_quantizer(rvq: Quantizer, weights: Weights) -> _core.Quantizer:

@@ -4,12 +4,15 @@ The compiled core of hopcodec: kernels, layers and sessions. Private; see hopcod
 
 from __future__ import annotations
 
+import collections.abc
 import typing
 
 import numpy
 import numpy.typing
 
 __all__: list[str] = [
+    "CudaDecoder",
+    "CudaEncoder",
     "Decoder",
     "Encoder",
     "Engine",
@@ -22,6 +25,7 @@ __all__: list[str] = [
     "callback_address",
     "causal_conv1d",
     "causal_conv_transpose1d",
+    "cuda_check",
     "elu",
     "fold_weight_norm",
     "group_norm",
@@ -66,6 +70,15 @@ class Layers:
         activation: str = "none",
         alpha: typing.Any = None,
     ) -> None: ...
+    def group_norm(
+        self,
+        weight: numpy.typing.NDArray[numpy.float32],
+        bias: numpy.typing.NDArray[numpy.float32],
+        *,
+        trim_left: typing.SupportsInt | typing.SupportsIndex = 0,
+        trim_right: typing.SupportsInt | typing.SupportsIndex = 0,
+        eps: typing.SupportsFloat | typing.SupportsIndex = 9.999999747378752e-06,
+    ) -> None: ...
     def lstm(
         self,
         stages: list[
@@ -80,6 +93,13 @@ class Layers:
         skip: bool,
     ) -> None: ...
     def residual(self, branch: Layers, shortcut: Layers) -> None: ...
+    def truncated(
+        self,
+        layers: Layers,
+        *,
+        step: typing.SupportsInt | typing.SupportsIndex,
+        ahead: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
 
 class Quantizer:
     def __init__(self) -> None: ...
@@ -106,8 +126,14 @@ class Encoder:
         max_frames: typing.SupportsInt | typing.SupportsIndex = 1,
         threads: typing.SupportsInt | typing.SupportsIndex = 1,
         zero_start: bool = False,
+        whole_hops: bool = False,
         isa: str = "",
     ) -> None: ...
+    def analyse(
+        self,
+        audio: numpy.typing.NDArray[numpy.float32],
+        codebooks: typing.SupportsInt | typing.SupportsIndex,
+    ) -> tuple[numpy.typing.NDArray[numpy.uint16], numpy.typing.NDArray[numpy.float32]]: ...
     def flush(
         self, codebooks: typing.SupportsInt | typing.SupportsIndex
     ) -> numpy.typing.NDArray[numpy.uint16]: ...
@@ -152,7 +178,105 @@ class Decoder:
         max_frames: typing.SupportsInt | typing.SupportsIndex = 1,
         threads: typing.SupportsInt | typing.SupportsIndex = 1,
         zero_start: bool = False,
+        whole_hops: bool = False,
         isa: str = "",
+    ) -> None: ...
+    def flush(self) -> numpy.typing.NDArray[numpy.float32]: ...
+    def push(
+        self, codes: numpy.typing.NDArray[numpy.uint16], out: typing.Any = None
+    ) -> numpy.typing.NDArray[numpy.float32]: ...
+    def push_latents(
+        self, latents: numpy.typing.NDArray[numpy.float32]
+    ) -> numpy.typing.NDArray[numpy.float32]: ...
+    def push_many(
+        self, streams: numpy.typing.NDArray[numpy.int32], codes: typing.Any
+    ) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64]]: ...
+    def reset(self, stream: typing.SupportsInt | typing.SupportsIndex = 0) -> None: ...
+    def restore(
+        self, blob: bytes, stream: typing.SupportsInt | typing.SupportsIndex = 0
+    ) -> None: ...
+    def snapshot(self, stream: typing.SupportsInt | typing.SupportsIndex = 0) -> bytes: ...
+    @property
+    def lookahead_samples(self) -> float: ...
+    @property
+    def scratch_bytes(self) -> int: ...
+    @property
+    def state_bytes(self) -> int: ...
+    @property
+    def streams(self) -> int: ...
+
+class CudaEncoder:
+    def __init__(
+        self,
+        layers: Layers,
+        quantizer: Quantizer,
+        *,
+        channels: typing.SupportsInt | typing.SupportsIndex,
+        hop_samples: typing.SupportsInt | typing.SupportsIndex,
+        streams: typing.SupportsInt | typing.SupportsIndex = 1,
+        max_frames: typing.SupportsInt | typing.SupportsIndex = 1,
+        zero_start: bool = False,
+        device: typing.SupportsInt | typing.SupportsIndex = 0,
+        codebooks: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [],
+        graphs: bool = True,
+    ) -> None: ...
+    def analyse(
+        self,
+        audio: numpy.typing.NDArray[numpy.float32],
+        codebooks: typing.SupportsInt | typing.SupportsIndex,
+    ) -> tuple[numpy.typing.NDArray[numpy.uint16], numpy.typing.NDArray[numpy.float32]]: ...
+    def flush(
+        self, codebooks: typing.SupportsInt | typing.SupportsIndex
+    ) -> numpy.typing.NDArray[numpy.uint16]: ...
+    def latents(
+        self, audio: numpy.typing.NDArray[numpy.float32], last: bool
+    ) -> numpy.typing.NDArray[numpy.float32]: ...
+    def push(
+        self,
+        audio: numpy.typing.NDArray[numpy.float32],
+        codebooks: typing.SupportsInt | typing.SupportsIndex,
+        out: typing.Any = None,
+    ) -> numpy.typing.NDArray[numpy.uint16]: ...
+    def push_many(
+        self,
+        streams: numpy.typing.NDArray[numpy.int32],
+        audio: typing.Any,
+        codebooks: typing.SupportsInt | typing.SupportsIndex,
+    ) -> tuple[numpy.typing.NDArray[numpy.uint16], numpy.typing.NDArray[numpy.int64]]: ...
+    def reset(self, stream: typing.SupportsInt | typing.SupportsIndex = 0) -> None: ...
+    def restore(
+        self, blob: bytes, stream: typing.SupportsInt | typing.SupportsIndex = 0
+    ) -> None: ...
+    def snapshot(self, stream: typing.SupportsInt | typing.SupportsIndex = 0) -> bytes: ...
+    @property
+    def device_bytes(self) -> int: ...
+    @property
+    def eager_steps(self) -> int: ...
+    @property
+    def graph_steps(self) -> int: ...
+    @property
+    def lookahead_samples(self) -> float: ...
+    @property
+    def scratch_bytes(self) -> int: ...
+    @property
+    def state_bytes(self) -> int: ...
+    @property
+    def streams(self) -> int: ...
+
+class CudaDecoder:
+    def __init__(
+        self,
+        layers: Layers,
+        quantizer: Quantizer,
+        *,
+        channels: typing.SupportsInt | typing.SupportsIndex,
+        hop_samples: typing.SupportsInt | typing.SupportsIndex,
+        streams: typing.SupportsInt | typing.SupportsIndex = 1,
+        max_frames: typing.SupportsInt | typing.SupportsIndex = 1,
+        zero_start: bool = False,
+        device: typing.SupportsInt | typing.SupportsIndex = 0,
+        codebooks: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [],
+        graphs: bool = True,
     ) -> None: ...
     def flush(self) -> numpy.typing.NDArray[numpy.float32]: ...
     def push(
@@ -166,6 +290,12 @@ class Decoder:
         self, blob: bytes, stream: typing.SupportsInt | typing.SupportsIndex = 0
     ) -> None: ...
     def snapshot(self, stream: typing.SupportsInt | typing.SupportsIndex = 0) -> bytes: ...
+    @property
+    def device_bytes(self) -> int: ...
+    @property
+    def eager_steps(self) -> int: ...
+    @property
+    def graph_steps(self) -> int: ...
     @property
     def lookahead_samples(self) -> float: ...
     @property
@@ -372,6 +502,7 @@ def causal_conv_transpose1d(
     stride: typing.SupportsInt | typing.SupportsIndex,
     isa: str = "",
 ) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]: ...
+def cuda_check(device: typing.SupportsInt | typing.SupportsIndex = 0) -> None: ...
 def elu(
     x: numpy.typing.NDArray[numpy.float32], *, isa: str = ""
 ) -> numpy.typing.NDArray[numpy.float32]: ...

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from hashlib import sha256
 from typing import TypedDict
@@ -15,16 +14,21 @@ import numpy.typing as npt
 from hopcodec import _core
 from hopcodec._build import Precision, build_layers, build_quantizer
 from hopcodec._check import Audio, Codes, check_audio, check_codes
-from hopcodec.errors import DeviceError, WeightsError
+from hopcodec._device import check_device, decoder_on, encoder_on
+from hopcodec.errors import WeightsError
+from hopcodec.models.dac import full_hop as with_full_hop
+from hopcodec.models.lookahead import decoded_samples, truncations
 from hopcodec.models.spec import CodecSpec, EuclideanRvq
 from hopcodec.streaming import Start, StreamDecoder, StreamEncoder, Streams, zero_start
+
+Weights = Mapping[str, npt.NDArray[np.float32]]
 
 _USUAL_BANDWIDTH = 6.0
 # 7.75 is what everybody calls 7.751953125 kbps.
 _SAME_KBPS = 0.005
 # Frames per step of a live session: one is all it ever has. Files go several at a time, so that
 # each read of the weights serves more arithmetic; the bits are the same.
-FRAMES_PER_STEP = 16
+FRAMES_PER_STEP = 64
 
 
 class _SessionOptions(TypedDict):
@@ -34,6 +38,7 @@ class _SessionOptions(TypedDict):
     max_frames: int
     threads: int
     zero_start: bool
+    whole_hops: bool
     isa: str
 
 
@@ -57,21 +62,34 @@ class Codec:
     def __init__(
         self,
         spec: CodecSpec,
-        weights: Mapping[str, npt.NDArray[np.float32]],
+        weights: Weights,
         *,
         threads: int = 1,
         precision: Precision = "fp32",
         seeded: bool = False,
+        full_hop: bool = False,
+        low_latency: int | None = None,
         isa: str | None = None,
+        origin: Callable[[], tuple[CodecSpec, Weights]] | None = None,
+        device: str = "cpu",
     ) -> None:
+        if spec.segments is not None:
+            raise ValueError(f"{spec.name}: expected a spec without segments: see SegmentedCodec")
+        spec = with_full_hop(spec) if full_hop else spec
         self.spec = spec
+        self.full_hop = full_hop
+        self.low_latency = low_latency
+        self.device = device
         self.threads = threads
         self.precision: Precision = precision
         self.seeded = seeded
         self._isa = isa or ""
+        self._origin = origin
+        # Now, not when it is asked for: the packed layers keep the weights in their own order.
         self.fingerprint = _fingerprint(spec, weights)
-        self._encoder_layers = build_layers(spec.encoder, weights, precision)
-        self._decoder_layers = build_layers(spec.decoder, weights, precision)
+        cuts = (None, None) if low_latency is None else truncations(spec, low_latency)
+        self._encoder_layers = build_layers(spec.encoder, weights, precision, cuts[0])
+        self._decoder_layers = build_layers(spec.decoder, weights, precision, cuts[1])
         self._quantizer = build_quantizer(spec.quantizer, weights)
 
     def __repr__(self) -> str:
@@ -132,15 +150,36 @@ class Codec:
         )
         return _USUAL_BANDWIDTH if usual else max(self.bandwidths)
 
+    def reload(self) -> tuple[CodecSpec, Weights]:
+        """Spec and weights anew from where `hopcodec.load` found them; the codec keeps no copy.
+
+        Raises
+        ------
+        WeightsError
+            The codec was not made by `hopcodec.load`, or its file is not there any more.
+        """
+        if self._origin is None:
+            raise WeightsError(f"{self.name}: expected a codec of hopcodec.load, to read it again")
+        return self._origin()
+
     @cached_property
     def latency_samples(self) -> int:
         """Algorithmic latency, microphone to speaker: one hop and the look-ahead of both sides.
 
-        What `start="exact"` holds back once, at the beginning, is not part of it.
+        An encoder works hop by hop: what it looks ahead counts in whole hops. What `start="exact"`
+        holds back once, at the beginning, is not part of it.
         """
-        encoder = self.encoder(max_frames_per_push=1)
-        decoder = self.decoder(max_frames_per_push=1)
-        return self.hop_samples + encoder.lookahead_samples + decoder.lookahead_samples
+        encoder = self._encoder_session(1, "exact", 1)
+        decoder = self._decoder_session(1, "exact", 1)
+        hops = 1 + -(-round(encoder.lookahead_samples) // self.hop_samples)
+        return hops * self.hop_samples + round(decoder.lookahead_samples)
+
+    @cached_property
+    def lookahead_samples(self) -> int:
+        """Samples that what comes out depends on beyond its own hop, both sides together."""
+        encoder = self._encoder_session(1, "exact", 1)
+        decoder = self._decoder_session(1, "exact", 1)
+        return round(encoder.lookahead_samples) + round(decoder.lookahead_samples)
 
     @property
     def bits_per_code(self) -> int:
@@ -186,6 +225,15 @@ class Codec:
         self.bandwidth_for(codebooks)  # refuses a number out of range
         return int(codebooks)
 
+    def samples_for(self, frames: int) -> int:
+        """Samples that `decode` makes of `frames`.
+
+        `hop_samples` for each, but 8 less in all for a DAC at 16 or 24 kHz without `full_hop`.
+        """
+        if frames < 0:
+            raise ValueError(f"frames: expected at least 0, got {frames}")
+        return decoded_samples(self.spec, frames)
+
     def _encoder_session(self, streams: int, start: Start, max_frames: int) -> _core.Encoder:
         return _core.Encoder(
             self._encoder_layers, self._quantizer, **self._options(streams, start, max_frames)
@@ -204,6 +252,7 @@ class Codec:
             "max_frames": max_frames,
             "threads": self.threads,
             "zero_start": zero_start(start),
+            "whole_hops": self.spec.whole_hops,
             "isa": self._isa,
         }
 
@@ -232,14 +281,14 @@ class Codec:
             Frames computed per step. Larger chunks are cut into such steps: it bounds memory,
             never the size of a push, and changes no bit.
         """
-        core = self._encoder_session(1, start, max_frames_per_push)
+        core = encoder_on(self, self.device, 1, start, max_frames_per_push)
         return StreamEncoder(self, core, self._books(bandwidth, codebooks), start)
 
     def decoder(
         self, *, start: Start = "exact", max_frames_per_push: int = FRAMES_PER_STEP
     ) -> StreamDecoder:
         """A new stream from codes to audio; the parameters are those of `encoder`."""
-        core = self._decoder_session(1, start, max_frames_per_push)
+        core = decoder_on(self, self.device, 1, start, max_frames_per_push)
         return StreamDecoder(self, core, start)
 
     def streams(
@@ -250,18 +299,22 @@ class Codec:
         codebooks: int | None = None,
         start: Start = "exact",
         max_frames_per_push: int = 1,
-        device: str = "cpu",
+        device: str | None = None,
     ) -> Streams:
         """`n` independent duplex streams that step together.
 
-        `device` as for `hopcodec.load`, the rest as for `encoder`.
+        `device` as for `hopcodec.load`, by default the codec's own; the rest as for `encoder`. On
+        a GPU the streams stand in its memory, and every shape of step is captured as a CUDA graph
+        before this returns.
         """
+        device = self.device if device is None else device
         check_device(device)
         if not isinstance(n, int) or not 1 <= n <= 65536:
             raise ValueError(f"streams: expected 1 to 65536, got {n!r}")
-        encoder = self._encoder_session(n, start, max_frames_per_push)
-        decoder = self._decoder_session(n, start, max_frames_per_push)
-        return Streams(self, encoder, decoder, self._books(bandwidth, codebooks))
+        books = self._books(bandwidth, codebooks)
+        encoder = encoder_on(self, device, n, start, max_frames_per_push, books)
+        decoder = decoder_on(self, device, n, start, max_frames_per_push)
+        return Streams(self, encoder, decoder, books)
 
     def encode(
         self,
@@ -291,73 +344,18 @@ class Codec:
         if samples is None:
             return audio
         if not 0 <= samples <= audio.shape[1]:
+            short = audio.shape[1] < samples <= codes.shape[1] * self.hop_samples
+            hint = "; load(..., full_hop=True) gives the last ones too" if short else ""
             raise ValueError(
-                f"samples: expected 0 to {audio.shape[1]}, as many as the codes hold, got {samples}"
+                f"samples: expected 0 to {audio.shape[1]}, as many as the codes hold, "
+                f"got {samples}{hint}"
             )
         return np.ascontiguousarray(audio[:, :samples])
 
 
-def _fingerprint(spec: CodecSpec, weights: Mapping[str, npt.NDArray[np.float32]]) -> str:
+def _fingerprint(spec: CodecSpec, weights: Weights) -> str:
     """8 hexadecimal digits of the weights' SHA-256: one for each model, the same anywhere."""
     digest = sha256()
     for name in spec.tensors():
-        digest.update(weights[name].astype("<f4").tobytes())
+        digest.update(np.ascontiguousarray(weights[name], "<f4").data)
     return digest.hexdigest()[:8]
-
-
-def check_device(device: str) -> None:
-    """DeviceError for a device that this build does not drive."""
-    if device != "cpu":
-        raise DeviceError(f'device: expected "cpu", got "{device}"; this build has no other')
-
-
-def load(
-    model: str | os.PathLike[str] | None = None,
-    *,
-    device: str = "cpu",
-    threads: int = 1,
-    precision: Precision = "fp32",
-    seeded: bool = False,
-) -> Codec:
-    """Load a codec.
-
-    Parameters
-    ----------
-    model : str or path, optional
-        `None`: "hopcodec_24khz", whose weights come with the package. Another name, such as
-        "encodec_24khz": fetched once from the hub. A path: a Hugging Face folder, a
-        `.safetensors` file (of a model trained here, any shape), or an original `.th`/`.pth`.
-    device : str
-        "cpu".
-    threads : int
-        Threads that share each step. The bits do not depend on it.
-    precision : "fp32" or "bf16"
-        How the matrices of both chains are kept. "bf16" rounds them (not the biases, not the
-        codebooks) to bfloat16, which halves what a hop reads; the arithmetic stays float32, and
-        the result is that of a model with rounded weights, exact as ever. Most codes stay as they
-        are; see benchmarks/.
-    seeded : bool
-        Instead of trained weights, noise from a fixed seed: the shape and cost of the named codec
-        without its file, for tests and benchmarks.
-
-    Raises
-    ------
-    WeightsError
-        The file is missing, malformed, or does not fit the codec.
-    DeviceError
-        The device is not available.
-    """
-    from hopcodec.models.registry import resolve
-
-    if model is not None and not isinstance(model, (str, os.PathLike)):
-        raise TypeError(f"model: expected a name or a path, got {type(model).__name__}")
-    check_device(device)
-    if not isinstance(threads, int) or isinstance(threads, bool):
-        raise TypeError(f"threads: expected an int, got {type(threads).__name__}")
-    if not 1 <= threads <= 256:
-        raise ValueError(f"threads: expected 1 to 256, got {threads}")
-    spec, weights = resolve(model, seeded=seeded)
-    try:
-        return Codec(spec, weights, threads=threads, precision=precision, seeded=seeded)
-    except ValueError as error:  # a spec that came with a file, each field possible, not together
-        raise WeightsError(f"{spec.name}: {error}") from error

@@ -20,4 +20,7 @@ class DeviceError(HopcodecError):
 
 
 class StreamError(HopcodecError):
-    """A stream was used out of order: pushed after flush, or restored from a foreign snapshot."""
+    """A stream was used out of order: pushed after flush, or restored from a foreign snapshot.
+
+    Also: a stream hop by hop was asked of a codec that works in segments.
+    """

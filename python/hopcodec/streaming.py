@@ -38,7 +38,13 @@ class StreamEncoder:
     (8, 1)
     """
 
-    def __init__(self, codec: Codec, core: _core.Encoder, codebooks: int, start: Start) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        core: _core.Encoder | _core.CudaEncoder,
+        codebooks: int,
+        start: Start,
+    ) -> None:
         self._codec = codec
         self._core = core
         self._start: Start = start
@@ -138,7 +144,7 @@ class StreamDecoder:
     (1, 560)
     """
 
-    def __init__(self, codec: Codec, core: _core.Decoder, start: Start) -> None:
+    def __init__(self, codec: Codec, core: _core.Decoder | _core.CudaDecoder, start: Start) -> None:
         self._codec = codec
         self._core = core
         self._start: Start = start
@@ -215,8 +221,8 @@ class Streams:
     def __init__(
         self,
         codec: Codec,
-        encoder: _core.Encoder,
-        decoder: _core.Decoder,
+        encoder: _core.Encoder | _core.CudaEncoder,
+        decoder: _core.Decoder | _core.CudaDecoder,
         codebooks: int,
     ) -> None:
         self._codec = codec

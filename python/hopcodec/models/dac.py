@@ -7,6 +7,7 @@ convolutions pad both ends with zeros, so the codec looks ahead: the runtime say
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from hopcodec.models.spec import (
     CodecSpec,
@@ -150,6 +151,23 @@ def dac(
         ),
         whole_hops=True,
     )
+
+
+def full_hop(spec: CodecSpec) -> CodecSpec:
+    """The same codec with a decoder that gives `hop_samples` for every frame.
+
+    A transposed convolution of odd stride is cut by a row more than it adds (`padding` is
+    `ceil(stride / 2)` on both sides): 320 n - 8 samples at 16 and 24 kHz. Here the right side keeps
+    that row, as SNAC does with `output_padding = stride % 2`. All samples stand where they stood;
+    the last ones change a little, as the layers behind see that row in the place of padding.
+    """
+    layers = (
+        replace(layer, trim_right=layer.kernel - layer.stride - layer.trim_left)
+        if isinstance(layer, ConvTranspose1d)
+        else layer
+        for layer in spec.decoder
+    )
+    return replace(spec, decoder=tuple(layers))
 
 
 def dac_16khz() -> CodecSpec:

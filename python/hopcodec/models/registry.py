@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hopcodec.errors import WeightsError
-from hopcodec.models.encodec import encodec_24khz
+from hopcodec.models.dac import dac_16khz, dac_24khz, dac_44khz, dac_44khz_16kbps
+from hopcodec.models.encodec import encodec_24khz, encodec_32khz, encodec_48khz
 from hopcodec.models.hopcodec import hopcodec_24khz
 from hopcodec.models.spec import CodecSpec
 
@@ -20,6 +21,12 @@ Weights = dict[str, npt.NDArray[np.float32]]
 SPECS: dict[str, Callable[[], CodecSpec]] = {
     "hopcodec_24khz": hopcodec_24khz,
     "encodec_24khz": encodec_24khz,
+    "encodec_32khz": encodec_32khz,
+    "encodec_48khz": encodec_48khz,
+    "dac_16khz": dac_16khz,
+    "dac_24khz": dac_24khz,
+    "dac_44khz": dac_44khz,
+    "dac_44khz_16kbps": dac_44khz_16kbps,
 }
 DEFAULT = "hopcodec_24khz"  # its weights lie inside the package
 
@@ -31,7 +38,7 @@ def resolve(
     name = DEFAULT if model is None else os.fspath(model)
     if not name:
         raise WeightsError("model: expected a name or a path, got an empty one")
-    from hopcodec.weights import load_weights, seeded_weights, spec_in
+    from hopcodec.weights import load_codec, load_weights, seeded_weights
     from hopcodec.weights.hub import REPOSITORIES, fetch
 
     name = {repository: own for own, repository in REPOSITORIES.items()}.get(name, name)
@@ -50,5 +57,4 @@ def resolve(
     if not Path(name).exists():
         known = ", ".join(SPECS)
         raise WeightsError(f"model: expected one of {known}, or an existing path, got {name!r}")
-    spec = spec_in(name) or encodec_24khz()
-    return spec, load_weights(name, spec)
+    return load_codec(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hopcodec.weights.fold import fold_weight_norm
 from hopcodec.weights.hub import fetch
-from hopcodec.weights.loader import load_weights
+from hopcodec.weights.loader import load_codec, load_weights
 from hopcodec.weights.safetensors_file import Dtype, save_weights, spec_in
 from hopcodec.weights.seeded import seeded_weights
 
@@ -12,6 +12,7 @@ __all__ = [
     "Dtype",
     "fetch",
     "fold_weight_norm",
+    "load_codec",
     "load_weights",
     "save_weights",
     "seeded_weights",

@@ -8,8 +8,9 @@ import numpy as np
 
 from hopcodec.errors import WeightsError
 from hopcodec.models.spec import CodecSpec, Shape
+from hopcodec.weights.dac_names import flat_alpha
 from hopcodec.weights.fold import fold_weight_norm
-from hopcodec.weights.names import canonical_name, unneeded_names
+from hopcodec.weights.names import names_for, unneeded_names
 from hopcodec.weights.raw import READABLE, FloatArray, RawTensor
 
 _Found = dict[str, tuple[str, RawTensor]]  # canonical name -> (name in the file, tensor)
@@ -37,13 +38,14 @@ def _read(label: str, tensor: RawTensor, shape: Shape) -> FloatArray:
     return array
 
 
-def _by_canonical_name(tensors: Mapping[str, RawTensor]) -> _Found:
+def _by_canonical_name(tensors: Mapping[str, RawTensor], spec: CodecSpec) -> _Found:
     found: _Found = {}
+    canonical_name = names_for(spec)
     for label, tensor in tensors.items():
         name = canonical_name(label)
         if name in found:
             raise WeightsError(f"tensor {name} is given twice: as {found[name][0]} and as {label}")
-        found[name] = (label, tensor)
+        found[name] = (label, flat_alpha(name, tensor))
     return found
 
 
@@ -77,7 +79,7 @@ def assemble(tensors: Mapping[str, RawTensor], spec: CodecSpec) -> dict[str, Flo
         Naming the first tensor that is missing, surplus, given twice, of a wrong shape or
         dtype, or not finite, with what was expected and what came.
     """
-    found = _by_canonical_name(tensors)
+    found = _by_canonical_name(tensors, spec)
     weights = {name: _take_folded(found, name, shape) for name, shape in spec.tensors().items()}
     surplus = sorted(found.keys() - unneeded_names(spec))
     if surplus:

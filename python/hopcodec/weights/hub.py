@@ -9,11 +9,31 @@ from pathlib import Path
 from hopcodec.errors import WeightsError
 from hopcodec.weights.limits import read_file
 
-REPOSITORIES = {"encodec_24khz": "facebook/encodec_24khz"}
+REPOSITORIES = {
+    "encodec_24khz": "facebook/encodec_24khz",
+    "encodec_32khz": "facebook/encodec_32khz",
+    "encodec_48khz": "facebook/encodec_48khz",
+    "dac_16khz": "descript/dac_16khz",
+    "dac_24khz": "descript/dac_24khz",
+    "dac_44khz": "descript/dac_44khz",
+}
 
-# The authors' own files: name, and how its SHA-256 starts (`encodec/model.py`).
-ORIGINAL_URL = "https://dl.fbaipublicfiles.com/encodec/v0/"
-ORIGINAL_FILES = {"encodec_24khz-d7cc33bc.th": "d7cc33bc"}
+# The authors' own files (`encodec/model.py`, `dac/utils/__init__.py`).
+_ENCODEC = "https://dl.fbaipublicfiles.com/encodec/v0/"
+_DAC = "https://github.com/descriptinc/descript-audio-codec/releases/download/"
+ORIGINAL_URLS = {
+    "encodec_24khz": _ENCODEC + "encodec_24khz-d7cc33bc.th",
+    "encodec_48khz": _ENCODEC + "encodec_48khz-7e698e3e.th",
+    "dac_16khz": _DAC + "0.0.5/weights_16khz.pth",
+    "dac_24khz": _DAC + "0.0.4/weights_24khz.pth",
+    "dac_44khz": _DAC + "0.0.1/weights.pth",
+    "dac_44khz_16kbps": _DAC + "1.0.0/weights_44khz_16kbps.pth",
+}
+# How the SHA-256 of those starts whose name says so.
+ORIGINAL_FILES = {
+    "encodec_24khz-d7cc33bc.th": "d7cc33bc",
+    "encodec_48khz-7e698e3e.th": "7e698e3e",
+}
 
 _WEIGHTS, _CONFIG = "model.safetensors", "config.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -56,7 +76,7 @@ def fetch(name: str) -> Path:
     Parameters
     ----------
     name
-        "encodec_24khz".
+        A codec with weights of others: "encodec_24khz", "dac_44khz", ...
 
     Returns
     -------
@@ -69,6 +89,11 @@ def fetch(name: str) -> Path:
         When the name is unknown, the hub cannot be reached, or the file is not what it says.
     """
     repository = REPOSITORIES.get(name)
+    if repository is None and name in ORIGINAL_URLS:
+        raise WeightsError(
+            f"{name} is on no hub: download {ORIGINAL_URLS[name]} and give its path to "
+            "hopcodec.load or the --model option"
+        )
     if repository is None:
         raise WeightsError(f"expected one of {', '.join(REPOSITORIES)} to download, got {name!r}")
     try:
@@ -88,10 +113,9 @@ def fetch(name: str) -> Path:
 
 
 def _how_to_supply(name: str, repository: str, error: Exception) -> str:
-    original = next(file for file in ORIGINAL_FILES if file.startswith(name))
+    original = f", or the authors' {ORIGINAL_URLS[name]}" if name in ORIGINAL_URLS else ""
     return (
         f"{name} could not be fetched from the Hugging Face hub ({type(error).__name__}): supply "
         f'it with hopcodec.load("path/to/folder-or-file") or the --model option, as the folder '
-        f"{repository} ({_CONFIG} and {_WEIGHTS}), that {_WEIGHTS} alone, or the authors' "
-        f"{ORIGINAL_URL}{original}"
+        f"{repository} ({_CONFIG} and {_WEIGHTS}), that {_WEIGHTS} alone{original}"
     )

@@ -3,47 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from hopcodec.errors import WeightsError
+from hopcodec.models.encodec import encodec_24khz, encodec_32khz, encodec_48khz
+from hopcodec.models.hopcodec import hopcodec_24khz
 from hopcodec.models.spec import CodecSpec
 from hopcodec.weights.assemble import assemble
-from hopcodec.weights.hf_config import check_config
+from hopcodec.weights.dac_names import looks_like_dac
+from hopcodec.weights.dac_spec import dac_from_config, dac_from_kwargs, dac_from_shapes
+from hopcodec.weights.hf_config import check_config, encodec_from_config, read_config
 from hopcodec.weights.hub import verify_original
+from hopcodec.weights.identify import best_fit
 from hopcodec.weights.limits import read_file
 from hopcodec.weights.raw import FloatArray, RawTensor
-from hopcodec.weights.safetensors_file import read_safetensors
+from hopcodec.weights.safetensors_file import check_metadata, read_safetensors, spec_in_metadata
 from hopcodec.weights.torch_file import read_torch
 
 _FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+_CONFIG = "config.json"
 _TORCH_SUFFIXES = (".th", ".pt", ".pth", ".bin")
 
+# What a file without a word about itself may hold, beside a DAC.
+_BARE = (encodec_24khz, encodec_32khz, encodec_48khz, hopcodec_24khz)
 
-def _reader(path: Path, spec: CodecSpec) -> Callable[[bytes], dict[str, RawTensor]]:
-    if path.suffix == ".safetensors":
-        return lambda data: read_safetensors(data, spec)
-    if path.suffix in _TORCH_SUFFIXES:
-        return read_torch
-    known = ", ".join((".safetensors", *_TORCH_SUFFIXES))
-    raise WeightsError(f"{path}: expected a folder or a file named {known}, got {path.suffix!r}")
+Weights = dict[str, FloatArray]
 
 
-def _file_in(folder: Path) -> Path:
-    for name in _FOLDER_FILES:
-        if (folder / name).exists():
-            return folder / name
-    raise WeightsError(f"{folder}: expected {' or '.join(_FOLDER_FILES)} in it, got neither")
-
-
-def load_weights(source: str | os.PathLike[str], spec: CodecSpec) -> dict[str, FloatArray]:
+def load_weights(source: str | os.PathLike[str], spec: CodecSpec) -> Weights:
     """Read a codec's weights from any published layout.
 
     Parameters
     ----------
     source
-        A `.safetensors` file, a torch state dict (`.th`, `.pt`, `.pth`, `.bin`), or a Hugging
-        Face folder; with the original names or Hugging Face's, weight norm folded or not.
+        A `.safetensors` file, a torch state dict (`.th`, `.pt`, `.pth`, `.bin`), bare or beside
+        its metadata, or a Hugging Face folder; with the original names or Hugging Face's, weight
+        norm folded or not.
     spec
         The codec they are for.
 
@@ -58,17 +56,87 @@ def load_weights(source: str | os.PathLike[str], spec: CodecSpec) -> dict[str, F
         When the file is absent, malformed, over-large, not what its name says, or does not
         hold exactly this codec's tensors. Nothing in a file is ever executed.
     """
+    path, config = _opened(source)
+    if config is not None:
+        check_config(config, spec)
+    with _named(path):
+        file = _read(path)
+        check_metadata(file.metadata, spec)
+        return assemble(file.tensors, spec)
+
+
+def load_codec(source: str | os.PathLike[str]) -> tuple[CodecSpec, Weights]:
+    """As `load_weights`, for a file that says itself which codec it holds.
+
+    A file of our own carries its spec; a folder has its `config.json`; an original DAC the
+    arguments it was built with. Bare tensors are told by their names and sizes.
+    """
+    path, config = _opened(source)
+    with _named(path):
+        file = _read(path)
+        spec = _spec_of(file, config)
+    if config is not None:
+        check_config(config, spec)
+    with _named(path):
+        check_metadata(file.metadata, spec)
+        return spec, assemble(file.tensors, spec)
+
+
+def _spec_of(file: _File, config: Path | None) -> CodecSpec:
+    if (own := spec_in_metadata(file.metadata)) is not None:
+        return own
+    if config is not None:
+        fields = read_config(config)
+        dac = fields.get("model_type") == "dac"
+        return dac_from_config(fields) if dac else encodec_from_config(fields)
+    shapes = {name: tensor.shape for name, tensor in file.tensors.items()}
+    if not looks_like_dac(file.tensors):
+        return best_fit(shapes, [make() for make in _BARE])
+    return dac_from_shapes(shapes) if file.kwargs is None else dac_from_kwargs(file.kwargs)
+
+
+def _opened(source: str | os.PathLike[str]) -> tuple[Path, Path | None]:
+    """The file to read, and the `config.json` of the folder it was found in."""
     path = Path(source)
-    if path.is_dir():
-        folder, path = path, _file_in(path)
-        if (folder / "config.json").exists():
-            check_config(folder / "config.json", spec)
-    read = _reader(path, spec)
+    if not path.is_dir():
+        return path, None
+    config = path / _CONFIG
+    for name in _FOLDER_FILES:
+        if (path / name).exists():
+            return path / name, config if config.exists() else None
+    raise WeightsError(f"{path}: expected {' or '.join(_FOLDER_FILES)} in it, got neither")
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file's tensors by its own names, and what it says of the codec they are for."""
+
+    tensors: Mapping[str, RawTensor]
+    metadata: Mapping[str, str]  # of a safetensors file
+    kwargs: Mapping[str, object] | None  # of an original DAC
+
+
+def _read(path: Path) -> _File:
+    suffixes = (".safetensors", *_TORCH_SUFFIXES)
+    if path.suffix not in suffixes:
+        raise WeightsError(
+            f"expected a folder or a file named {', '.join(suffixes)}, got {path.suffix!r}"
+        )
     data = read_file(path)
     verify_original(path, data)
+    if path.suffix == ".safetensors":
+        return _File(*read_safetensors(data), None)
+    tensors, kwargs = read_torch(data)
+    return _File(tensors, {}, kwargs)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Whatever goes wrong, the message begins with the file."""
     try:
-        return assemble(read(data), spec)
+        yield
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from error
+        said = str(error)
+        raise WeightsError(said if said.startswith(str(path)) else f"{path}: {said}") from error
     except Exception as error:  # whatever a library makes of a malformed file
         raise WeightsError(f"{path}: malformed: {type(error).__name__}: {error}") from error

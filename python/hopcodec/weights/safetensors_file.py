@@ -45,12 +45,11 @@ _READERS: dict[str, tuple[str, Callable[[bytearray], FloatArray]]] = {
 }
 
 
-def read_safetensors(data: bytes, spec: CodecSpec) -> dict[str, RawTensor]:
-    """Every tensor of a safetensors file's bytes, under the file's own names."""
+def read_safetensors(data: bytes) -> tuple[dict[str, RawTensor], Mapping[str, str]]:
+    """Every tensor of a safetensors file's bytes, under the file's own names; its metadata."""
     from safetensors import deserialize
 
     header = parse_header(data)
-    _check_metadata(header.metadata, spec)
     rows = deserialize(data)  # type: ignore[no-untyped-call]  # its stub gives no types
     buffers: dict[str, bytearray] = {name: row["data"] for name, row in rows}
     tensors = {}
@@ -63,11 +62,11 @@ def read_safetensors(data: bytes, spec: CodecSpec) -> dict[str, RawTensor]:
             return convert(buffers.pop(name)).reshape(header.entries[name].shape)
 
         tensors[name] = RawTensor(dtype, entry.shape, read)
-    return tensors
+    return tensors, header.metadata
 
 
-def _check_metadata(metadata: Mapping[str, str], spec: CodecSpec) -> None:
-    """A file of our own says which codec and which layout it is; others say nothing."""
+def check_metadata(metadata: Mapping[str, str], spec: CodecSpec) -> None:
+    """WeightsError if a file of our own is not for `spec`; the files of others say nothing."""
     if metadata.get("format") != FORMAT:
         return
     for key, expected in (("version", VERSION), ("model", spec.name)):
@@ -91,13 +90,18 @@ def spec_in(source: str | os.PathLike[str]) -> CodecSpec | None:
     path = Path(source)
     if path.suffix != ".safetensors" or path.is_dir():
         return None
-    metadata = parse_header(read_file(path)).metadata
-    if metadata.get("format") != FORMAT or "spec" not in metadata:
-        return None
+    data = read_file(path)
     try:
-        return spec_from_json(parse_object(metadata["spec"].encode()))
+        return spec_in_metadata(parse_header(data).metadata)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
+
+
+def spec_in_metadata(metadata: Mapping[str, str]) -> CodecSpec | None:
+    """As `spec_in`, from what the file's header says."""
+    if metadata.get("format") != FORMAT or "spec" not in metadata:
+        return None
+    return spec_from_json(parse_object(metadata["spec"].encode()))
 
 
 def _sorted_metadata(data: bytes) -> bytes:

@@ -31,6 +31,13 @@ _GAIN = 1.15  # makes up for what ELU takes away
 _GAIN_LATENT = 1.75
 _GAIN_AUDIO = 0.13
 _BIAS = 0.02
+# DAC, the same way. Snake adds to a signal, and so do thirty residual units: each is kept quiet.
+# The sum of all entries lies in a small part of the latent space, so it is made louder at once.
+_SNAKE_GAIN = 0.9
+_UNIT_GAIN = 0.35
+_DAC_GAIN_LATENT = 0.45
+_DAC_GAIN_DECODER = 3.0
+_DAC_GAIN_AUDIO = 0.03
 # 1024 random directions in 128 dimensions take some 10 % of the energy of any residual, so each
 # codebook must be only a little smaller than the one before; half the size would soon add nothing.
 _CODEBOOK_SCALE = 0.7
@@ -78,6 +85,7 @@ class _Range:
     shape: tuple[int, ...]
     bound: float
     centre: float = 0.0
+    transposed: str = ""  # the numbers of that tensor, its first two dimensions exchanged
 
 
 def _conv(layer: Conv1d | ConvTranspose1d, gain: float) -> Iterator[_Range]:
@@ -99,15 +107,20 @@ def _layer(layer: Layer, gain: float) -> Iterator[_Range]:
     elif isinstance(layer, Lstm):
         bound = 1.0 / sqrt(layer.channels)
         yield from (_Range(name, shape, bound) for name, shape in layer.tensors())
+    elif not layer.shortcut and gain == _SNAKE_GAIN:
+        for part in layer.branch:
+            yield from _layer(part, _UNIT_GAIN if part is layer.branch[-1] else gain)
     else:  # two paths are added: each gives half the variance
         for path in (layer.branch, layer.shortcut):
             for part in path:
                 yield from _layer(part, gain * sqrt(0.5) if part is path[-1] else gain)
 
 
-def _chain(layers: tuple[Layer, ...], first: float, last: float) -> Iterator[_Range]:
+def _chain(
+    layers: tuple[Layer, ...], first: float, last: float, between: float = _GAIN
+) -> Iterator[_Range]:
     for layer in layers:
-        gain = first if layer is layers[0] else last if layer is layers[-1] else _GAIN
+        gain = first if layer is layers[0] else last if layer is layers[-1] else between
         yield from _layer(layer, gain)
 
 
@@ -122,16 +135,20 @@ def _codebooks(quantizer: Quantizer) -> Iterator[_Range]:
 
 
 def _projections(quantizer: ProjectedRvq) -> Iterator[_Range]:
-    """Entries are directions, so what a stage subtracts is sized by its projection back."""
-    scale = _CODEBOOK_SCALE
+    """Random directions are nearly orthogonal, so the way back is the way there, transposed.
+
+    Entries are as long as a projected latent of variance 1: each stage takes away most of what
+    lies in its few dimensions.
+    """
+    bound = sqrt(3.0 / quantizer.dim)
     for name, shape in quantizer.tensors():
         if name.endswith("in_proj.weight"):
-            yield _Range(name, shape, sqrt(3.0 / quantizer.dim))
+            yield _Range(name, shape, bound)
         elif name.endswith("out_proj.weight"):
-            yield _Range(name, shape, scale * sqrt(3.0 / quantizer.codebook_dim))
-            scale *= _CODEBOOK_FALL
+            there = name.replace("out_proj", "in_proj")
+            yield _Range(name, shape, bound, transposed=there)
         else:
-            yield _Range(name, shape, _BIAS if name.endswith(".bias") else 1.0)
+            yield _Range(name, shape, _BIAS if name.endswith(".bias") else sqrt(3.0))
 
 
 def seeded_weights(spec: CodecSpec, seed: int = 1) -> dict[str, FloatArray]:
@@ -148,13 +165,23 @@ def seeded_weights(spec: CodecSpec, seed: int = 1) -> dict[str, FloatArray]:
         Exactly the names and shapes of `spec.tensors()`: float32, C-contiguous, the same bits
         with every numpy version on every processor.
     """
-    ranges = (
-        *_chain(spec.encoder, _GAIN_FIRST, _GAIN_LATENT),
-        *_codebooks(spec.quantizer),
-        *_chain(spec.decoder, _GAIN, _GAIN_AUDIO),
-    )
     weights = {}
-    for r in ranges:
-        numbers = uniform(seed, r.name, prod(r.shape)).reshape(r.shape)
+    for r in _ranges(spec):
+        if r.transposed:
+            back = uniform(seed, r.transposed, prod(r.shape)).reshape(r.shape[1], r.shape[0], -1)
+            numbers = np.ascontiguousarray(back.swapaxes(0, 1))
+        else:
+            numbers = uniform(seed, r.name, prod(r.shape)).reshape(r.shape)
         weights[r.name] = numbers * np.float32(r.bound) + np.float32(r.centre)
     return weights
+
+
+def _ranges(spec: CodecSpec) -> Iterator[_Range]:
+    if isinstance(spec.quantizer, ProjectedRvq):
+        yield from _chain(spec.encoder, _GAIN_FIRST, _DAC_GAIN_LATENT, _SNAKE_GAIN)
+        yield from _codebooks(spec.quantizer)
+        yield from _chain(spec.decoder, _DAC_GAIN_DECODER, _DAC_GAIN_AUDIO, _SNAKE_GAIN)
+    else:
+        yield from _chain(spec.encoder, _GAIN_FIRST, _GAIN_LATENT)
+        yield from _codebooks(spec.quantizer)
+        yield from _chain(spec.decoder, _GAIN, _GAIN_AUDIO)

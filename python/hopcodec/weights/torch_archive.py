@@ -16,6 +16,7 @@ from hopcodec.errors import WeightsError
 from hopcodec.weights.limits import MAX_HEADER_BYTES, MAX_TENSORS
 
 _MAX_RECORDS = MAX_TENSORS + 16  # one per tensor, and a few about the archive itself
+_OF_A_PACKAGE = "/.data/extern_modules"  # torch.package's list of what a program imports
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 
 # What may be called, and with how many arguments.
@@ -148,6 +149,11 @@ def check_archive(data: bytes) -> None:
         records = archive.infolist()
         if len({record.filename for record in records}) != len(records):
             raise WeightsError("a record of the archive is given twice")
+        if any(record.filename.endswith(_OF_A_PACKAGE) for record in records):
+            raise WeightsError(
+                "expected a state dict, got a torch.package, a program with its weights, which is "
+                "not run: save the model again with save(path, package=False)"
+            )
         for record in records:
             if record.compress_type != zipfile.ZIP_STORED or record.flag_bits & 1:
                 raise WeightsError(f"record {record.filename}: expected it stored plainly")

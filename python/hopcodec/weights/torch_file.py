@@ -1,9 +1,10 @@
-"""Reading a state dict that `torch.save` wrote."""
+"""Reading a state dict that `torch.save` wrote, alone or beside the arguments of its model."""
 
 from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,9 +50,10 @@ def _raw(name: str, tensor: torch.Tensor) -> RawTensor:
     return RawTensor(str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape), read)
 
 
-def read_torch(data: bytes) -> dict[str, RawTensor]:
-    """Every tensor of a torch file's bytes, under the file's own names.
+def read_torch(data: bytes) -> tuple[dict[str, RawTensor], Mapping[str, object] | None]:
+    """Every tensor of a torch file's bytes, under the file's own names; what built the model.
 
+    The second is None for a bare state dict, else `metadata.kwargs` (audiotools, `BaseModel.save`).
     Loaded with `weights_only=True` or not at all.
     """
     _require_torch()
@@ -59,6 +61,10 @@ def read_torch(data: bytes) -> dict[str, RawTensor]:
 
     check_archive(data)
     state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    kwargs = None
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        kwargs = _kwargs(state)
+        state = state["state_dict"]
     if not isinstance(state, dict):
         raise WeightsError(f"expected a state dict, got {type(state).__name__}")
     if len(state) > MAX_TENSORS:
@@ -68,4 +74,12 @@ def read_torch(data: bytes) -> dict[str, RawTensor]:
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
             raise WeightsError(f"{name!r}: expected a named tensor, got {type(tensor).__name__}")
         tensors[name] = _raw(name, tensor)
-    return tensors
+    return tensors, kwargs
+
+
+def _kwargs(file: dict[object, object]) -> Mapping[str, object]:
+    metadata = file.get("metadata", {})
+    kwargs = metadata.get("kwargs", {}) if isinstance(metadata, dict) else None
+    if not isinstance(kwargs, dict):
+        raise WeightsError("metadata: expected a dictionary with one of kwargs in it")
+    return kwargs
