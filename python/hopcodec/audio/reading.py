@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hopcodec.audio.errors import AudioFileError
+from hopcodec.audio.resampling import Resampler
 
 if TYPE_CHECKING:
     import soundfile  # type: ignore[import-untyped]
@@ -93,7 +94,7 @@ def iter_audio(path: str | os.PathLike[str], sample_rate: int, channels: int) ->
         if channels not in (1, info.channels) and info.channels != 1:
             raise AudioFileError(f"{path}: expected 1 or {channels} channels, got {info.channels}")
         read = produced = 0
-        resampler = _Resampler(info.sample_rate, sample_rate, min(channels, info.channels))
+        resampler = Resampler(info.sample_rate, sample_rate, min(channels, info.channels))
         while True:
             try:
                 block = file.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)
@@ -143,31 +144,6 @@ def read_audio(
     info = audio_info(path)
     blocks = list(iter_audio(path, sample_rate, channels))
     return np.ascontiguousarray(np.concatenate(blocks, axis=1)), info
-
-
-class _Resampler:
-    """soxr's stream on blocks `(samples, channels)`, or nothing at all at equal rates."""
-
-    def __init__(self, rate_in: int, rate_out: int, channels: int) -> None:
-        self._stream = None
-        self._empty = np.zeros((0, channels), dtype=np.float32)
-        if rate_in != rate_out:
-            import soxr  # type: ignore[import-untyped]
-
-            self._stream = soxr.ResampleStream(
-                rate_in, rate_out, channels, dtype="float32", quality="VHQ"
-            )
-
-    def push(self, block: Audio) -> Audio:
-        return block if self._stream is None else self._run(block, last=False)
-
-    def flush(self) -> Audio:
-        return self._empty if self._stream is None else self._run(self._empty, last=True)
-
-    def _run(self, block: Audio, *, last: bool) -> Audio:
-        assert self._stream is not None
-        out = self._stream.resample_chunk(block, last=last)
-        return np.asarray(out, dtype=np.float32).reshape(-1, self._empty.shape[1])
 
 
 def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:

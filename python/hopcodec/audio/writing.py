@@ -13,7 +13,7 @@ from hopcodec.audio.errors import AudioFileError
 
 Audio = npt.NDArray[np.float32]
 
-LIMIT: Final = 0.99  # loudest sample written, as the original tool
+LIMIT: Final = 0.99  # loudest sample written, as the original `encodec`
 _BLOCK_SAMPLES: Final = 1 << 16
 _SPOOL_BYTES: Final = 1 << 24
 
@@ -31,7 +31,7 @@ def write_wav(
 
 
 class WavWriter:
-    """A 16-bit WAV file written piece by piece. A context manager.
+    """A 16-bit WAV file written piece by piece, no sample beyond +-`limit`. A context manager.
 
     With `rescale`, the gain is known only at the end: samples wait in a spool (on disk beyond
     16 MB), so memory stays bounded either way.
@@ -53,10 +53,11 @@ class WavWriter:
         channels: int,
         *,
         rescale: bool = False,
+        limit: float = LIMIT,
     ) -> None:
         import soundfile  # type: ignore[import-untyped]
 
-        self._path, self._channels, self._closed = path, channels, False
+        self._path, self._channels, self._closed, self._limit = path, channels, False, limit
         self.samples = 0
         self.clipped = 0  # sample values that were clamped
         self.peak = 0.0
@@ -98,7 +99,7 @@ class WavWriter:
         if self._closed:
             return
         if self._spool is not None:
-            gain = np.float32(min(LIMIT / self.peak, 1.0) if self.peak else 1.0)
+            gain = np.float32(min(self._limit / self.peak, 1.0) if self.peak else 1.0)
             self._spool.seek(0)
             block_bytes = _BLOCK_SAMPLES * 4 * self._channels
             while data := self._spool.read(block_bytes):
@@ -110,9 +111,9 @@ class WavWriter:
         """Write `(samples, channels)`, clamped."""
         import soundfile
 
-        self.clipped += int(np.count_nonzero(np.abs(block) > LIMIT + 1e-6))
+        self.clipped += int(np.count_nonzero(np.abs(block) > self._limit + 1e-6))
         try:
-            self._file.write(np.clip(block, -LIMIT, LIMIT))
+            self._file.write(np.clip(block, -self._limit, self._limit))
         except soundfile.LibsndfileError as error:
             raise AudioFileError(f"{self._path}: cannot be written: {error.error_string}") from None
 

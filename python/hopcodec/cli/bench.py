@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from hopcodec.cli import options
-from hopcodec.cli.console import err, out, print_json
+from hopcodec.cli.console import CommandError, err, out, print_json
 
 if TYPE_CHECKING:
     from hopcodec.bench import Directions, FileTimes
@@ -54,6 +54,11 @@ def bench(
     if live:
         bench_live(codec, input=input, output=output, bandwidth=kbps, seconds=seconds, json=json)
         return
+    by_hops = codec.spec.segments is None
+    if paced and not by_hops:
+        raise CommandError(
+            f"{codec.name} codes whole segments: expected no --paced, which goes hop by hop"
+        )
     audio = timing.shipped_speech(codec.sample_rate, codec.channels, seconds)
     host = timing.machine()
     console = err()
@@ -62,7 +67,9 @@ def bench(
         def progress(what: str, done: float) -> None:
             status.update(f"timing: {what} {done:.0%}")
 
-        back_to_back = timing.bench_hops(codec, audio, bandwidth=kbps, progress=progress)
+        back_to_back = (
+            timing.bench_hops(codec, audio, bandwidth=kbps, progress=progress) if by_hops else None
+        )
         in_time = (
             timing.bench_paced(codec, audio, bandwidth=kbps, seconds=paced, progress=progress)
             if paced
@@ -81,7 +88,7 @@ def bench(
                 "seeded": codec.seeded,
                 "bandwidth_kbps": kbps,
                 "hop_ms": timing.hop_deadline_ms(codec),
-                "back_to_back": _with_speed(back_to_back),
+                "back_to_back": _with_speed(back_to_back) if back_to_back else None,
                 "paced": _with_speed(in_time) if in_time else None,
                 "file": {
                     **asdict(whole),
@@ -99,7 +106,8 @@ def bench(
         markup=False,
         soft_wrap=True,
     )
-    console.print(_hop_table("hop by hop, back to back", back_to_back))
+    if back_to_back:
+        console.print(_hop_table("hop by hop, back to back", back_to_back))
     if in_time:
         console.print(_hop_table("hop by hop, paced in real time", in_time))
     console.print(_file_table(whole))

@@ -64,6 +64,11 @@ def demo(
     for output in (wav, png):
         refuse_existing(output, force)
     codec = options.load_codec(model, threads, precision, seeded=seeded)
+    if codec.spec.segments is not None:
+        raise CommandError(
+            f"{codec.name} codes whole segments, and the demo goes hop by hop: "
+            "hopcodec roundtrip takes any codec"
+        )
     kbps = options.chosen_bandwidth(codec, bandwidth)
     audio = shipped_speech(codec.sample_rate, codec.channels)
     with Panel(codec, kbps, audio.shape[1], err()) as panel:

@@ -107,6 +107,7 @@ def evaluate(
     whisper: Whisper = None,
     language: Annotated[str, typer.Option(metavar="CODE", help="Of the transcripts.")] = "en",
     precision: options.PrecisionOption = options.Precision.fp32,
+    seeded: options.Seeded = False,
     report: ReportFile = None,
     plot: Plot = None,
     force: options.Force = False,
@@ -121,7 +122,7 @@ def evaluate(
             check_suffix(path, suffix, hint)
             refuse_existing(path, force)
     chosen, beside = _metrics(metrics), _peers(peers, lyra)
-    codec = options.load_codec(model, 1, precision)
+    codec = options.load_codec(model, 1, precision, seeded=seeded)
     kbps = _bandwidths(codec, bandwidth)
     with _progress() as progress:
         found = run(
@@ -145,6 +146,8 @@ def evaluate(
         for folder in [*(found.folders if len(found.folders) > 1 else ()), None]:
             out().print(_table(source, folder, found))
     _remarks(found)
+    if whisper is not None and (reason := found.unavailable.get("wer")):
+        raise CommandError(f"--whisper {whisper}: {reason}")
 
 
 def _head(

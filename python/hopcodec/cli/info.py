@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hopcodec.cli import options
+from hopcodec.cli.coded import kind_of
 from hopcodec.cli.console import clock, names_file, out, print_json, results_table
 
 if TYPE_CHECKING:
@@ -21,21 +22,24 @@ def info(
         str | None,
         typer.Argument(
             metavar="[FILE|MODEL]",
-            help="An .ecdc file, an audio file, or a codec as for --model. Default: the built-in.",
+            help="A file of codes or of audio, or a codec as for --model. Default: the built-in.",
             show_default=False,
         ),
     ] = None,
     threads: options.Threads = 1,
+    seeded: options.Seeded = False,
     json: options.Json = False,
 ) -> None:
-    """Describe an .ecdc file, an audio file, or a codec."""
+    """Describe a file of codes, an audio file, or a codec."""
     path = Path(target) if target is not None else None
     if path is not None and path.is_file() and path.suffix.lower() not in _WEIGHTS:
-        fields = _ecdc_fields(path) if _is_ecdc(path) else _audio_fields(path)
+        describe = _CODED.get(kind_of(path) or "", _audio_fields)
+        with names_file(path):
+            fields = describe(path)
     elif path is not None and not path.exists() and path.suffix and path.suffix not in _WEIGHTS:
         fields = _audio_fields(path)  # says that there is no such file
     else:
-        fields = _codec_fields(options.load_codec(target, threads))
+        fields = _codec_fields(options.load_codec(target, threads, seeded=seeded))
     if json:
         print_json({"command": "info", **fields})
         return
@@ -45,20 +49,12 @@ def info(
     out().print(table)
 
 
-def _is_ecdc(path: Path) -> bool:
-    from hopcodec.bitstream.ecdc import MAGIC
-
-    with path.open("rb") as file:
-        return path.suffix.lower() == ".ecdc" or file.read(len(MAGIC)) == MAGIC
-
-
 def _ecdc_fields(path: Path) -> dict[str, Any]:
     from hopcodec.bitstream import EcdcReader, read_ecdc_header
 
-    with names_file(path):
-        header = read_ecdc_header(path)
-        if not header.language_model:
-            EcdcReader(path).close()  # checks that the file holds what its header says
+    header = read_ecdc_header(path)
+    if not header.language_model:
+        EcdcReader(path).close()  # checks that the file holds what its header says
     size = path.stat().st_size
     return {
         "kind": "ecdc",
@@ -72,6 +68,57 @@ def _ecdc_fields(path: Path) -> dict[str, Any]:
         "bytes": size,
         "bitrate_kbps": 8e-3 * size / header.seconds,
     }
+
+
+def _hop_fields(path: Path) -> dict[str, Any]:
+    from hopcodec.bitstream import HopReader
+
+    with HopReader(path) as reader:
+        header = reader.header
+        for _ in reader.blocks():  # every checksum
+            pass
+        assert reader.audio_length is not None  # known once the end block was read
+        seconds = reader.audio_length / header.sample_rate
+        size = path.stat().st_size
+        return {
+            "kind": "hop",
+            "model": header.model,
+            "weights": header.weights or "not said",
+            "sample_rate_hz": header.sample_rate,
+            "channels": header.channels,
+            "audio_samples": reader.audio_length,
+            "audio_seconds": seconds,
+            "codebooks": header.codebooks,
+            "frames": reader.frames_read,
+            "frames_per_block": header.frames_per_block,
+            "bytes": size,
+            "bitrate_kbps": 8e-3 * size / seconds,
+        }
+
+
+def _dac_fields(path: Path) -> dict[str, Any]:
+    from hopcodec.bitstream import read_dac
+
+    content = read_dac(path)
+    size = path.stat().st_size
+    return {
+        "kind": "dac",
+        "model": "not said",
+        "sample_rate_hz": content.sample_rate,
+        "channels": content.channels,
+        "audio_samples": content.original_length,
+        "audio_seconds": content.seconds,
+        "loudness_lufs": content.input_db,
+        "codebooks": content.codebooks,
+        "frames": content.frames,
+        "frames_per_chunk": content.chunk_length,
+        "padded_chunks": content.padding,
+        "bytes": size,
+        "bitrate_kbps": 8e-3 * size / content.seconds,
+    }
+
+
+_CODED = {"ecdc": _ecdc_fields, "hop": _hop_fields, "dac": _dac_fields}
 
 
 def _audio_fields(path: Path) -> dict[str, Any]:

@@ -76,6 +76,7 @@ def loopback(
     bandwidth: options.Bandwidth = None,
     precision: options.PrecisionOption = options.Precision.fp32,
     threads: options.Threads = 1,
+    seeded: options.Seeded = False,
     input: Input = None,
     output: Output = None,
     rate: Rate = None,
@@ -104,10 +105,12 @@ def loopback(
     from hopcodec.live import Loopback
 
     def load(name: str | None, kept_as: str) -> Codec:
-        return hopcodec.load(name, threads=threads, precision=options.Precision(kept_as).value)
+        return hopcodec.load(
+            name, threads=threads, precision=options.Precision(kept_as).value, seeded=seeded
+        )
 
     names: list[str | None] = [*model] if model else [None]
-    models = [(name, options.load_codec(name, threads, precision)) for name in names]
+    models = [(name, options.load_codec(name, threads, precision, seeded=seeded)) for name in names]
     codec = models[0][1]
     kbps = options.chosen_bandwidth(codec, bandwidth)
     source = _file(input)

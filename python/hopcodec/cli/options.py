@@ -16,8 +16,8 @@ Model = Annotated[
         "--model",
         "-m",
         metavar="NAME|PATH",
-        help="Codec: a name (hopcodec_24khz, encodec_24khz), a folder or a weights file. "
-        "Default: hopcodec_24khz, the built-in.",
+        help="Codec: a name (hopcodec_24khz, encodec_24khz, dac_44khz, ...), a folder or a "
+        "weights file. Default: hopcodec_24khz, the built-in.",
         show_default=False,
     ),
 ]
@@ -74,12 +74,18 @@ def load_codec(
     precision: Precision = Precision.fp32,
     *,
     seeded: bool = False,
+    full_hop: bool = True,
 ) -> Codec:
-    """Load the codec; a warning on stderr if its weights are noise."""
+    """Load the codec; a warning on stderr if its weights are noise.
+
+    With whole hops, so that a file comes out as long as it went in.
+    """
     import hopcodec
     from hopcodec.cli.console import note
 
-    codec = hopcodec.load(model, threads=threads, precision=precision.value, seeded=seeded)
+    codec = hopcodec.load(
+        model, threads=threads, precision=precision.value, seeded=seeded, full_hop=full_hop
+    )
     if codec.seeded:
         note("the weights are seeded noise: costs are real, sound is not")
     return codec

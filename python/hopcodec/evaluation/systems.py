@@ -76,5 +76,8 @@ class Hopcodec:
         codec = self.codec
         audio = np.repeat(signal.samples[None], codec.channels, axis=0)
         codes = codec.encode(np.ascontiguousarray(audio), bandwidth=self.kbps)
-        out = codec.decode(codes, samples=audio.shape[1]).mean(axis=0)
-        return Decoded(Signal(out, codec.sample_rate), codes.size * codec.bits_per_code)
+        out = np.zeros_like(audio)
+        decoded = codec.decode(codes)[:, : audio.shape[1]]
+        out[:, : decoded.shape[1]] = decoded  # DAC at 16 and 24 kHz gives 8 samples less
+        bits = codes.shape[0] * codes.shape[1] * codec.bits_per_code
+        return Decoded(Signal(out.mean(axis=0), codec.sample_rate), bits)

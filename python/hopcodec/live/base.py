@@ -21,8 +21,8 @@ class LiveCodec(ABC):
     _bandwidth: float
 
     def __init__(self, engine: _core.Engine, codec: Codec, bandwidth: float | None) -> None:
-        self._engine = engine
         check_codec(codec)
+        self._engine = engine
         self.switch(codec, codec.default_bandwidth if bandwidth is None else bandwidth)
 
     @abstractmethod
