@@ -11,6 +11,7 @@ import torch
 import hopcodec
 from hopcodec.codec import Codec
 from hopcodec.errors import WeightsError
+from hopcodec.models.dac import dac
 from hopcodec.models.encodec import causal_encodec
 from hopcodec.models.hopcodec import hopcodec_24khz, lapped_codec
 from hopcodec.models.spec import CodecSpec, Conv1d, Padding, Residual
@@ -40,6 +41,19 @@ def small_lapped() -> CodecSpec:
 def small_encodec() -> CodecSpec:
     return causal_encodec(
         "small", sample_rate=24000, bandwidths=(3.0,), codebooks=4, filters=4, latent=16
+    )
+
+
+def small_dac() -> CodecSpec:
+    return dac(
+        "small",
+        sample_rate=24000,
+        encoder_dim=4,
+        latent_dim=16,
+        decoder_dim=32,
+        n_codebooks=4,
+        codebook_size=32,
+        codebook_dim=4,
     )
 
 
@@ -79,7 +93,11 @@ def trained_a_little(spec: CodecSpec, steps: int = 12) -> tuple[TrainableCodec, 
     return model.eval(), losses
 
 
-@pytest.mark.parametrize("spec", [small_lapped(), small_encodec()], ids=["lapped", "encodec"])
+@pytest.mark.parametrize(
+    "spec",
+    [small_lapped(), small_encodec(), small_dac()],
+    ids=["lapped", "encodec", "dac"],
+)
 def test_trained_exported_and_streamed_it_is_the_same_model(
     spec: CodecSpec, tmp_path: Path
 ) -> None:

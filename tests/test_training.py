@@ -22,6 +22,7 @@ import hopcodec
 from conftest import FIXTURES, read_fixture
 from hopcodec.cli.app import app
 from hopcodec.models import registry
+from hopcodec.models.dac import dac
 from hopcodec.models.hopcodec import lapped_codec
 from hopcodec.models.spec import CodecSpec
 from hopcodec.training import checkpoint
@@ -231,6 +232,41 @@ def test_a_run_without_discriminators(config: Config, tmp_path: Path) -> None:
     alone = replace(config.discriminator, stft_windows=(), periods=())
     run(replace(config, discriminator=alone, steps=3), tmp_path / "run")
     assert (tmp_path / "run/model.safetensors").exists()
+
+
+def test_a_dac_trains_too(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Codebooks that learn by gradient, begun from the data in the middle of a run."""
+    spec = dac(
+        "small_dac",
+        sample_rate=24000,
+        encoder_dim=4,
+        encoder_rates=(2, 4, 4),
+        latent_dim=16,
+        decoder_dim=32,
+        decoder_rates=(4, 4, 2),
+        n_codebooks=4,
+        codebook_size=64,
+        codebook_dim=4,
+    )
+    monkeypatch.setitem(registry.SPECS, "small_dac", lambda: spec)
+    data = replace(config.data, segment_hops=160)
+    optimizer = replace(config.optimizer, decay="constant")
+    config = replace(config, model=Model("small_dac"), data=data, optimizer=optimizer)
+    made, _ = run(config, tmp_path / "run")
+    rows = read_curves(tmp_path / "run" / "curves.csv")
+    assert all(rows[-1][f"perplexity_{stage}"] > 1 for stage in range(1, 5))
+    run(replace(config, steps=8), tmp_path / "parts")
+    parts, _ = run(config, tmp_path / "parts", resume=True)
+    assert_same(states(made), states(parts))
+    codec = hopcodec.load(tmp_path / "run" / "model.safetensors")
+    codes = codec.encode(read_fixture("fixture_en_f.flac"))
+    assert codes.shape[0] == 4
+    average = made.trainer.average.model
+    audio = torch.from_numpy(read_fixture("fixture_en_f.flac"))[None, :, : 32 * 100]
+    with torch.no_grad():
+        expected = average.quantizer(average.encoder(audio)).codes[0].numpy()
+    own = codec.encode(np.ascontiguousarray(audio[0].numpy()))
+    assert (own == expected).mean() > 0.99
 
 
 def test_checkpoints_keep_two(config: Config, tmp_path: Path) -> None:

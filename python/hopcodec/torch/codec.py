@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from hopcodec.models.spec import CodecSpec
+from hopcodec.models.spec import CodecSpec, ProjectedRvq, Quantizer
 from hopcodec.torch.layers import Chain
 from hopcodec.torch.quantize import Quantized, ResidualVectorQuantize
+from hopcodec.torch.quantize_projected import TrainableProjectedRvq
 from hopcodec.torch.start import structured_start
 from hopcodec.weights import Dtype, save_weights
 
@@ -23,7 +24,7 @@ class TrainableCodec(nn.Module):
     Parameters
     ----------
     spec
-        Any codec of the spec language with a euclidean quantizer.
+        Any codec of the spec language.
     normalise
         Train every convolution under weight norm (Salimans and Kingma, arXiv 1602.07868); it is
         multiplied out on export.
@@ -43,9 +44,7 @@ class TrainableCodec(nn.Module):
         super().__init__()
         self.spec = spec
         self.encoder = Chain(spec.encoder, normalise=normalise)
-        self.quantizer = ResidualVectorQuantize(
-            spec.quantizer.codebooks, spec.quantizer.codebook_size, spec.quantizer.dim
-        )
+        self.quantizer = _quantizer(spec.quantizer, normalise=normalise)
         self.decoder = Chain(spec.decoder, normalise=normalise)
         structured_start(self.encoder, self.decoder)
 
@@ -57,15 +56,20 @@ class TrainableCodec(nn.Module):
     def weights(self) -> dict[str, npt.NDArray[np.float32]]:
         """Exactly `spec.tensors()`: folded float32, for the runtime."""
         with torch.no_grad():
-            found = dict((*self.encoder.folded(), *self.decoder.folded()))
-            for q, quantizer in enumerate(self.quantizer.quantizers):
-                embed = quantizer.embed
-                assert isinstance(embed, Tensor)
-                found[f"{self.spec.quantizer.codebook_name(q)}.embed"] = embed
+            found = dict((*self.encoder.folded(), *self.decoder.folded(), *self._codebooks()))
             return {
                 name: np.ascontiguousarray(found[name].detach().float().cpu().numpy())
                 for name in self.spec.tensors()
             }
+
+    def _codebooks(self) -> Iterator[tuple[str, Tensor]]:
+        spec, quantizer = self.spec.quantizer, self.quantizer
+        if isinstance(spec, ProjectedRvq):
+            assert isinstance(quantizer, TrainableProjectedRvq)
+            yield from quantizer.folded(spec)
+        else:
+            assert isinstance(quantizer, ResidualVectorQuantize)
+            yield from quantizer.folded(spec)
 
     def export(
         self,
@@ -76,3 +80,11 @@ class TrainableCodec(nn.Module):
     ) -> None:
         """Write a safetensors file that `hopcodec.load` reads; see `save_weights`."""
         save_weights(path, self.spec, self.weights(), metadata, dtype=dtype)
+
+
+def _quantizer(
+    spec: Quantizer, *, normalise: bool
+) -> ResidualVectorQuantize | TrainableProjectedRvq:
+    if isinstance(spec, ProjectedRvq):
+        return TrainableProjectedRvq(spec, normalise=normalise)
+    return ResidualVectorQuantize(spec.codebooks, spec.codebook_size, spec.dim)

@@ -55,18 +55,30 @@ def pad(x: Tensor, padding: Padding, stride: int) -> Tensor:
 
     `encodec/modules/conv.py`, `pad1d` and `get_extra_padding_for_conv1d`.
     """
-    length = x.shape[-1]
     left, right = padding.left, padding.right
     if padding.full_window:
-        right += -length % stride
-    if padding.mode == "zero":
+        right += -x.shape[-1] % stride
+    return pad_by(x, left, right, padding.mode)
+
+
+def pad_by(x: Tensor, left: int, right: int, mode: str) -> Tensor:
+    """Pad rows by so many; a reflected input that is too short grows by zeros while it is."""
+    length = x.shape[-1]
+    if mode == "zero":
         return functional.pad(x, (left, right))
     missing = max(0, max(left, right) + 1 - length)
     padded = functional.pad(functional.pad(x, (0, missing)), (left, right), mode="reflect")
     return padded[..., : padded.shape[-1] - missing]
 
 
-def _folded(layer: Conv1d | ConvTranspose1d, conv: nn.Module, activation: nn.Module) -> Folded:
+def _group_norm(layer: Conv1d | ConvTranspose1d) -> nn.Module:
+    """One group of all channels, over all rows (`encodec/modules/conv.py`, `time_group_norm`)."""
+    return nn.GroupNorm(1, layer.out_channels) if layer.norm else nn.Identity()
+
+
+def _folded(
+    layer: Conv1d | ConvTranspose1d, conv: nn.Module, norm: nn.Module, activation: nn.Module
+) -> Folded:
     weight, bias = conv.weight, conv.bias
     assert isinstance(weight, Tensor)
     assert isinstance(bias, Tensor)
@@ -74,10 +86,12 @@ def _folded(layer: Conv1d | ConvTranspose1d, conv: nn.Module, activation: nn.Mod
     yield f"{layer.name}.bias", bias
     if isinstance(activation, Snake1d):
         yield layer.alpha, activation.alpha.flatten()
+    for name, tensor in norm.named_parameters():
+        yield f"{layer.norm}.{name}", tensor
 
 
 class PaddedConv1d(nn.Module):
-    """Activation, padding, convolution, output activation: `spec.Conv1d`."""
+    """Activation, padding, convolution, norm, output activation: `spec.Conv1d`."""
 
     def __init__(self, layer: Conv1d, *, normalise: bool) -> None:
         super().__init__()
@@ -90,22 +104,26 @@ class PaddedConv1d(nn.Module):
             stride=layer.stride,
             dilation=layer.dilation,
         )
-        self.conv = weight_norm(conv) if normalise else conv
+        self.conv = weight_norm(conv) if normalise and not layer.norm else conv
+        self.norm = _group_norm(layer)
         self.output_activation = nonlinearity(layer.output_activation, layer.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, in_channels, rows)` to `(batch, out_channels, about rows / stride)`."""
-        padded = pad(self.activation(x), self.layer.padding, self.layer.stride)
-        result: Tensor = self.output_activation(self.conv(padded))
+        result: Tensor = self.output_activation(self.norm(self.conv(self.pad(self.activation(x)))))
         return result
+
+    def pad(self, x: Tensor) -> Tensor:
+        """What the convolution sees of `(batch, in_channels, rows)`."""
+        return pad(x, self.layer.padding, self.layer.stride)
 
     def folded(self) -> Folded:
         """Name and tensor of every weight, weight norm multiplied out."""
-        yield from _folded(self.layer, self.conv, self.activation)
+        yield from _folded(self.layer, self.conv, self.norm, self.activation)
 
 
 class TrimmedConvTranspose1d(nn.Module):
-    """Activation, transposed convolution, ends cut: `spec.ConvTranspose1d`."""
+    """Activation, transposed convolution, norm, ends cut: `spec.ConvTranspose1d`."""
 
     def __init__(self, layer: ConvTranspose1d, *, normalise: bool) -> None:
         super().__init__()
@@ -115,16 +133,17 @@ class TrimmedConvTranspose1d(nn.Module):
             layer.in_channels, layer.out_channels, layer.kernel, stride=layer.stride
         )
         # One gain per input channel (dim 0 of torch's layout), as EnCodec and DAC have it.
-        self.conv = weight_norm(conv) if normalise else conv
+        self.conv = weight_norm(conv) if normalise and not layer.norm else conv
+        self.norm = _group_norm(layer)
 
     def forward(self, x: Tensor) -> Tensor:
         """`(batch, in_channels, rows)` to `(batch, out_channels, about rows * stride)`."""
-        y: Tensor = self.conv(self.activation(x))
+        y: Tensor = self.norm(self.conv(self.activation(x)))
         return y[..., self.layer.trim_left : y.shape[-1] - self.layer.trim_right]
 
     def folded(self) -> Folded:
         """Name and tensor of every weight, weight norm multiplied out."""
-        yield from _folded(self.layer, self.conv, self.activation)
+        yield from _folded(self.layer, self.conv, self.norm, self.activation)
 
 
 class SkipLstm(nn.Module):

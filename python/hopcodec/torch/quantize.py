@@ -7,10 +7,13 @@ dead entries replaced by residuals of the present batch.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from hopcodec.models.spec import EuclideanRvq
 
 _CHUNK_ROWS = 16384  # of a distance table, so that k-means over a corpus fits in memory
 
@@ -114,6 +117,44 @@ class Quantized(NamedTuple):
     snr_db: Tensor  # (codebooks,): latent energy over what is left after each codebook, detached
 
 
+def residual_quantize(
+    stages: Iterable[nn.Module], latents: Tensor, n_q: Tensor | None = None
+) -> Quantized:
+    """Quantise `(batch, dim, frames)` by stages in a row, each for what those before it left over.
+
+    A stage maps rows `(n, dim)` to their entries `(n, dim)` and codes `(n,)`. `n_q` `(batch,)` says
+    how many stages each item uses; without it, all.
+    """
+    batch, _, frames = latents.shape
+    rows = latents.float().transpose(1, 2).flatten(0, 1)
+    # The residual keeps the gradient of the latents: every stage's commitment reaches them.
+    residual = rows
+    total = torch.zeros_like(rows)
+    energy = rows.detach().square().mean() + 1e-12
+    codes, losses, left = [], [], []
+    for stage, quantizer in enumerate(stages):
+        entries, index = quantizer(residual.detach())
+        distance = (residual - entries).square().mean(1)
+        if n_q is None:
+            used = entries
+        else:
+            mask = (n_q > stage).to(rows.dtype).repeat_interleave(frames)
+            used = entries * mask.unsqueeze(1)
+            distance = distance * mask
+        losses.append(distance.mean())
+        total = total + used
+        residual = residual - entries
+        left.append(residual.detach().square().mean())
+        codes.append(index.view(batch, frames))
+    straight = rows + (total - rows).detach()
+    return Quantized(
+        straight.view(batch, frames, -1).transpose(1, 2).to(latents.dtype),
+        torch.stack(codes, 1),
+        torch.stack(losses).sum(),
+        10 * torch.log10(energy / (torch.stack(left) + 1e-12)),
+    )
+
+
 class ResidualVectorQuantize(nn.Module):
     """Codebooks in a row, each for what the ones before it left over.
 
@@ -158,34 +199,7 @@ class ResidualVectorQuantize(nn.Module):
         `n_q` `(batch,)` says how many codebooks each item uses; without it, all. Codebooks learn
         from every item all the same.
         """
-        batch, _, frames = latents.shape
-        rows = latents.float().transpose(1, 2).flatten(0, 1)
-        # The residual keeps the gradient of the latents: every stage's commitment reaches them.
-        residual = rows
-        total = torch.zeros_like(rows)
-        energy = rows.detach().square().mean() + 1e-12
-        codes, losses, left = [], [], []
-        for stage, quantizer in enumerate(self.quantizers):
-            entries, index = quantizer(residual.detach())
-            distance = (residual - entries).square().mean(1)
-            if n_q is None:
-                used = entries
-            else:
-                mask = (n_q > stage).to(rows.dtype).repeat_interleave(frames)
-                used = entries * mask.unsqueeze(1)
-                distance = distance * mask
-            losses.append(distance.mean())
-            total = total + used
-            residual = residual - entries
-            left.append(residual.detach().square().mean())
-            codes.append(index.view(batch, frames))
-        straight = rows + (total - rows).detach()
-        return Quantized(
-            straight.view(batch, frames, -1).transpose(1, 2).to(latents.dtype),
-            torch.stack(codes, 1),
-            torch.stack(losses).sum(),
-            10 * torch.log10(energy / (torch.stack(left) + 1e-12)),
-        )
+        return residual_quantize(self.quantizers, latents, n_q)
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
@@ -195,3 +209,9 @@ class ResidualVectorQuantize(nn.Module):
             assert isinstance(quantizer, VectorQuantize)
             total = total + quantizer.embed[index]
         return total.transpose(1, 2)
+
+    def folded(self, spec: EuclideanRvq) -> Iterator[tuple[str, Tensor]]:
+        """Name and tensor of every weight of `spec`."""
+        for q, quantizer in enumerate(self.quantizers):
+            assert isinstance(quantizer, VectorQuantize)
+            yield f"{spec.codebook_name(q)}.embed", quantizer.embed

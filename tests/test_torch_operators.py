@@ -1,0 +1,106 @@
+"""`torch.ops.hopcodec.*`: torch's own checks of an operator, values, gradients, compilation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hopcodec import ops  # noqa: E402
+from hopcodec.torch import operators  # noqa: E402
+from hopcodec.torch.layers import Snake1d  # noqa: E402
+
+
+def normal(*shape: int, seed: int = 0, grad: bool = False) -> torch.Tensor:
+    x = torch.from_numpy(np.random.default_rng(seed).standard_normal(shape, np.float32))
+    return x.requires_grad_(grad)
+
+
+CASES = {
+    "snake": (operators.snake, lambda: (normal(2, 3, 9, grad=True), normal(3, grad=True))),
+    "causal_conv1d": (
+        operators.causal_conv1d,
+        lambda: (
+            normal(2, 3, 11, grad=True),
+            normal(4, 3, 3, grad=True),
+            normal(4, grad=True),
+            normal(2, 3, 3, grad=True),
+            2,
+            2,
+        ),
+    ),
+    "rvq_encode": (operators.rvq_encode, lambda: (normal(5, 7), normal(3, 8, 5))),
+    "rvq_decode": (
+        operators.rvq_decode,
+        lambda: (torch.arange(14, dtype=torch.int32).view(2, 7) % 8, normal(3, 8, 5, grad=True)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_torch_accepts_the_operator(name: str) -> None:
+    operator, arguments = CASES[name]
+    torch.library.opcheck(operator, arguments())
+
+
+def test_values_are_those_of_ops() -> None:
+    x, alpha = normal(2, 3, 9), normal(3, seed=1).abs()
+    np.testing.assert_array_equal(
+        torch.ops.hopcodec.snake(x, alpha), ops.snake(x.numpy(), alpha.numpy())
+    )
+    weight, bias, state = normal(4, 3, 3), normal(4), normal(2, 3, 2)
+    y, after = torch.ops.hopcodec.causal_conv1d(x, weight, bias, state)
+    expected, kept = ops.causal_conv1d(x.numpy(), weight.numpy(), bias.numpy(), state.numpy())
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(after, kept)
+    codes = torch.ops.hopcodec.rvq_encode(normal(5, 7), normal(3, 8, 5))
+    assert codes.dtype == torch.int32
+    np.testing.assert_array_equal(
+        codes, ops.rvq_encode(normal(5, 7).numpy(), normal(3, 8, 5).numpy())
+    )
+
+
+def test_gradients_are_those_of_torch() -> None:
+    x, alpha = normal(2, 3, 9, grad=True), (normal(3, seed=2).abs() + 0.5).requires_grad_()
+    module = Snake1d(3)
+    module.alpha.data = alpha.detach().clone().view(1, 3, 1)
+    other = x.detach().clone().requires_grad_()
+    upstream = normal(2, 3, 9, seed=3)
+    operators.snake(x, alpha).backward(upstream)
+    module(other).backward(upstream)
+    torch.testing.assert_close(x.grad, other.grad)
+    torch.testing.assert_close(alpha.grad, module.alpha.grad.flatten())
+
+
+@pytest.mark.parametrize(
+    ("stride", "dilation", "time"), [(1, 1, 9), (2, 1, 9), (1, 3, 9), (2, 2, 1)]
+)
+def test_gradients_of_the_convolution(stride: int, dilation: int, time: int) -> None:
+    x, weight, bias = (
+        normal(2, 3, time, grad=True),
+        normal(4, 3, 3, grad=True),
+        normal(4, grad=True),
+    )
+    state = normal(2, 3, 2, seed=5, grad=True)
+    y, after = operators.causal_conv1d(x, weight, bias, state, stride, dilation)
+    rows = torch.cat([state, x], dim=2)
+    expected = rows.new_zeros(2, 4, 0)
+    if rows.shape[2] > 2 * dilation:
+        expected = torch.nn.functional.conv1d(rows, weight, bias, stride, 0, dilation)
+    kept = rows[:, :, expected.shape[2] * stride :]
+    torch.testing.assert_close(y, expected)
+    torch.testing.assert_close(after, kept)
+    inputs = (x, weight, bias, state)
+
+    def gradients(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        loss = a.square().sum() + (3 * b.square()).sum()
+        return torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True)
+
+    for ours, theirs in zip(gradients(y, after), gradients(expected, kept), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_codes_beyond_the_codebook_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected 0 to 7"):
+        operators.rvq_decode(torch.full((1, 2), 8, dtype=torch.int32), normal(1, 8, 5))
