@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hopcodec.models.spec import CodecSpec, Conv1d, ConvTranspose1d, Layer, Lstm, Residual
+from hopcodec.models.spec import (
+    CodecSpec,
+    Conv1d,
+    ConvTranspose1d,
+    Layer,
+    Lstm,
+    ProjectedRvq,
+    Residual,
+)
 
 
 @dataclass(frozen=True)
@@ -54,10 +62,17 @@ def _weight_bytes(layers: Sequence[Layer]) -> int:
     return total
 
 
+def _search_macs(spec: CodecSpec, codebooks: int) -> int:
+    """Of one frame: every codebook is compared whole, between two projections if it has them."""
+    rvq = spec.quantizer
+    if not isinstance(rvq, ProjectedRvq):
+        return codebooks * rvq.codebook_size * rvq.dim
+    return codebooks * rvq.codebook_dim * (rvq.codebook_size + 2 * rvq.dim)
+
+
 def work(spec: CodecSpec, codebooks: int) -> dict[str, Work]:
     """For "encode" (with the search through `codebooks`), "decode", and "duplex", their sum."""
-    rvq = spec.quantizer
-    search = codebooks * rvq.codebook_size * rvq.dim
+    search = _search_macs(spec, codebooks)
     encode = Work(
         _macs(spec.encoder, spec.hop_samples)[0] + search,
         _weight_bytes(spec.encoder) + 4 * search,
