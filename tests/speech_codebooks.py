@@ -40,7 +40,12 @@ def speech_codebooks(spec: CodecSpec, weights: dict[str, Array], audio: Array) -
     for gain in GAINS:
         core.reset()
         parts.append(core.latents(np.ascontiguousarray(hops * np.float32(gain)), True)[:, audible])
-    residual = np.concatenate(parts, axis=1)
+    return drawn_codebooks(spec, np.concatenate(parts, axis=1))
+
+
+def drawn_codebooks(spec: CodecSpec, latents: Array) -> dict[str, Array]:
+    """Codebooks drawn from latents `(dim, frames)`."""
+    rvq, residual = spec.quantizer, latents
     frames = residual.shape[1]
     tables: dict[str, Array] = {}
     for q in range(rvq.codebooks):

@@ -28,7 +28,6 @@ LAYERS = ("base", "kernels", "layers", "graph", "realtime", "bindings")
 MAX_LINES = 400
 LONG_FILES = {
     "python/hopcodec/_core.pyi": "written by a generator, one file per compiled module",
-    "python/hopcodec/bitstream/ecdc.py": "one file format, reader and writer side by side",
     "tests/test_cli.py": "every command of one entry point, with the fixtures they share",
 }
 

@@ -72,10 +72,25 @@ def test_the_kernels_of_the_readme() -> None:
         "latents": normal(16, 10),
         "codebooks": normal(2, 64, 16),
     }
-    exec(snippets()[2], names)
+    exec(snippets()[3], names)
     assert names["codes"].shape == (2, 10)
     listed = re.findall(r"`(\w+)`", README[README.index("`causal_conv1d`") :].split("\n")[0])
     assert sorted(listed) == sorted(hopcodec.ops.__all__)
+
+
+def test_the_drop_in_of_the_readme(tmp_path: Path) -> None:
+    from hopcodec.torch import DacConfig, DacFeatureExtractor, DacModel
+
+    config = DacConfig(
+        encoder_hidden_size=4, decoder_hidden_size=64, downsampling_ratios=[2, 4, 5, 8]
+    )
+    DacModel(config).save_pretrained(tmp_path)
+    DacFeatureExtractor(sampling_rate=16000, hop_length=320).save_pretrained(tmp_path)
+    sounds = [np.sin(np.arange(n)).astype(np.float32) for n in (3200, 5000)]
+    names: dict[str, object] = {"folder": tmp_path, "sounds": sounds}
+    exec(snippets()[2], names)
+    assert names["codes"].shape == (2, config.n_codebooks, 16)  # type: ignore[attr-defined]
+    assert names["heard"].shape[0] == 2  # type: ignore[attr-defined]
 
 
 def test_the_live_example_of_the_readme(
