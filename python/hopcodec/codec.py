@@ -15,6 +15,7 @@ from hopcodec import _core
 from hopcodec._build import Precision, build_layers, build_quantizer
 from hopcodec._check import Audio, Codes, check_audio, check_codes
 from hopcodec._device import check_device, decoder_on, encoder_on
+from hopcodec._facts import SpecFacts
 from hopcodec.errors import WeightsError
 from hopcodec.models.dac import full_hop as with_full_hop
 from hopcodec.models.lookahead import decoded_samples, truncations
@@ -42,7 +43,7 @@ class _SessionOptions(TypedDict):
     isa: str
 
 
-class Codec:
+class Codec(SpecFacts):
     """A neural audio codec that runs on any chunk size with whole-file results.
 
     Audio is float32 `(channels, samples)` with full scale at 1; codes are uint16
@@ -99,46 +100,6 @@ class Codec:
         )
 
     @property
-    def name(self) -> str:
-        """Name of the architecture, as `hopcodec.load` takes it."""
-        return self.spec.name
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples per second."""
-        return self.spec.sample_rate
-
-    @property
-    def channels(self) -> int:
-        """Audio channels."""
-        return self.spec.channels
-
-    @property
-    def hop_samples(self) -> int:
-        """Samples per frame of codes."""
-        return self.spec.hop_samples
-
-    @property
-    def frame_rate(self) -> float:
-        """Frames per second."""
-        return self.spec.frame_rate
-
-    @property
-    def codebooks(self) -> int:
-        """Codebooks at the highest bandwidth."""
-        return self.spec.quantizer.codebooks
-
-    @property
-    def codebook_size(self) -> int:
-        """Entries per codebook; codes are below it."""
-        return self.spec.quantizer.codebook_size
-
-    @property
-    def bandwidths(self) -> tuple[float, ...]:
-        """Bandwidths on offer, kilobits per second."""
-        return self.spec.bandwidths
-
-    @property
     def default_bandwidth(self) -> float:
         """Kilobits per second where none are asked for.
 
@@ -180,11 +141,6 @@ class Codec:
         encoder = self._encoder_session(1, "exact", 1)
         decoder = self._decoder_session(1, "exact", 1)
         return round(encoder.lookahead_samples) + round(decoder.lookahead_samples)
-
-    @property
-    def bits_per_code(self) -> int:
-        """Bits that a code takes in a packed stream; 10 for 1024 entries."""
-        return (self.codebook_size - 1).bit_length()
 
     def codebooks_for(self, bandwidth: float) -> int:
         """Codes per frame at `bandwidth` kbps; ValueError for one that is not on offer.

@@ -12,6 +12,7 @@ import numpy as np
 from hopcodec import _core
 from hopcodec._build import Precision
 from hopcodec._check import Audio
+from hopcodec._facts import SpecFacts
 from hopcodec.codec import Codec, Weights
 from hopcodec.errors import StreamError
 from hopcodec.models.spec import CodecSpec
@@ -37,7 +38,7 @@ def _borrowed(spare: list[T], make: Callable[[], T]) -> Iterator[T]:
     spare[:] = [core]
 
 
-class SegmentedCodec:
+class SegmentedCodec(SpecFacts):
     """A neural audio codec of segments, with the methods of `Codec`. Made by `hopcodec.load`.
 
     Audio is float32 `(channels, samples)` with full scale at 1. A segment is normalised to its own
@@ -93,26 +94,6 @@ class SegmentedCodec:
         )
 
     @property
-    def name(self) -> str:
-        """Name of the architecture, as `hopcodec.load` takes it."""
-        return self.spec.name
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples per second."""
-        return self.spec.sample_rate
-
-    @property
-    def channels(self) -> int:
-        """Audio channels."""
-        return self.spec.channels
-
-    @property
-    def hop_samples(self) -> int:
-        """Samples per frame of codes."""
-        return self.spec.hop_samples
-
-    @property
     def segment_samples(self) -> int:
         """Samples of a whole segment; 48000 for EnCodec 48 kHz."""
         return self._segments.samples
@@ -126,31 +107,6 @@ class SegmentedCodec:
     def segment_frames(self) -> int:
         """Frames of a whole segment; 150."""
         return -(-self.segment_samples // self.hop_samples)
-
-    @property
-    def frame_rate(self) -> float:
-        """Frames per second, within a segment."""
-        return self.spec.frame_rate
-
-    @property
-    def codebooks(self) -> int:
-        """Codebooks at the highest bandwidth."""
-        return self.spec.quantizer.codebooks
-
-    @property
-    def codebook_size(self) -> int:
-        """Entries per codebook; codes are below it."""
-        return self.spec.quantizer.codebook_size
-
-    @property
-    def bits_per_code(self) -> int:
-        """Bits that a code takes in a packed stream."""
-        return self._inner.bits_per_code
-
-    @property
-    def bandwidths(self) -> tuple[float, ...]:
-        """Bandwidths on offer, kilobits per second within a segment."""
-        return self.spec.bandwidths
 
     @property
     def default_bandwidth(self) -> float:
