@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile  # type: ignore[import-untyped]
+from rich.console import Console
 from typer.testing import CliRunner
 
 import hopcodec
 from hopcodec.bitstream import read_ecdc, read_hop
 from hopcodec.cli.app import app
+from hopcodec.cli.demo_panel import Panel
+from hopcodec.cli.demo_run import run_demo
 from hopcodec.models.encodec import encodec
 from hopcodec.models.spec import Segments
 from hopcodec.weights import save_weights, seeded_weights
-from segmented_models import stereo
+from segmented_models import stereo, tiny_48khz
 
 LENGTH = 100_123  # three segments
 
@@ -100,9 +105,59 @@ def test_roundtrip_and_info(source: str, weights: Path) -> None:
     assert (described["latency_samples"], described["channels"]) == (48000, 2)
 
 
+def test_the_demo_is_the_round_trip_of_its_clip(source: str, weights: Path) -> None:
+    """10.56 s: ten whole segments, and one of 0.66 s behind them, which is not timed."""
+    clip = Path(hopcodec.__file__).parent / "assets" / "demo_en_f.flac"
+    expected = run_json("roundtrip", clip, "expected.wav", "-m", weights, "-b", "12")
+    fields = run_json("demo", "--fast", "-m", weights, "-b", "12", "-o", "new/folder")
+    assert pcm(fields["wav"]).shape == (2, 506_880)
+    np.testing.assert_array_equal(pcm(fields["wav"]), pcm("expected.wav"))
+    for same in ("frames", "bitrate_kbps", "audio_seconds"):
+        assert fields[same] == expected[same]
+    assert fields["si_snr_db"] == pytest.approx(expected["si_snr_db"], abs=1e-3)
+    assert fields["streamed_equals_whole_file"] is True
+    assert (fields["segments"], fields["first_sound_ms"]) == (11, 1000.0)
+    assert fields["deadline_ms"] is fields["hop"] is None
+    segment = fields["segment"]
+    assert (segment["length_ms"], segment["interval_ms"]) == (1000.0, 990.0)
+    for direction in ("encode", "decode", "duplex"):
+        times = segment[direction]
+        assert times["segments"] == 10
+        assert 0 < times["p50_ms"] <= times["max_ms"]
+        assert times["times_real_time"] == pytest.approx(990.0 / times["mean_ms"])
+    assert Path(fields["png"]).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    again = ("demo", "--fast", "-m", weights, "-o", "new/folder")
+    assert "demo.wav: already exists" in run(*again, code=1)[1]
+    out, _ = run(*again, "--force")
+    assert "10 of 1 s, a new one every 0.99 s; 1 shorter, not timed" in out
+    assert "encode per segment" in out
+    assert "hop" not in out.partition("written")[0]
+
+
+def test_the_demo_keeps_to_the_clock_and_shows_segments() -> None:
+    """Segments of 66.7 ms, ten hops, a new one every 66 ms."""
+    codec = tiny_48khz()
+    audio = stereo(15_000)
+    screen = Console(file=io.StringIO(), force_terminal=True, width=120)
+    begin = time.perf_counter()
+    with Panel(codec, 3.6, audio.shape[1], screen) as panel:  # type: ignore[arg-type]
+        made = run_demo(codec, audio, 3.6, panel, paced=True)  # type: ignore[arg-type]
+    assert time.perf_counter() - begin >= 15_000 / 48000  # the last sample's arrival, never early
+    assert made.codes == codec.encode(audio, 3.6)
+    np.testing.assert_array_equal(made.decoded, codec.decode(made.codes, samples=15_000))
+    assert made.encode_ns.shape == made.decode_ns.shape == (4,)
+    assert (made.encode_ns > 0).all()
+    assert (made.decode_ns > 0).all()
+    assert (made.first_sound_samples, made.step.interval) == (3200, 3168)
+    assert 0 <= made.missed <= 4
+    shown = screen.file.getvalue()  # type: ignore[attr-defined]
+    for word in ("segment by segment", "dBFS", "/ 66.00 ms, max", "codes", "/ 0.31 s"):
+        assert word in shown
+
+
 @pytest.mark.parametrize(
     "command",
-    [("loopback", "--input", "in.wav", "--output", "o.wav"), ("demo",), ("bench", "--paced", "1")],
+    [("loopback", "--input", "in.wav", "--output", "o.wav"), ("bench", "--paced", "1")],
 )
 def test_what_goes_hop_by_hop_is_refused(
     source: str, weights: Path, command: tuple[str, ...]

@@ -17,9 +17,12 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile  # type: ignore[import-untyped]
+from typer.testing import CliRunner
 
 import hopcodec
 from hopcodec.audio import read_audio
+from hopcodec.cli.app import app
+from hopcodec.cli.keys import Keys
 from live_servers import jack_server
 from live_session import through_codec
 
@@ -79,6 +82,36 @@ def test_recording_keeps_what_was_heard(clip: Path) -> None:
     assert rate == 24000
     np.testing.assert_array_equal(captured[: len(audio)], audio)
     assert len(heard) >= len(audio)
+
+
+def test_a_second_interrupt_does_not_take_the_summary(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One Ctrl-C in the middle, one while the engine stops, one while the file is written."""
+    before = signal.getsignal(signal.SIGINT)
+    keys_wait, stop = Keys.wait, hopcodec.Loopback.stop
+    pressed: list[str] = []
+
+    def wait(keys: Keys, seconds: float) -> list[str]:
+        pressed.append("first")
+        signal.raise_signal(signal.SIGINT)
+        return keys_wait(keys, seconds)
+
+    def stopping(live: hopcodec.Loopback) -> None:
+        pressed.append("second")
+        signal.raise_signal(signal.SIGINT)
+        stop(live)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Keys, "wait", wait)
+    monkeypatch.setattr(hopcodec.Loopback, "stop", stopping)
+    target = clip.with_name("out.wav")
+    result = CliRunner().invoke(app, ["loopback", "-i", str(clip), "-o", str(target)])
+    assert pressed == ["first", "second"]
+    assert result.exit_code == 0, result.output
+    assert "latency, computed" in result.stdout
+    assert target.exists()
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.parametrize(

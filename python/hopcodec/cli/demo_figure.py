@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from hopcodec.cli.demo_run import code_arrays
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
     from hopcodec.bench import HopTimes
-    from hopcodec.cli.demo import DemoRun
+    from hopcodec.cli.demo_run import DemoRun
     from hopcodec.codec import Codec
 
 _WINDOW: Final = 1024
 _STEP: Final = 256
 _MELS: Final = 128
 _RANGE_DB: Final = 75.0
+_TICKS_MS: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _INK: Final = "#1f2937"
 _COLOURS: Final = {"encode": "#2563eb", "decode": "#f59e0b", "both": "#10b981"}
 
@@ -50,7 +53,8 @@ def draw(path: Path, codec: Codec, bandwidth: float, run: DemoRun, duplex: HopTi
         axes = figure.subplots(4, 1, height_ratios=(1.15, 1.15, 1.0, 1.05))
         seeded = "  (weights: seeded noise)" if codec.seeded else ""
         figure.suptitle(
-            f"hopcodec demo: {codec.name} at {bandwidth:g} kbps, hop by hop{seeded}",
+            f"hopcodec demo: {codec.name} at {bandwidth:g} kbps, "
+            f"{run.step.name} by {run.step.name}{seeded}",
             fontsize=14,
             fontweight="bold",
         )
@@ -80,7 +84,7 @@ def _spectrograms(figure: Figure, before: Axes, after: Axes, codec: Codec, run: 
             interpolation="nearest",
         )
         _mel_ticks(axes, codec.sample_rate)
-        axes.set_title(title)
+        axes.set_title(title if codec.channels == 1 else f"{title} (left channel)")
         axes.set_ylabel("frequency (kHz, mel scale)")
         axes.set_xlabel("time (s)")
     assert image is not None
@@ -88,16 +92,19 @@ def _spectrograms(figure: Figure, before: Axes, after: Axes, codec: Codec, run: 
 
 
 def _codes(figure: Figure, axes: Axes, codec: Codec, run: DemoRun) -> None:
-    codebooks, frames = run.codes.shape
-    image = axes.imshow(
-        run.codes,
-        aspect="auto",
-        extent=(0.0, frames / codec.frame_rate, codebooks + 0.5, 0.5),
-        vmin=0,
-        vmax=codec.codebook_size - 1,
-        cmap="viridis",
-        interpolation="nearest",
-    )
+    codebooks = run.codes.shape[0]
+    for at, codes in enumerate(code_arrays(run.codes)):
+        begin = at * run.step.interval / codec.sample_rate  # segments overlap a little
+        image = axes.imshow(
+            codes,
+            aspect="auto",
+            extent=(begin, begin + codes.shape[1] / codec.frame_rate, codebooks + 0.5, 0.5),
+            vmin=0,
+            vmax=codec.codebook_size - 1,
+            cmap="viridis",
+            interpolation="nearest",
+        )
+    axes.set_xlim(0.0, begin + codes.shape[1] / codec.frame_rate)
     axes.set_title(
         f"Codes: {codebooks} per frame, 0 to {codec.codebook_size - 1}, "
         f"{codec.frame_rate:g} frames a second"
@@ -113,6 +120,7 @@ def _codes(figure: Figure, axes: Axes, codec: Codec, run: DemoRun) -> None:
 def _histogram(axes: Axes, run: DemoRun, duplex: HopTimes) -> None:
     from matplotlib.ticker import FuncFormatter
 
+    step = run.step.name
     series = {
         "encode": run.encode_ns / 1e6,
         "decode": run.decode_ns / 1e6,
@@ -134,7 +142,7 @@ def _histogram(axes: Axes, run: DemoRun, duplex: HopTimes) -> None:
     axes.text(
         duplex.deadline_ms * 0.97,
         0.94,
-        f"deadline\n{duplex.deadline_ms:.2f} ms",
+        f"{'deadline' if step == 'hop' else 'next segment'}\n{duplex.deadline_ms:.2f} ms",
         color="#dc2626",
         ha="right",
         va="top",
@@ -142,16 +150,16 @@ def _histogram(axes: Axes, run: DemoRun, duplex: HopTimes) -> None:
     )
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    ticks = [t for t in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if low <= t <= high]
+    ticks = [t for t in _TICKS_MS if low <= t <= high]
     axes.set_xticks(ticks)
     axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_title(
-        f"Compute per hop: p99 {duplex.p99_ms:.2f} ms, max {duplex.max_ms:.2f} ms for both ways"
+        f"Compute per {step}: p99 {duplex.p99_ms:.2f} ms, max {duplex.max_ms:.2f} ms for both ways"
     )
-    axes.set_xlabel("time per hop (ms, log scale)")
-    axes.set_ylabel("hops")
+    axes.set_xlabel(f"time per {step} (ms, log scale)")
+    axes.set_ylabel(f"{step}s")
     axes.legend(frameon=False, loc="upper center")
 
 

@@ -12,7 +12,7 @@ from rich.panel import Panel as Frame
 from rich.table import Table
 from rich.text import Text
 
-from hopcodec.bench import hop_deadline_ms
+from hopcodec.cli.demo_run import step_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hopcodec.codec import Codec
 
 _WIDTH: Final = 40  # of a bar, in characters
-_REFRESH_HOPS: Final = 6  # 12.5 pictures a second for EnCodec
+_REFRESH_S: Final = 0.08  # 6 hops of EnCodec 24 kHz
 _FLOOR_DB: Final = -60.0
 _HISTORY: Final = 75
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
@@ -35,9 +35,11 @@ class Panel:
 
     def __init__(self, codec: Codec, bandwidth: float, samples: int, console: Console) -> None:
         self._rate, self._samples = codec.sample_rate, samples
-        self._deadline_ms = hop_deadline_ms(codec)
-        self._codebooks = codec.codebooks_for(bandwidth)
-        self._title = f"hopcodec demo: {codec.name}, {bandwidth:g} kbps"
+        step = step_of(codec)
+        self._interval_ms = step.interval_ms
+        self._title = f"hopcodec demo: {codec.name}, {bandwidth:g} kbps, {step.name} by {step.name}"
+        self._refresh_hops = max(1, round(_REFRESH_S * codec.frame_rate))
+        self._unheard = np.zeros((codec.channels, 0), np.float32)
         self._done = self._hops = 0
         self._in_db = self._out_db = _FLOOR_DB
         self._times_ms: list[float] = []
@@ -60,25 +62,32 @@ class Panel:
         self,
         hop: npt.NDArray[np.float32],
         sound: npt.NDArray[np.float32],
-        codes: npt.NDArray[np.uint16],
-        compute_ms: float,
+        codes: list[npt.NDArray[np.uint16]],
+        compute_ms: float | None,
     ) -> None:
-        """Take in one hop's input, output, codes and compute time."""
+        """Take in one hop's input, what came out for it, and the compute time of a step it ended.
+
+        What comes out ahead of the clock, such as a segment, is shown as it would be played.
+        """
         self._done += hop.shape[1]
         self._hops += 1
+        if sound.size:
+            self._unheard = np.concatenate((self._unheard, sound), axis=1)
+        heard, self._unheard = np.split(self._unheard, [hop.shape[1]], axis=1)
         self._in_db = _fallen(self._in_db, hop)
-        self._out_db = _fallen(self._out_db, sound)
-        self._worst_ms = max(self._worst_ms, compute_ms)
-        self._times_ms = [*self._times_ms[1 - _HISTORY :], compute_ms]
-        if codes.shape[1]:
-            self._codes = [*self._codes[-2:], codes[:, -1]]
-        if self._live is not None and self._hops % _REFRESH_HOPS == 0:
+        self._out_db = _fallen(self._out_db, heard)
+        if compute_ms is not None:
+            self._worst_ms = max(self._worst_ms, compute_ms)
+            self._times_ms = [*self._times_ms[1 - _HISTORY :], compute_ms]
+        for each in codes:
+            self._codes = [*self._codes, *each.T[-3:]][-3:]
+        if self._live is not None and self._hops % self._refresh_hops == 0:
             self._live.update(self._view(), refresh=True)
 
     def _view(self) -> Frame:
         done, total = self._done / self._rate, self._samples / self._rate
         recent = float(np.median(self._times_ms)) if self._times_ms else 0.0
-        share = recent / self._deadline_ms
+        share = recent / self._interval_ms
         grid = Table.grid(padding=(0, 1))
         grid.add_column(style="cyan", width=7)
         grid.add_column(width=_WIDTH)
@@ -89,15 +98,15 @@ class Panel:
         grid.add_row(
             "compute",
             _bar(share, "green" if share < 0.5 else "red"),
-            f"{recent:.2f} / {self._deadline_ms:.2f} ms, max {self._worst_ms:.2f}",
+            f"{recent:.2f} / {self._interval_ms:.2f} ms, max {self._worst_ms:.2f}",
         )
         for age, codes in enumerate(reversed(self._codes)):
             style = "bold" if age == 0 else "dim"
             shown = " ".join(f"{code:4}" for code in codes[:8])
             more = f"  + {len(codes) - 8} more" if len(codes) > 8 else ""
             grid.add_row("codes" if age == 0 else "", Text(shown, style=style), more)
-        for _ in range(3 - len(self._codes)):
-            grid.add_row("codes" if not self._codes else "", "", "")
+        for row in range(len(self._codes), 3):
+            grid.add_row("codes" if row == 0 else "", "", "")
         return Frame(grid, title=self._title, title_align="left", border_style="blue", expand=False)
 
 

@@ -13,6 +13,7 @@ from hopcodec.cli import options
 from hopcodec.cli.console import err, note, print_json
 from hopcodec.cli.devices import chosen_device
 from hopcodec.cli.files import check_source, check_suffix, replacing
+from hopcodec.cli.interrupts import one_interrupt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +72,7 @@ ExtraMs = Annotated[
 ]
 
 
+@one_interrupt()
 def loopback(
     model: Models = None,
     bandwidth: options.Bandwidth = None,
