@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
@@ -16,11 +14,9 @@ import pytest
 import soundfile
 import torch
 from rich.console import Console
-from typer.testing import CliRunner
 
 import hopcodec
 from conftest import FIXTURES, read_fixture
-from hopcodec.cli.app import app
 from hopcodec.models import registry
 from hopcodec.models.dac import dac
 from hopcodec.models.hopcodec import lapped_codec
@@ -269,6 +265,40 @@ def test_a_dac_trains_too(config: Config, tmp_path: Path, monkeypatch: pytest.Mo
     assert (own == expected).mean() > 0.99
 
 
+def test_a_dac_that_gives_less_than_it_takes_trains_too(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An odd stride, as at 16 and 24 kHz: the last samples of a batch have nothing to answer."""
+    spec = dac(
+        "odd_dac",
+        sample_rate=24000,
+        encoder_dim=4,
+        encoder_rates=(2, 5, 4),
+        latent_dim=16,
+        decoder_dim=32,
+        decoder_rates=(4, 5, 2),
+        n_codebooks=4,
+        codebook_size=64,
+        codebook_dim=4,
+    )
+    monkeypatch.setitem(registry.SPECS, "odd_dac", lambda: spec)
+    (tmp_path / "heard").mkdir()
+    clip = read_fixture("fixture_en_f.flac")[0, : 40 * 300]  # whole hops: not one sample to spare
+    soundfile.write(tmp_path / "heard" / "clip.wav", clip, 24000)
+    validation = Validation(
+        (str(tmp_path / "heard"),), files=1, bandwidths=(spec.bandwidths[1],), every=8, pictures=1
+    )
+    data = replace(config.data, segment_hops=160)
+    made, heard = run(
+        replace(config, model=Model("odd_dac"), data=data, steps=8, validation=validation),
+        tmp_path / "run",
+    )
+    model, audio = made.trainer.model, made.trainer.batches.batch(0)
+    assert model(audio)[0].shape[-1] < audio.shape[-1] == 160 * 40
+    assert "validation after step 8: mel" in heard
+    assert list((tmp_path / "run" / "validation" / "step-00000008").glob("*.png"))
+
+
 def test_checkpoints_keep_two(config: Config, tmp_path: Path) -> None:
     config = replace(config, steps=5, run=replace(config.run, checkpoint_minutes=0.0))
     run(config, tmp_path / "run")
@@ -295,6 +325,9 @@ def test_refusals(config: Config, tmp_path: Path) -> None:
         run(config, out, resume=True)
     with pytest.raises(ConfigError, match=r"model\.name: expected one of hopcodec_24khz"):
         run(replace(config, model=Model("mp3")), tmp_path / "new")
+    segments = r"expected a mono codec that runs hop by hop, got encodec_48khz: 2 channel\(s\)"
+    with pytest.raises(ConfigError, match=segments):
+        run(replace(config, model=Model("encodec_48khz")), tmp_path / "new")
     many = replace(config.quantizer, books=(1, 5))
     with pytest.raises(ConfigError, match=r"quantizer\.books: expected 1 to 4"):
         run(replace(config, quantizer=many), tmp_path / "new")
@@ -302,6 +335,20 @@ def test_refusals(config: Config, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"expected some of 0\.9, 1\.8, got 7"):
         run(replace(config, validation=odd), tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_nothing_left_to_train_is_said(config: Config, tmp_path: Path) -> None:
+    """The weights are exported as they are, for however few steps were asked."""
+    _, heard = run(replace(config, steps=3), tmp_path / "run")
+    assert "nothing to train" not in heard
+    exported = tmp_path / "run" / "model.safetensors"
+    before = exported.read_bytes()
+    for steps in (3, 2):
+        exported.unlink()
+        made, heard = run(replace(config, steps=steps), tmp_path / "run", resume=True)
+        assert f"nothing to train: 3 steps are done already, of {steps}" in heard
+        assert made.trainer.steps_done == 3
+        assert exported.read_bytes() == before
 
 
 def test_a_run_that_diverges_says_so(config: Config, tmp_path: Path) -> None:
@@ -330,47 +377,3 @@ def test_an_interrupt_saves_and_resumes(config: Config, tmp_path: Path) -> None:
     ]
     parts, _ = run(config, tmp_path / "parts", resume=True)
     assert_same(states(whole), states(parts))
-
-
-def test_the_command_trains_and_the_result_codes(tmp_path: Path) -> None:
-    """The shipped `tiny` configuration, cut to a few steps, on the default codec."""
-    out = tmp_path / "run"
-    changes = {
-        "data.train": f'["{FIXTURES.as_posix()}"]',
-        "data.cache": f'"{(tmp_path / "cache").as_posix()}"',
-        "quantizer.from_step": "2",
-        "quantizer.kmeans_batches": "4",
-        "data.batch": "2",
-        "discriminator.from_step": "3",
-        "discriminator.generator_from_step": "4",
-        "run.log_every": "2",
-        "run.precision": "bf16",
-    }
-    options = [text for key, value in changes.items() for text in ("--set", f"{key}={value}")]
-    command = ["train", "tiny", "--out", str(out), "--steps", "5", "--device", "cpu", *options]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == 0, result.output
-    assert result.stdout.strip() == str(out / "model.safetensors")
-    assert "step 4: mel" in result.stderr
-    decoded = tmp_path / "out.wav"
-    clip = FIXTURES / "fixture_en_f.flac"
-    coded = CliRunner().invoke(
-        app, ["roundtrip", str(clip), str(decoded), "-m", str(out / "model.safetensors")]
-    )
-    assert coded.exit_code == 0, coded.output
-    assert soundfile.info(decoded).frames == soundfile.info(clip).frames
-    again = CliRunner().invoke(app, command)
-    assert again.exit_code == 1
-    assert "--resume goes on with it" in again.stderr
-
-
-def test_without_torch_the_command_says_what_to_install() -> None:
-    code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "from hopcodec.cli import main\n"
-        "sys.argv = ['hopcodec', 'train', 'tiny']\n"
-        "main()"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.returncode == 1
-    assert "training needs torch: pip install 'hopcodec[train]'" in result.stderr.replace("\n", " ")

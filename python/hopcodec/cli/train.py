@@ -15,7 +15,8 @@ def train(
         str,
         typer.Argument(
             metavar="CONFIG",
-            help="A TOML file, or a shipped name: speech, speech_cpu, speech_gpu, tiny.",
+            help="A TOML file, or a shipped name: speech, speech_cpu, speech_gpu, "
+            "speech_gpu_adversarial, tiny.",
         ),
     ],
     output: Annotated[

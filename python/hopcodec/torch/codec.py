@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hopcodec.models.spec import CodecSpec, ProjectedRvq, Quantizer
+from hopcodec.torch.adopt import adopt
 from hopcodec.torch.layers import Chain
 from hopcodec.torch.quantize import Quantized, ResidualVectorQuantize
 from hopcodec.torch.quantize_projected import TrainableProjectedRvq
@@ -61,6 +62,10 @@ class TrainableCodec(nn.Module):
                 name: np.ascontiguousarray(found[name].detach().float().cpu().numpy())
                 for name in self.spec.tensors()
             }
+
+    def take(self, weights: Mapping[str, npt.NDArray[np.float32]]) -> None:
+        """Go on from a trained codec, in place: `weights` are exactly `spec.tensors()`."""
+        adopt(self, self.spec, weights)
 
     def _codebooks(self) -> Iterator[tuple[str, Tensor]]:
         spec, quantizer = self.spec.quantizer, self.quantizer

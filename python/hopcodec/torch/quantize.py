@@ -78,8 +78,13 @@ class VectorQuantize(nn.Module):
     @torch.no_grad()
     def initialise(self, x: Tensor, iterations: int = 10) -> None:
         """Begin from the k-means centres of rows `x` `(n, dim)`."""
-        self.embed.copy_(k_means(x, len(self.embed), iterations))
-        self.embed_sum.copy_(self.embed)
+        self.restart(k_means(x, len(self.embed), iterations))
+
+    @torch.no_grad()
+    def restart(self, entries: Tensor) -> None:
+        """Begin from `entries` `(codebook_size, dim)`, as if all were used equally."""
+        self.embed.copy_(entries)
+        self.embed_sum.copy_(entries)
         self.cluster_size.fill_(1.0)
 
     @torch.no_grad()
@@ -138,7 +143,7 @@ def residual_quantize(
         if n_q is None:
             used = entries
         else:
-            mask = (n_q > stage).to(rows.dtype).repeat_interleave(frames)
+            mask = (n_q > stage).to(rows.dtype).unsqueeze(1).expand(-1, frames).flatten()
             used = entries * mask.unsqueeze(1)
             distance = distance * mask
         losses.append(distance.mean())

@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
 from hopcodec.models.spec import ProjectedRvq
+from hopcodec.torch.assign import assign
 from hopcodec.torch.quantize import Quantized, k_means, nearest
 
 # Names and shapes of a stage's state are those of the released files: nothing may be added to it.
@@ -297,8 +298,8 @@ class TrainableProjectedRvq(ProjectedResidualVectorQuantize):
             stage = self._stage(q)
             rows = residual.transpose(1, 2).flatten(0, 1)
             mean, directions = _principal(rows, stage.codebook_dim)
-            _assign(stage.in_proj, directions.T[..., None], -directions.T @ mean)
-            _assign(stage.out_proj, directions[..., None], mean)
+            assign(stage.in_proj, directions.T[..., None], -directions.T @ mean)
+            assign(stage.out_proj, directions[..., None], mean)
             projected = (rows - mean) @ directions
             stage.codebook.weight.copy_(k_means(projected, stage.codebook_size, iterations))
             residual = residual - stage(residual)[0]
@@ -343,17 +344,3 @@ def _principal(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
     centred = (rows - mean).double()
     directions = torch.linalg.eigh(centred.T @ centred).eigenvectors
     return mean, directions[:, -count:].flip(1).to(rows.dtype)
-
-
-def _assign(conv: nn.Module, weight: Tensor, bias: Tensor) -> None:
-    """In place: an average of the model holds on to the tensors themselves."""
-    parts = getattr(conv, "parametrizations", None)
-    if isinstance(parts, nn.ModuleDict):
-        gain, held = parts["weight"].original0, parts["weight"].original1
-        assert isinstance(gain, Tensor)
-        gain.copy_(weight.flatten(1).norm(dim=1).view_as(gain))
-    else:
-        held = conv.weight
-    for tensor, value in ((held, weight), (conv.bias, bias)):
-        assert isinstance(tensor, Tensor)
-        tensor.copy_(value)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from hopcodec.torch.assign import assign
 from hopcodec.torch.layers import Chain, PaddedConv1d, ResidualUnit, TrimmedConvTranspose1d
 
 # Speech is quiet: coefficients of about one make Snake a curve, not a straight line.
@@ -59,14 +60,8 @@ def _bank(rows: int, bands: int) -> npt.NDArray[np.float64]:
 
 
 def _set(conv: nn.Module, weight: npt.NDArray[np.float64]) -> None:
-    """Assigning goes through weight norm, where there is one."""
-    like = conv.weight
+    like, bias = conv.weight, conv.bias
     assert isinstance(like, torch.Tensor)
-    value = torch.from_numpy(weight).to(like).reshape(like.shape)
-    if isinstance(getattr(conv, "parametrizations", None), nn.ModuleDict):
-        conv.weight = value
-    else:
-        conv.weight = nn.Parameter(value)
-    bias = conv.bias
     assert isinstance(bias, torch.Tensor)
-    bias.zero_()
+    value = torch.from_numpy(weight).to(like).reshape(like.shape)
+    assign(conv, value, torch.zeros_like(bias))

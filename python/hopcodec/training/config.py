@@ -225,12 +225,22 @@ class Run:
     threads: int = 0  # of torch on the CPU; 0 leaves it to torch
     precision: Literal["fp32", "bf16"] = "fp32"  # of the networks' arithmetic; losses stay fp32
     compile: bool = False  # torch.compile: pays on a GPU and in long runs
+    graphs: bool = False  # on a GPU: whole steps as CUDA graphs, without the cost of launches
     log_every: int = 20
     checkpoint_minutes: float = 5.0
     export_dtype: Literal["fp32", "fp16"] = "fp32"
 
     def __post_init__(self) -> None:
         _require(self.threads >= 0, "run.threads", "0 or more", self.threads)
+        _require(
+            not (self.graphs and self.compile), "run.graphs", "false with run.compile", self.graphs
+        )
+        _require(
+            not (self.graphs and self.device == "cpu"),
+            "run.graphs",
+            "false on the CPU",
+            self.graphs,
+        )
         _require(self.log_every >= 1, "run.log_every", "at least 1", self.log_every)
         value = self.checkpoint_minutes
         _require(value >= 0, "run.checkpoint_minutes", "0 or more", value)
@@ -238,9 +248,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Model:
-    """The codec that is trained: a name `hopcodec.load` knows."""
+    """The codec that is trained, a name `hopcodec.load` knows, and what it begins from.
+
+    `start` is a trained codec of the same spec, as `hopcodec.load` takes it ("hopcodec_24khz" is
+    the one in the package), to be adapted to other audio or other losses; its codebooks are in use
+    from the first step on, whatever `quantizer.from_step` says. Without it training begins anew.
+    """
 
     name: str = "hopcodec_24khz"
+    start: str = ""
 
 
 @dataclass(frozen=True)

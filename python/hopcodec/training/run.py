@@ -9,11 +9,13 @@ from typing import Any, Final
 
 import torch
 
-from hopcodec.models.registry import SPECS
+from hopcodec.errors import WeightsError
+from hopcodec.models.registry import SPECS, Weights, resolve
 from hopcodec.models.spec import CodecSpec
 from hopcodec.torch import TrainableCodec
 from hopcodec.training import checkpoint
 from hopcodec.training.batches import Batches
+from hopcodec.training.captured import Figures
 from hopcodec.training.config import Config
 from hopcodec.training.config_file import to_table, to_toml
 from hopcodec.training.corpus import Corpus, default_cache, open_corpus
@@ -21,7 +23,7 @@ from hopcodec.training.curves import Curves, draw_curves
 from hopcodec.training.errors import ConfigError, TrainingError
 from hopcodec.training.progress import Display
 from hopcodec.training.stopping import StopRequest, stop_requests
-from hopcodec.training.trainer import Figures, Trainer
+from hopcodec.training.trainer import Trainer
 from hopcodec.training.validate import check_bandwidths, validate, validation_files
 from hopcodec.weights import Dtype
 
@@ -57,6 +59,8 @@ class Run:
         self.display = display
         self._checkpoints = out / "checkpoints"
         device = find_device(config.run.device)
+        if config.run.graphs and device.type != "cuda":
+            raise TrainingError(f"run.graphs: expected a CUDA device, got {device.type!r}")
         spec = find_spec(config)
         check_bandwidths(config.validation, spec.bandwidths)
         self._held_out = validation_files(config.validation)
@@ -72,7 +76,10 @@ class Run:
             torch.set_float32_matmul_precision("high")  # TF32
             torch.backends.cudnn.benchmark = True
         torch.manual_seed(config.seed)
-        model = TrainableCodec(spec).to(device)
+        model = TrainableCodec(spec)
+        if config.model.start and state is None:
+            model.take(_start(config.model.start, spec))
+        model.to(device)
         self.trainer = Trainer(config, model, self._batches(spec, device), device)
         if state is not None:
             self._restore(state)
@@ -116,8 +123,13 @@ class Run:
 
         Ctrl-C or SIGTERM lets the step end, saves, and then raises what they always raise.
         """
-        total = self.config.steps
-        with stop_requests() as stop, self.display.steps(self.trainer.steps_done, total):
+        total, done = self.config.steps, self.trainer.steps_done
+        if done >= total:
+            self.display.line(
+                f"nothing to train: {done} steps are done already, of {total}; "
+                "the weights are exported as they are"
+            )
+        with stop_requests() as stop, self.display.steps(done, total):
             self._loop(total, stop)
         self.save()
         if stop.signal is not None:
@@ -159,7 +171,8 @@ class Run:
         """Figures, audio and pictures of the averaged model; the best one's checkpoint is kept."""
         draw_curves(self._curves.path, self.out / "curves.png")
         step = self.trainer.steps_done
-        if not self._held_out or step <= self.config.quantizer.from_step:
+        learnt = self.config.model.start or step > self.config.quantizer.from_step
+        if not self._held_out or not learnt:
             return
         pictures = self.out / "validation" / f"step-{step:08d}"
         findings = validate(self.export(), self.config.validation, self._held_out, pictures)
@@ -221,12 +234,30 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def _start(source: str, spec: CodecSpec) -> Weights:
+    try:
+        found, weights = resolve(source)
+    except (WeightsError, OSError) as error:
+        raise TrainingError(f"model.start: {error}") from error
+    if found.tensors() != spec.tensors() or found.hop_samples != spec.hop_samples:
+        raise TrainingError(
+            f"model.start: expected a codec of the shape of {spec.name!r}, got {found.name!r}"
+        )
+    return weights
+
+
 def find_spec(config: Config) -> CodecSpec:
     """The codec's spec; ConfigError for one that cannot be trained as configured."""
     if config.model.name not in SPECS:
         names = ", ".join(SPECS)
         raise ConfigError(f"model.name: expected one of {names}, got {config.model.name!r}")
     spec = SPECS[config.model.name]()
+    if spec.channels != 1 or spec.segments is not None:
+        how = "whole segments" if spec.segments is not None else "hop by hop"
+        raise ConfigError(
+            f"model.name: expected a mono codec that runs hop by hop, got {spec.name}: "
+            f"{spec.channels} channel(s), {how}"
+        )
     most = spec.quantizer.codebooks
     if max(config.quantizer.books) > most:
         raise ConfigError(

@@ -22,6 +22,7 @@ from hopcodec.training import checkpoint
 from hopcodec.training.average import AveragedCodec
 from hopcodec.training.balance import Balancer, weighted_gradient
 from hopcodec.training.batches import Batches
+from hopcodec.training.captured import CapturedStep, Figures
 from hopcodec.training.config import Config
 from hopcodec.training.discriminators import Discriminators, Judgement
 from hopcodec.training.losses import (
@@ -31,8 +32,6 @@ from hopcodec.training.losses import (
     generator_loss,
 )
 from hopcodec.training.schedule import books_in_use, rate_factor
-
-Figures = dict[str, Tensor]
 
 
 class Trainer:
@@ -58,6 +57,8 @@ class Trainer:
         self.model = model.train()
         self.batches = batches
         self.steps_done = 0
+        self._captured: dict[tuple[bool, bool, bool], CapturedStep] = {}
+        self._audio = self._books = torch.empty(0)
         self.average = AveragedCodec(model, config.optimizer.ema)
         self.spectral = SpectralLosses(config.losses, model.spec.sample_rate).to(device)
         self.discriminators = Discriminators(config.discriminator).to(device)
@@ -68,8 +69,10 @@ class Trainer:
         self._encode, self._decode = fast(model.encoder), fast(model.decoder)
         self._judge = fast(self.discriminators)
 
-    def _adamw(self, module: nn.Module, rate: float) -> torch.optim.AdamW:
+    def _adamw(self, module: nn.Module, rate: float | Tensor) -> torch.optim.AdamW:
         settings = self.config.optimizer
+        if self.config.run.graphs:  # a graph reads it from memory at every replay
+            rate = torch.tensor(rate, device=self.device)
         # AdamW wants something to hold even when there are no discriminators.
         parameters = list(module.parameters()) or [nn.Parameter(torch.zeros(0))]
         return torch.optim.AdamW(
@@ -78,12 +81,21 @@ class Trainer:
             betas=settings.betas,
             weight_decay=settings.weight_decay,
             fused=True,
+            capturable=self.config.run.graphs,
         )
+
+    def _adapt(self, optimizer: torch.optim.AdamW) -> None:
+        """To this machine, after the state of another's was loaded."""
+        graphs = self.config.run.graphs
+        for group in optimizer.param_groups:
+            rate = float(group["lr"])
+            group["lr"] = torch.tensor(rate, device=self.device) if graphs else rate
+            group["capturable"] = graphs
 
     @property
     def quantizing(self) -> bool:
         """Whether the next step uses the quantizer."""
-        return self.steps_done >= self.config.quantizer.from_step
+        return bool(self.config.model.start) or (self.steps_done >= self.config.quantizer.from_step)
 
     @property
     def judging(self) -> bool:
@@ -95,14 +107,47 @@ class Trainer:
             and len(self.discriminators.members) > 0
         )
 
+    @property
+    def heard(self) -> bool:
+        """Whether the generator hears the discriminators in the next step."""
+        return self.steps_done >= self.config.discriminator.generator_from_step
+
     def step(self) -> Figures:
         """One update of everything; figures by name, on the device."""
         step = self.steps_done
-        if step == self.config.quantizer.from_step:
+        if step == self.config.quantizer.from_step and not self.config.model.start:
             self._initialise_codebooks()
         self._set_rates(step)
-        audio = self.batches.batch(step)
-        decoded, quantized = self._reconstruct(audio)
+        self._set_inputs(step)
+        figures = self._captured_update()() if self.config.run.graphs else self._update()
+        self.average.follow(step)
+        self.steps_done += 1
+        return figures
+
+    def _set_inputs(self, step: int) -> None:
+        books = books_in_use(
+            self.config.quantizer,
+            self.model.spec.quantizer.codebooks,
+            self.config.data.batch,
+            self.config.seed,
+            step,
+        )
+        inputs = self.batches.batch(step), self.batches.moved(torch.from_numpy(books))
+        if self.config.run.graphs and len(self._audio):
+            self._audio.copy_(inputs[0])
+            self._books.copy_(inputs[1])
+        else:
+            self._audio, self._books = inputs
+
+    def _captured_update(self) -> CapturedStep:
+        """A graph for each phase of the run."""
+        phase = (self.quantizing, self.judging, self.heard)
+        return self._captured.setdefault(phase, CapturedStep(self._update))
+
+    def _update(self) -> Figures:
+        """From the inputs of the step to new weights."""
+        decoded, quantized = self._reconstruct(self._audio)
+        audio = self._audio[..., : decoded.shape[-1]]  # a DAC of odd strides gives a few less
         leaf = decoded.detach().requires_grad_()
         figures, gradient = self._judgement(leaf, audio)
         self.optimizer.zero_grad(set_to_none=True)
@@ -118,8 +163,6 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip)
         figures["gradient"] = norm.detach()
         self.optimizer.step()
-        self.average.follow(step)
-        self.steps_done += 1
         return figures
 
     def _autocast(self) -> torch.autocast:
@@ -133,14 +176,7 @@ class Trainer:
         latents = latents.float()
         quantized: Quantized | None = None
         if self.quantizing:
-            books = books_in_use(
-                self.config.quantizer,
-                self.model.spec.quantizer.codebooks,
-                len(audio),
-                self.config.seed,
-                self.steps_done,
-            )
-            quantized = self.model.quantizer(latents, self.batches.moved(torch.from_numpy(books)))
+            quantized = self.model.quantizer(latents, self._books)
             latents = cast(Quantized, quantized).quantized
         with self._autocast():
             decoded = self._decode(latents)
@@ -159,7 +195,7 @@ class Trainer:
             kind = self.config.losses.adversarial_kind
             judges = discriminator_loss(_floats(real.scores), _floats(fake.scores), kind)
             figures["discriminator"] = judges.detach()
-            if self.steps_done >= self.config.discriminator.generator_from_step:
+            if self.heard:
                 losses["adversarial"] = generator_loss(_floats(fake.scores), kind)
                 losses["feature"] = feature_loss(_floats(fake.features), _floats(real.features))
                 figures |= {name: losses[name].detach() for name in ("adversarial", "feature")}
@@ -189,7 +225,10 @@ class Trainer:
             (self.judge_optimizer, settings.discriminator_lr),
         ):
             for group in optimizer.param_groups:
-                group["lr"] = rate * factor
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate * factor)
+                else:
+                    group["lr"] = rate * factor
 
     @torch.no_grad()
     def _initialise_codebooks(self) -> None:
@@ -209,7 +248,7 @@ class Trainer:
         It is the first sign of a collapse. From the running counts, so it costs a step nothing.
         """
         figures: Figures = {}
-        if self.steps_done > self.config.quantizer.from_step:
+        if self.config.model.start or self.steps_done > self.config.quantizer.from_step:
             for stage, quantizer in enumerate(self.model.quantizer.quantizers, 1):
                 share = quantizer.get_buffer("cluster_size")
                 share = share / share.sum()
@@ -235,6 +274,8 @@ class Trainer:
         self.discriminators.load_state_dict(state["discriminators"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.judge_optimizer.load_state_dict(state["judge_optimizer"])
+        for optimizer in (self.optimizer, self.judge_optimizer):
+            self._adapt(optimizer)
         self.balancer.load_state_dict(state["balancer"], self.device)
         checkpoint.set_rng_state(state["rng"], self.device)
         self.steps_done = step

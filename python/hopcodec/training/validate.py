@@ -59,7 +59,7 @@ def validate(weights: Path, config: Validation, files: Sequence[Path], out: Path
 
     Metrics whose packages are not installed are named in the notes.
     """
-    codec = hopcodec.load(weights)
+    codec = hopcodec.load(weights, full_hop=True)  # as the commands: as long as it went in
     bandwidths = check_bandwidths(config, codec.bandwidths)
     report = evaluate(codec, files, bandwidths=bandwidths)
     means = {}
