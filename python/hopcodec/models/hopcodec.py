@@ -135,13 +135,13 @@ def hopcodec_24khz() -> CodecSpec:
     """The default: 24 kHz mono speech, 320-sample hops, 0.75 to 6 kbps, 16.7 ms of latency."""
     return lapped_codec(
         "hopcodec_24khz",
-        step_widths=(96, 128),
-        frame_widths=(256, 320),
-        encoder_steps=(1, 3),
+        step_widths=(128, 192),
+        frame_widths=(256, 256),
+        encoder_steps=(1, 3, 9),
         encoder_frames=(1, 2, 1),
         decoder_frames=(1, 2, 1),
-        decoder_steps=(1, 3, 1),
-        latent=64,
+        decoder_steps=(1, 3, 9, 1, 3, 9, 1),
+        latent=32,
         codebooks=8,
         bandwidths=(0.75, 1.5, 3.0, 4.5, 6.0),
     )
