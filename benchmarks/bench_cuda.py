@@ -1,9 +1,11 @@
 """Many streams on one GPU, per hop: encode, decode, duplex; and who else could do it.
 
-    python benchmarks/bench_cuda.py [--build] [--batches 1 8 64 512 4096] [--output FILE]
+    python benchmarks/bench_cuda.py [--build] [--model NAME] [--batches 1 8 64 512 4096]
+                                    [--seconds 2] [--no-peers] [--output FILE]
 
 On a bare machine with nvcc, cmake, ninja, pybind11 and torch, `--build` compiles hopcodec in place
-first. Before anything is timed, codes and audio are compared with the CPU's, bit for bit.
+first. Before anything is timed, codes and audio are compared with the CPU's: bit for bit in fp32;
+in tf32 and bf16 the share of equal codes and the distance of the audio are part of the result.
 
 A step is timed from numpy arrays in host memory to numpy arrays in host memory, for every peer: the
 copies over the bus, the launches and the wait for the result are inside. Rounds are interleaved.
@@ -27,7 +29,8 @@ KBPS = 6.0
 BOOKS = 8
 DEADLINE_MS = 1000 / 75
 ROUNDS = 5
-STEPS = 40
+STEPS = 40  # of a round, or fewer: see --seconds
+PRECISIONS = ("fp32", "tf32", "bf16")
 WARM_UP = 12  # more hops than an exact start holds back
 
 
@@ -61,7 +64,7 @@ def summary(ms: list[float]) -> dict[str, float]:
 
 
 def ceilings() -> dict[str, float]:
-    """What this GPU can do at best: copying (bytes read and written), multiplying in float32."""
+    """What this GPU can do at best: copying (bytes read and written), multiplying."""
     import torch
 
     def best(run: Callable[[], object]) -> float:
@@ -79,28 +82,44 @@ def ceilings() -> dict[str, float]:
     target = torch.empty_like(source)
     copy_s = best(lambda: target.copy_(source))
     a, b = torch.randn(2, 8192, 8192, device="cuda")
+    tflops = {}
+    for name, tf32 in (("float32", False), ("tf32", True)):
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        tflops[f"{name}_tflops"] = 2 * 8192**3 / best(lambda: a @ b) / 1e12
     torch.backends.cuda.matmul.allow_tf32 = False
-    product_s = best(lambda: a @ b)
-    return {
-        "copy_tb_per_s": 2 * source.nbytes / copy_s / 1e12,
-        "float32_tflops": 2 * 8192**3 / product_s / 1e12,
-    }
+    half_a, half_b = a.bfloat16(), b.bfloat16()
+    tflops["bf16_tflops"] = 2 * 8192**3 / best(lambda: half_a @ half_b) / 1e12
+    return {"copy_tb_per_s": 2 * source.nbytes / copy_s / 1e12, **tflops}
 
 
-def subjects(spec: Any, weights: Any, batch: int, device: str) -> dict[str, tuple[Any, Any]]:
+Subjects = dict[str, tuple[Any, Any]]
+
+
+def subjects(spec: Any, weights: Any, batch: int, device: str, with_peers: bool) -> Subjects:
     """Name -> (audio (batch, 1, hop) -> codes, codes (batch, books, 1) -> audio)."""
+    from hopcodec import Codec
+
+    found: Subjects = {}
+    for precision in PRECISIONS if device == "cuda" else PRECISIONS[:1]:
+        codec = Codec(spec, weights, device=device, precision=precision)
+        streams = codec.streams(batch, bandwidth=KBPS, start="immediate")
+        found["hopcodec" if precision == "fp32" else f"hopcodec {precision}"] = (
+            lambda x, s=streams: s.encode(x)[0],
+            lambda c, s=streams: s.decode(c)[0],
+        )
+    return {**found, **peers(spec, weights, batch, device)} if with_peers else found
+
+
+def peers(spec: Any, weights: Any, batch: int, device: str) -> Subjects:
+    """EnCodec in torch; in float32 unless its name says otherwise."""
     import numpy as np
     import torch
 
-    from hopcodec import Codec
     from peers.torch_batched import BatchedEncodec, Captured, to_device
     from peers.transformers_eager import encodec_model
 
-    streams = Codec(spec, weights, device=device).streams(batch, bandwidth=KBPS, start="immediate")
-    found: dict[str, tuple[Any, Any]] = {
-        "hopcodec": (lambda x: streams.encode(x)[0], lambda c: streams.decode(c)[0])
-    }
-    torch.backends.cudnn.allow_tf32 = False  # float32 means float32, for everybody
+    found: Subjects = {}
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     eager = BatchedEncodec(spec, weights, BOOKS, batch, device)
 
     def on_device(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -117,14 +136,17 @@ def subjects(spec: Any, weights: Any, batch: int, device: str) -> dict[str, tupl
         on_device(eager.encode),
         lambda c: on_device(eager.decode)(as_codes(c)),
     )
-    if device == "cuda":
+    for tf32 in (False, True) if device == "cuda" else ():
+        # What a graph was captured with, it keeps.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
         other = BatchedEncodec(spec, weights, BOOKS, batch, device)
         encode = Captured(other.encode, torch.zeros(batch, 1, HOP, device=device))
         codes = torch.zeros(BOOKS, batch, 1, device=device, dtype=torch.int64)
         decode = Captured(other.decode, codes)
-        found["torch stateful, CUDA graphs"] = (
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        found["torch stateful, CUDA graphs" + (", tf32" if tf32 else "")] = (
             on_device(encode),
-            lambda c: on_device(decode)(as_codes(c)),
+            lambda c, run=decode: on_device(run)(as_codes(c)),
         )
     with torch.inference_mode():
         model = encodec_model(weights).to(device)
@@ -160,25 +182,58 @@ def check(spec: Any, weights: Any, device: str) -> None:
         print(f"checked: {batch} streams give the CPU's codes and audio, bit for bit", flush=True)
 
 
-def measure(spec: Any, weights: Any, batch: int, device: str) -> dict[str, Any]:
+def distances(spec: Any, weights: Any, device: str) -> dict[str, dict[str, float]]:
+    """tf32 and bf16 against fp32 on speech: the share of equal codes; the same codes' audio."""
+    import numpy as np
+
+    from hopcodec import Codec
+    from hopcodec.bench import shipped_speech
+
+    audio = shipped_speech(spec.sample_rate, 1, seconds=4.0)
+    exact = Codec(spec, weights)
+    codes = exact.encode(audio, KBPS)
+    sound = exact.decode(codes).astype(np.float64)
+    found = {}
+    for precision in PRECISIONS[1:]:
+        codec = Codec(spec, weights, device=device, precision=precision)
+        off = np.square(codec.decode(codes) - sound).sum()
+        found[precision] = {
+            "equal_codes": float((codec.encode(audio, KBPS) == codes).mean()),
+            "audio_db": float(10 * np.log10(np.square(sound).sum() / off)),
+        }
+    return found
+
+
+def steps_within(seconds: float, step: Callable[[int], object]) -> int:
+    """As many steps a round as `seconds` allow in all, at least 5 and at most STEPS."""
+    begin = time.perf_counter()
+    step(0)
+    each = time.perf_counter() - begin
+    return max(5, min(STEPS, int(seconds / (ROUNDS * each)) - WARM_UP))
+
+
+def measure(
+    spec: Any, weights: Any, batch: int, device: str, with_peers: bool, seconds: float
+) -> dict[str, Any]:
     import numpy as np
 
     rng = np.random.default_rng(batch)
     audio = (0.1 * rng.standard_normal((8, batch, 1, HOP))).astype(np.float32)
     codes = rng.integers(0, 1024, (8, batch, BOOKS, 1)).astype(np.uint16)
-    peers = subjects(spec, weights, batch, device)
+    runs = subjects(spec, weights, batch, device, with_peers)
     times: dict[str, dict[str, list[float]]] = {
-        name: {"encode": [], "decode": [], "duplex": []} for name in peers
+        name: {"encode": [], "decode": [], "duplex": []} for name in runs
     }
     for _ in range(ROUNDS):
-        for name, (encode, decode) in peers.items():
+        for name, (encode, decode) in runs.items():
             steps = {
                 "encode": lambda k, run=encode: run(audio[k % 8]),
                 "decode": lambda k, run=decode: run(codes[k % 8]),
                 "duplex": lambda k, e=encode, d=decode: (e(audio[k % 8]), d(codes[k % 8])),
             }
             for kind, step in steps.items():
-                for k in range(-WARM_UP, STEPS):
+                step(0)  # the first of all may load kernels
+                for k in range(-WARM_UP, steps_within(seconds / len(steps), step)):
                     begin = time.perf_counter()
                     step(k)
                     if k >= 0:
@@ -188,28 +243,38 @@ def measure(spec: Any, weights: Any, batch: int, device: str) -> dict[str, Any]:
     }
 
 
-def most_streams(spec: Any, weights: Any, device: str) -> dict[str, float]:
-    """The largest batch, in steps of a quarter, whose duplex p99 is within a hop."""
+def duplex_p99(codec: Any, batch: int) -> float:
+    """Milliseconds of a step of `batch` streams, both ways."""
     import numpy as np
 
-    from hopcodec import Codec
+    streams = codec.streams(batch, bandwidth=KBPS, start="immediate")
+    audio = (0.1 * np.random.default_rng(0).standard_normal((batch, 1, HOP))).astype(np.float32)
+    ms = []
+    for k in range(-WARM_UP, 100):
+        begin = time.perf_counter()
+        streams.decode(streams.encode(audio)[0])
+        if k >= 0:
+            ms.append(1000 * (time.perf_counter() - begin))
+        if k >= 0 and k < 20 and ms[-1] > 2 * DEADLINE_MS:
+            break  # far beyond
+    return summary(ms)["p99"]
 
-    codec = Codec(spec, weights, device=device)
-    batch, best = 512, {"streams": 0.0, "p99_ms": 0.0}
-    while batch <= 32768:
-        streams = codec.streams(batch, bandwidth=KBPS, start="immediate")
-        audio = (0.1 * np.random.default_rng(0).standard_normal((batch, 1, HOP))).astype(np.float32)
-        ms = []
-        for k in range(-WARM_UP, 100):
-            begin = time.perf_counter()
-            streams.decode(streams.encode(audio)[0])
-            if k >= 0:
-                ms.append(1000 * (time.perf_counter() - begin))
-        p99 = summary(ms)["p99"]
-        if p99 > DEADLINE_MS:
-            break
-        best = {"streams": float(batch), "p99_ms": p99}
-        batch += batch // 4
+
+def most_streams(codec: Any) -> dict[str, float]:
+    """The largest batch, in steps of a quarter, whose duplex p99 is within a hop."""
+    sizes = [512]
+    while sizes[-1] < 32768:
+        sizes.append(min(32768, sizes[-1] + sizes[-1] // 4))
+    best = {"streams": 0.0, "p99_ms": 0.0}
+    low, high = 0, len(sizes) - 1
+    while low <= high:
+        middle = (low + high) // 2
+        p99 = duplex_p99(codec, sizes[middle])
+        print(f"    {sizes[middle]} streams: p99 {p99:.2f} ms", flush=True)
+        if p99 <= DEADLINE_MS:
+            best, low = {"streams": float(sizes[middle]), "p99_ms": p99}, middle + 1
+        else:
+            high = middle - 1
     return best
 
 
@@ -218,6 +283,9 @@ def main() -> None:
     parser.add_argument("--build", action="store_true", help="compile the extension first")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64, 512, 4096])
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
+    parser.add_argument("--model", default="encodec_24khz", help="or hopcodec_24khz, without peers")
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each subject and batch")
+    parser.add_argument("--no-peers", action="store_true", help="hopcodec alone")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/cuda.json")
     options = parser.parse_args()
     if options.build:
@@ -225,28 +293,34 @@ def main() -> None:
     import torch
 
     from environment import environment
-    from hopcodec.models.encodec import encodec_24khz
-    from hopcodec.weights.seeded import seeded_weights
+    from hopcodec import Codec
+    from hopcodec.models.registry import resolve
     from report import write_json
 
-    spec = encodec_24khz()
-    weights = seeded_weights(spec)
+    ours = options.model == "hopcodec_24khz"
+    spec, weights = resolve(None if ours else options.model, seeded=not ours)
+    with_peers = not ours and not options.no_peers
     on_gpu = options.device == "cuda"
-    result: dict[str, Any] = {"environment": environment(None), "batches": {}}
+    result: dict[str, Any] = {"environment": environment(None), "model": spec.name, "batches": {}}
     if on_gpu:
         result["gpu"] = torch.cuda.get_device_name()
         check(spec, weights, options.device)
+        result["distances"] = distances(spec, weights, options.device)
         result["ceilings"] = ceilings()
-        print(result["gpu"], result["ceilings"], flush=True)
+        print(result["gpu"], result["ceilings"], result["distances"], flush=True)
     for batch in options.batches:
-        result["batches"][str(batch)] = rows = measure(spec, weights, batch, options.device)
+        result["batches"][str(batch)] = rows = measure(
+            spec, weights, batch, options.device, with_peers, options.seconds
+        )
         for name, kinds in rows.items():
             line = "   ".join(f"{k} {v['p50']:.3f} / {v['p99']:.3f}" for k, v in kinds.items())
-            print(f"B {batch:5d}  {name:28s} {line}  ms p50 / p99", flush=True)
+            print(f"B {batch:5d}  {name:34s} {line}  ms p50 / p99", flush=True)
         write_json(options.output, result)
-    if on_gpu:
-        result["most_streams"] = most_streams(spec, weights, options.device)
-        print(f"in real time, duplex: {result['most_streams']}", flush=True)
+    for precision in PRECISIONS if on_gpu else ():
+        codec = Codec(spec, weights, device=options.device, precision=precision)
+        most = most_streams(codec)
+        result.setdefault("most_streams", {})[precision] = most
+        print(f"in real time, duplex, {precision}: {most}", flush=True)
     write_json(options.output, result)
 
 

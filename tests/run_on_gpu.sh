@@ -7,17 +7,29 @@ cd "$(dirname "$0")/.."
 export HOPCODEC_REQUIRE_CUDA=1
 
 cmake --preset cuda -DHOPCODEC_PYTHON=OFF
-cmake --build --preset cuda --target cuda_device_test
-build/cuda/tests/cpp/cuda_device_test
+tests="cuda_device_test cuda_device_precision_test cuda_rvq_device_test"
+# shellcheck disable=SC2086
+cmake --build --preset cuda --target $tests
+for test in $tests; do "build/cuda/tests/cpp/$test"; done
 
 if command -v compute-sanitizer >/dev/null; then
   for tool in memcheck racecheck; do
-    compute-sanitizer --tool "$tool" --error-exitcode 1 build/cuda/tests/cpp/cuda_device_test 1
+    for test in $tests; do
+      compute-sanitizer --tool "$tool" --error-exitcode 1 "build/cuda/tests/cpp/$test" 1
+    done
   done
 else
   echo "compute-sanitizer: not found, skipped"
 fi
 
 python3 -c 'import sys; sys.path.insert(0, "benchmarks"); import bench_cuda; bench_cuda.build()'
-PYTHONPATH=python python3 -m pytest -q tests/test_cuda.py
+PYTHONPATH=python python3 -m pytest -q tests/test_cuda*.py
+if command -v compute-sanitizer >/dev/null; then
+  for tool in memcheck racecheck; do
+    # Without torch's cache every tensor is an allocation of its own, whose ends are watched.
+    PYTHONPATH=python PYTORCH_NO_CUDA_MEMORY_CACHING=1 \
+      compute-sanitizer --tool "$tool" --error-exitcode 1 python3 -m pytest -q tests/test_cuda_ops.py
+  done
+fi
+python3 benchmarks/bench_cuda_ops.py
 python3 benchmarks/bench_cuda.py "$@"

@@ -7,8 +7,6 @@ in tests/cpp/cuda_*_test.cpp.
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -16,31 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hopcodec
-from conftest import full_weights, tiny_spec, tiny_weights
+from conftest import full_weights, no_gpu, tiny_spec, tiny_weights
 from hopcodec import Codec, DeviceError, StreamError, _core
 from hopcodec.models.encodec import encodec_24khz
 from near_ties import excused_ties
 
 Array = npt.NDArray[np.float32]
-REQUIRED = os.environ.get("HOPCODEC_REQUIRE_CUDA") == "1"
-
-
-def missing() -> str:
-    """Why there is no GPU to test on; empty if there is one."""
-    try:
-        _core.cuda_check()
-    except DeviceError as error:
-        return str(error)
-    return ""
-
-
-@pytest.fixture(scope="module")
-def gpu() -> None:
-    reason = missing()
-    if reason and REQUIRED:
-        pytest.fail(f"HOPCODEC_REQUIRE_CUDA=1: {reason}")
-    if reason:
-        pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +40,7 @@ def noise(*shape: int, seed: int = 0) -> Array:
 
 
 def test_without_a_gpu_there_is_one_clear_error(tiny: Codec) -> None:
-    if not missing():
+    if not no_gpu():
         pytest.skip("there is a GPU here")
     for attempt in (
         lambda: hopcodec.load(device="cuda"),

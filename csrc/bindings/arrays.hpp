@@ -63,6 +63,8 @@ inline const float* optional_data(const char* name, const py::object& object,
 void bind_layers(py::module_& m);
 void bind_sessions(py::module_& m);
 void bind_cuda(py::module_& m);
+void bind_cuda_ops(py::module_& m);
+void bind_dlpack(py::module_& m);
 void bind_ops(py::module_& m);
 void bind_system(py::module_& m);
 void bind_port(py::module_& m);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <vector>
 
@@ -22,14 +23,20 @@ class Device {
   }
 };
 
+enum class Precision { kFloat32, kTf32, kBfloat16 };
+class Uploads {};
+
 struct Options {
   int streams;
   int max_frames;
   bool zero_start;
+  bool whole_hops;
   std::uint64_t fingerprint;
   int device;
   bool graphs;
   std::vector<int> codebooks;
+  Precision precision;
+  std::shared_ptr<Uploads> uploads;
 };
 
 // No object of these exists, so no member is ever called.

@@ -6,6 +6,10 @@
 #include "layers/chain.hpp"
 #include "layers/rvq.hpp"
 
+namespace hopcodec::graph::cuda {
+class Uploads;
+}
+
 namespace hopcodec::bindings {
 
 struct LayerList {
@@ -17,6 +21,8 @@ struct LayerList {
 struct Quantizer {
   layers::RvqWeights weights;
   std::uint64_t hash = 0;
+  // What sessions on a GPU share of the codec whose both directions this quantizer serves.
+  std::shared_ptr<graph::cuda::Uploads> uploads;
 };
 
 }  // namespace hopcodec::bindings

@@ -8,6 +8,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   hopcodec::bindings::bind_layers(m);
   hopcodec::bindings::bind_sessions(m);
   hopcodec::bindings::bind_cuda(m);
+  hopcodec::bindings::bind_cuda_ops(m);
+  hopcodec::bindings::bind_dlpack(m);
   hopcodec::bindings::bind_ops(m);
   hopcodec::bindings::bind_port(m);
   hopcodec::bindings::bind_engine(m);

@@ -24,8 +24,8 @@ class Activation {
   bool is_identity() const { return kind_ == Nonlinearity::kNone; }
   Nonlinearity kind() const { return kind_; }
   // One per channel for Snake, else null.
-  const float* alpha() const { return alpha_.get(); }
-  const float* inverse_alpha() const { return inverse_alpha_.get(); }
+  const std::shared_ptr<const float[]>& alpha() const { return alpha_; }
+  const std::shared_ptr<const float[]>& inverse_alpha() const { return inverse_alpha_; }
 
   // In place, on `rows` rows of `channels`.
   HOPCODEC_REALTIME void apply(const kernels::KernelTable& kernels, float* x, std::size_t rows,

@@ -12,6 +12,11 @@ namespace hopcodec::layers {
 // Emits everything that was ever taken, at the end. The stream must fit in one call.
 class Gather final : public Layer {
  public:
+  // In the stream's state, in front of its rows; part of every snapshot.
+  struct Header {
+    std::int32_t held;
+  };
+
   explicit Gather(Plan& plan);
 
   void reset(float* state) const noexcept override;
@@ -22,10 +27,6 @@ class Gather final : public Layer {
   int held(const float* state) const noexcept;  // rows
 
  private:
-  struct Header {
-    std::int32_t held;
-  };
-
   int max_held_;
   std::size_t channels_;
   std::size_t header_at_;

@@ -26,6 +26,13 @@ struct TruncatedWeights {
 
 class Truncated final : public Layer {
  public:
+  // In the stream's state, in front of its chain's; part of every snapshot.
+  struct Header {
+    std::int64_t steps;    // taken
+    std::int64_t exact;    // rows that the chain has emitted for good
+    std::int64_t emitted;  // rows given away
+  };
+
   // It must come first in its chain and be given whole steps until the last call.
   Truncated(const TruncatedWeights& weights, Plan& plan);
 
@@ -35,11 +42,6 @@ class Truncated final : public Layer {
   void run(const Tile& tile, int* rows, float* const* outlet) const noexcept override;
 
  private:
-  struct Header {
-    std::int64_t steps;    // taken
-    std::int64_t exact;    // rows that the chain has emitted for good
-    std::int64_t emitted;  // rows given away
-  };
   // The streams of a call that take part in a step.
   struct Lanes {
     int of[kTile];

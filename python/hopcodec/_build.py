@@ -20,7 +20,7 @@ from hopcodec.models.spec import (
     Residual,
 )
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "tf32", "bf16"]
 Weights = Mapping[str, npt.NDArray[np.float32]]
 NORM_EPS = 1e-5  # torch's default, as released
 
@@ -31,8 +31,11 @@ def build_layers(
     precision: Precision = "fp32",
     truncation: Truncation | None = None,
 ) -> _core.Layers:
-    """Pack a chain of layers; `weights` must already have been checked against the spec."""
-    chain = _core.Layers(precision)
+    """Pack a chain of layers; `weights` must already have been checked against the spec.
+
+    "tf32" rounds factors on their way into a GPU's tensor cores; the layers are those of "fp32".
+    """
+    chain = _core.Layers("bf16" if precision == "bf16" else "fp32")
     if truncation is not None:
         head, layers = layers[: truncation.layers], layers[truncation.layers :]
         inner = build_layers(head, weights, precision)

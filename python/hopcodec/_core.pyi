@@ -9,6 +9,7 @@ import typing
 
 import numpy
 import numpy.typing
+import typing_extensions
 
 __all__: list[str] = [
     "CudaDecoder",
@@ -25,11 +26,26 @@ __all__: list[str] = [
     "callback_address",
     "causal_conv1d",
     "causal_conv_transpose1d",
+    "cuda_causal_conv1d",
+    "cuda_causal_conv1d_workspace",
+    "cuda_causal_conv_transpose1d",
+    "cuda_causal_conv_transpose1d_workspace",
     "cuda_check",
+    "cuda_dequantize",
+    "cuda_group_norm",
+    "cuda_group_norm_workspace",
+    "cuda_lstm",
+    "cuda_lstm_workspace",
+    "cuda_pointwise",
+    "cuda_quantize",
+    "cuda_quantize_workspace",
+    "cuda_snake",
+    "cuda_stand_in",
     "elu",
     "fold_weight_norm",
     "group_norm",
     "isa",
+    "look_at_dlpack",
     "lstm",
     "measure_fma_gflops",
     "measure_read_gbps",
@@ -216,9 +232,11 @@ class CudaEncoder:
         streams: typing.SupportsInt | typing.SupportsIndex = 1,
         max_frames: typing.SupportsInt | typing.SupportsIndex = 1,
         zero_start: bool = False,
+        whole_hops: bool = False,
         device: typing.SupportsInt | typing.SupportsIndex = 0,
         codebooks: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [],
         graphs: bool = True,
+        precision: str = "fp32",
     ) -> None: ...
     def analyse(
         self,
@@ -274,9 +292,11 @@ class CudaDecoder:
         streams: typing.SupportsInt | typing.SupportsIndex = 1,
         max_frames: typing.SupportsInt | typing.SupportsIndex = 1,
         zero_start: bool = False,
+        whole_hops: bool = False,
         device: typing.SupportsInt | typing.SupportsIndex = 0,
         codebooks: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [],
         graphs: bool = True,
+        precision: str = "fp32",
     ) -> None: ...
     def flush(self) -> numpy.typing.NDArray[numpy.float32]: ...
     def push(
@@ -502,7 +522,118 @@ def causal_conv_transpose1d(
     stride: typing.SupportsInt | typing.SupportsIndex,
     isa: str = "",
 ) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]: ...
+def cuda_causal_conv1d(
+    addresses: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(8)"
+    ],
+    lengths: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(8)"
+    ],
+    activation: str,
+    device: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+) -> None: ...
+def cuda_causal_conv1d_workspace(
+    lengths: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(8)"
+    ],
+) -> int: ...
+def cuda_causal_conv_transpose1d(
+    addresses: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(7)"
+    ],
+    lengths: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(6)"
+    ],
+    device: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+) -> None: ...
+def cuda_causal_conv_transpose1d_workspace(
+    lengths: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(6)"
+    ],
+) -> int: ...
 def cuda_check(device: typing.SupportsInt | typing.SupportsIndex = 0) -> None: ...
+def cuda_dequantize(
+    addresses: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"
+    ],
+    lengths: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"
+    ],
+    wide: bool,
+    device: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+) -> None: ...
+def cuda_group_norm(
+    addresses: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(5)"
+    ],
+    lengths: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"
+    ],
+    eps: typing.SupportsFloat | typing.SupportsIndex,
+    device: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+) -> None: ...
+def cuda_group_norm_workspace(
+    lengths: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"
+    ],
+) -> int: ...
+def cuda_lstm(
+    addresses: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(11)"
+    ],
+    lengths: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(2)"
+    ],
+    device: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+) -> None: ...
+def cuda_lstm_workspace(
+    lengths: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(2)"
+    ],
+) -> int: ...
+def cuda_pointwise(
+    name: str,
+    addresses: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(2)"
+    ],
+    count: typing.SupportsInt | typing.SupportsIndex,
+    device: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+) -> None: ...
+def cuda_quantize(
+    addresses: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"
+    ],
+    lengths: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"
+    ],
+    normalised: bool,
+    wide: bool,
+    device: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+) -> None: ...
+def cuda_quantize_workspace(
+    lengths: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"
+    ],
+    normalised: bool,
+) -> int: ...
+def cuda_snake(
+    addresses: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"
+    ],
+    lengths: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"
+    ],
+    device: typing.SupportsInt | typing.SupportsIndex,
+    stream: typing.SupportsInt | typing.SupportsIndex,
+) -> None: ...
+def cuda_stand_in() -> bool: ...
 def elu(
     x: numpy.typing.NDArray[numpy.float32], *, isa: str = ""
 ) -> numpy.typing.NDArray[numpy.float32]: ...
@@ -521,6 +652,9 @@ def isa() -> str:
     The instruction set in use: HOPCODEC_ISA if set, else the fastest available.
     """
 
+def look_at_dlpack(
+    capsule: typing_extensions.CapsuleType,
+) -> tuple[int, tuple[int, ...], str, int, int, bool]: ...
 def lstm(
     x: numpy.typing.NDArray[numpy.float32],
     weight_ih: numpy.typing.NDArray[numpy.float32],

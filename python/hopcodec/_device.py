@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from hopcodec import _core
+from hopcodec._build import Precision
 from hopcodec.errors import DeviceError
 from hopcodec.streaming import Start, zero_start
 
@@ -26,6 +27,14 @@ def check_device(device: str) -> None:
         _core.cuda_check(cuda_ordinal(device))
 
 
+def check_precision(precision: str, device: str) -> None:
+    """ValueError for a precision that there is not, or not on this device."""
+    if precision not in get_args(Precision):
+        raise ValueError(f'precision: expected "fp32", "tf32" or "bf16", got {precision!r}')
+    if precision == "tf32" and device == "cpu":
+        raise ValueError('precision: expected "fp32" or "bf16" on the CPU, got "tf32"')
+
+
 def encoder_on(
     codec: Codec, device: str, streams: int, start: Start, max_frames: int, books: int | None = None
 ) -> _core.Encoder | _core.CudaEncoder:
@@ -35,7 +44,6 @@ def encoder_on(
     """
     if device == "cpu":
         return codec._encoder_session(streams, start, max_frames)
-    _check_kind(codec)
     offered = {codec.codebooks_for(kbps) for kbps in codec.bandwidths}
     return _core.CudaEncoder(
         codec._encoder_layers,
@@ -45,8 +53,10 @@ def encoder_on(
         streams=streams,
         max_frames=max_frames,
         zero_start=zero_start(start),
+        whole_hops=codec.spec.whole_hops,
         device=cuda_ordinal(device),
         codebooks=sorted(offered) if books is None else [books],
+        precision=codec.precision,
     )
 
 
@@ -56,7 +66,6 @@ def decoder_on(
     """A session on any device."""
     if device == "cpu":
         return codec._decoder_session(streams, start, max_frames)
-    _check_kind(codec)
     return _core.CudaDecoder(
         codec._decoder_layers,
         codec._quantizer,
@@ -65,12 +74,7 @@ def decoder_on(
         streams=streams,
         max_frames=max_frames,
         zero_start=zero_start(start),
+        whole_hops=codec.spec.whole_hops,
         device=cuda_ordinal(device),
+        precision=codec.precision,
     )
-
-
-def _check_kind(codec: Codec) -> None:
-    if codec.spec.whole_hops:
-        raise DeviceError(
-            f"{codec.name}: expected the CPU as the device, as a GPU does not fill its last hop yet"
-        )

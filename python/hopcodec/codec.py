@@ -14,7 +14,7 @@ import numpy.typing as npt
 from hopcodec import _core
 from hopcodec._build import Precision, build_layers, build_quantizer
 from hopcodec._check import Audio, Codes, check_audio, check_codes
-from hopcodec._device import check_device, decoder_on, encoder_on
+from hopcodec._device import check_device, check_precision, decoder_on, encoder_on
 from hopcodec._facts import SpecFacts
 from hopcodec.errors import WeightsError
 from hopcodec.models.dac import full_hop as with_full_hop
@@ -76,6 +76,7 @@ class Codec(SpecFacts):
     ) -> None:
         if spec.segments is not None:
             raise ValueError(f"{spec.name}: expected a spec without segments: see SegmentedCodec")
+        check_precision(precision, device)
         spec = with_full_hop(spec) if full_hop else spec
         self.spec = spec
         self.full_hop = full_hop
@@ -96,7 +97,8 @@ class Codec(SpecFacts):
     def __repr__(self) -> str:
         return (
             f"<hopcodec.Codec {self.name}: {self.sample_rate} Hz, {self.channels} channel(s), "
-            f"hop {self.hop_samples} samples, up to {max(self.bandwidths)} kbps>"
+            f"hop {self.hop_samples} samples, up to {max(self.bandwidths)} kbps, "
+            f"{self.precision} on {self.device}>"
         )
 
     @property
@@ -261,7 +263,8 @@ class Codec(SpecFacts):
 
         `device` as for `hopcodec.load`, by default the codec's own; the rest as for `encoder`. On
         a GPU the streams stand in its memory, and every shape of step is captured as a CUDA graph
-        before this returns.
+        before this returns. The precision is the codec's; streams of a "tf32" codec on the CPU
+        compute in float32.
         """
         device = self.device if device is None else device
         check_device(device)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 from hopcodec._build import Precision
-from hopcodec._device import check_device
+from hopcodec._device import check_device, check_precision
 from hopcodec.codec import Codec, Weights
 from hopcodec.errors import WeightsError
 from hopcodec.models.lookahead import truncations
@@ -36,15 +36,19 @@ def load(
         `.safetensors` file (of a model trained here, any shape), or an original `.th`/`.pth`;
         which codec it holds is found out.
     device : str
-        "cpu", "cuda" (the first NVIDIA GPU) or "cuda:1": where sessions run. The bits are meant to
-        be the same; a snapshot may go from one to the other.
+        "cpu", "cuda" (the first NVIDIA GPU) or "cuda:1": where sessions run. With "fp32" the bits
+        are meant to be the same. A snapshot may go from one to the other in any precision.
     threads : int
         Threads that share each step. The bits do not depend on it.
-    precision : "fp32" or "bf16"
-        How the matrices of both chains are kept. "bf16" rounds them (not the biases, not the
-        codebooks) to bfloat16, which halves what a hop reads; the arithmetic stays float32, and
-        the result is that of a model with rounded weights, exact as ever. Most codes stay as they
-        are; see benchmarks/.
+    precision : "fp32", "tf32" or "bf16"
+        How the matrices of both chains are kept and multiplied. "bf16" rounds them (not the biases,
+        not the codebooks) to bfloat16, which halves what a hop reads. On the CPU the arithmetic
+        stays float32, and the result is that of a model with rounded weights, exact as ever. On a
+        GPU "bf16" and "tf32" multiply on tensor cores: both factors of every product of at least 16
+        terms and 8 columns are rounded, to 8 or 11 significant bits; sums, states, activations and
+        the search in the codebooks stay float32. One GPU gives the same bits for any partition and
+        any company of streams; they are not the CPU's, nor another model of GPU's. Most codes stay
+        as they are; see benchmarks/. "tf32" is for GPUs only.
     seeded : bool
         Instead of trained weights, noise from a fixed seed: the shape and cost of the named codec
         without its file, for tests and benchmarks.
@@ -75,17 +79,17 @@ def load(
         raise TypeError(f"threads: expected an int, got {type(threads).__name__}")
     if not 1 <= threads <= 256:
         raise ValueError(f"threads: expected 1 to 256, got {threads}")
-    if precision not in get_args(Precision):  # before a model is fetched for nothing
-        raise ValueError(f'precision: expected "fp32" or "bf16", got {precision!r}')
+    check_precision(precision, device)  # before a model is fetched for nothing
     spec, weights = resolve(model, seeded=seeded)
     if spec.segments is not None:
+        check_precision(precision, "cpu")  # where segments are coded
         if low_latency is not None:
             raise ValueError(
                 f"low_latency: expected none for {spec.name}, whose segments are whole, "
                 f"got {low_latency}"
             )
         again = partial(resolve, model, seeded=seeded)
-        return _segmented(spec, weights, threads, precision, seeded, again)
+        return _segmented(spec, weights, threads, precision, seeded, again, device)
     if low_latency is not None:
         truncations(spec, low_latency)  # the caller's mistake, not the file's
     try:
@@ -111,11 +115,18 @@ def _segmented(
     precision: Precision,
     seeded: bool,
     origin: Callable[[], tuple[CodecSpec, Weights]],
+    device: str,
 ) -> SegmentedCodec:
     """`full_hop` or not makes no difference: every frame of a segment is a whole hop."""
     try:
         return SegmentedCodec(
-            spec, weights, threads=threads, precision=precision, seeded=seeded, origin=origin
+            spec,
+            weights,
+            threads=threads,
+            precision=precision,
+            seeded=seeded,
+            origin=origin,
+            device=device,
         )
     except ValueError as error:
         raise WeightsError(f"{spec.name}: {error}") from error

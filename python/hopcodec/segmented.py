@@ -12,6 +12,7 @@ import numpy as np
 from hopcodec import _core
 from hopcodec._build import Precision
 from hopcodec._check import Audio
+from hopcodec._device import decoder_on, encoder_on
 from hopcodec._facts import SpecFacts
 from hopcodec.codec import Codec, Weights
 from hopcodec.errors import StreamError
@@ -66,6 +67,7 @@ class SegmentedCodec(SpecFacts):
         seeded: bool = False,
         isa: str | None = None,
         origin: Callable[[], tuple[CodecSpec, Weights]] | None = None,
+        device: str = "cpu",
     ) -> None:
         if spec.segments is None:
             raise ValueError(f"{spec.name}: expected a spec with segments, got one without")
@@ -73,8 +75,8 @@ class SegmentedCodec(SpecFacts):
         self._segments = spec.segments
         # A session's memory takes as long to prepare as a second of audio to code: `encode` and
         # `decode` leave one for their next call.
-        self._spare_encoders: list[_core.Encoder] = []
-        self._spare_decoders: list[_core.Decoder] = []
+        self._spare_encoders: list[_core.Encoder | _core.CudaEncoder] = []
+        self._spare_decoders: list[_core.Decoder | _core.CudaDecoder] = []
         # What codes one segment: a stream that begins and ends with it.
         self._inner = Codec(
             replace(spec, segments=None),
@@ -84,6 +86,7 @@ class SegmentedCodec(SpecFacts):
             seeded=seeded,
             isa=isa,
             origin=origin,
+            device=device,
         )
 
     def __repr__(self) -> str:
@@ -132,6 +135,11 @@ class SegmentedCodec(SpecFacts):
     def low_latency(self) -> None:
         """Always None: a segment is coded with all of its look-ahead."""
         return None
+
+    @property
+    def device(self) -> str:
+        """Where segments are computed."""
+        return self._inner.device
 
     @property
     def threads(self) -> int:
@@ -216,7 +224,7 @@ class SegmentedCodec(SpecFacts):
         """
         books = self._inner._books(bandwidth, codebooks)
         slots = self._slots(start, max_frames_per_push)
-        core = self._inner._encoder_session(slots, start, self.segment_frames)
+        core = encoder_on(self._inner, self.device, slots, start, self.segment_frames)
         return SegmentedEncoder(self, core, books)
 
     def decoder(
@@ -224,7 +232,7 @@ class SegmentedCodec(SpecFacts):
     ) -> SegmentedDecoder:
         """A new stream from segments of codes to audio; the parameters are those of `encoder`."""
         slots = self._slots(start, max_frames_per_push)
-        core = self._inner._decoder_session(slots, start, self.segment_frames)
+        core = decoder_on(self._inner, self.device, slots, start, self.segment_frames)
         return SegmentedDecoder(self, core)
 
     def streams(self, n: int, **_: object) -> Streams:
@@ -254,7 +262,7 @@ class SegmentedCodec(SpecFacts):
         slots = self._slots(start, None)
         with _borrowed(
             self._spare_encoders,
-            lambda: self._inner._encoder_session(slots, start, self.segment_frames),
+            lambda: encoder_on(self._inner, self.device, slots, start, self.segment_frames),
         ) as core:
             encoder = SegmentedEncoder(self, core, books)
             head = encoder.push(audio)
@@ -270,7 +278,7 @@ class SegmentedCodec(SpecFacts):
         slots = self._slots(start, None)
         with _borrowed(
             self._spare_decoders,
-            lambda: self._inner._decoder_session(slots, start, self.segment_frames),
+            lambda: decoder_on(self._inner, self.device, slots, start, self.segment_frames),
         ) as core:
             decoder = SegmentedDecoder(self, core)
             head = decoder.push(codes)

@@ -82,7 +82,9 @@ def _refuse_flushed(finished: bool) -> None:
 class SegmentedEncoder:
     """One stream from audio to segments of codes. Made by `SegmentedCodec.encoder`."""
 
-    def __init__(self, codec: SegmentedCodec, core: _core.Encoder, codebooks: int) -> None:
+    def __init__(
+        self, codec: SegmentedCodec, core: _core.Encoder | _core.CudaEncoder, codebooks: int
+    ) -> None:
         self._codec = codec
         self._core = core
         self._codebooks = codebooks
@@ -196,7 +198,7 @@ class SegmentedEncoder:
 class SegmentedDecoder:
     """One stream from segments of codes to audio. Made by `SegmentedCodec.decoder`."""
 
-    def __init__(self, codec: SegmentedCodec, core: _core.Decoder) -> None:
+    def __init__(self, codec: SegmentedCodec, core: _core.Decoder | _core.CudaDecoder) -> None:
         self._codec = codec
         self._core = core
         self._overlap = OverlapAdd(codec.channels, codec.segment_stride)

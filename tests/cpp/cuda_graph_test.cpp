@@ -8,61 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "codecs.hpp"
+#include "cuda_both.hpp"
 #include "cuda_runtime_api.h"
-#include "graph/cuda/decoder.hpp"
-#include "graph/cuda/encoder.hpp"
 #include "streaming.hpp"
 
 namespace hopcodec::test {
 namespace {
 
-namespace cuda = graph::cuda;
-
 constexpr std::size_t kRoom = 512;  // frames: more than any look-ahead here holds back
-
-cuda::Options gpu_options(const CodecSpec& codec, bool zero_start, int streams, int max_frames) {
-  cuda::Options options;
-  options.streams = streams;
-  options.max_frames = max_frames;
-  options.zero_start = zero_start;
-  options.codebooks = {codec.n_q};
-  return options;
-}
-
-graph::SessionOptions cpu_options(bool zero_start, int streams, int max_frames) {
-  graph::SessionOptions options;
-  options.streams = streams;
-  options.max_frames = max_frames;
-  options.zero_start = zero_start;
-  return options;
-}
-
-// The same codec on both devices.
-struct Both {
-  CodecSpec codec;
-  std::vector<layers::LayerWeights> encoder;
-  std::vector<layers::LayerWeights> decoder;
-  explicit Both(CodecSpec spec)
-      : codec(std::move(spec)),
-        encoder(weights_of(codec.encoder)),
-        decoder(weights_of(codec.decoder)) {}
-
-  graph::Encoder cpu_encoder(bool zero, int streams, int frames) const {
-    return {encoder, codec.quantizer, codec.channels, codec.hop,
-            cpu_options(zero, streams, frames)};
-  }
-  graph::Decoder cpu_decoder(bool zero, int streams, int frames) const {
-    return {decoder, codec.quantizer, codec.channels, codec.hop,
-            cpu_options(zero, streams, frames)};
-  }
-  cuda::Encoder gpu_encoder(const cuda::Options& options) const {
-    return {encoder, codec.quantizer, codec.channels, codec.hop, options};
-  }
-  cuda::Decoder gpu_decoder(const cuda::Options& options) const {
-    return {decoder, codec.quantizer, codec.channels, codec.hop, options};
-  }
-};
 
 void check_one_stream(const Both& both, Random& random, bool zero_start) {
   const CodecSpec& codec = both.codec;
@@ -112,7 +65,8 @@ void check_company(const Both& both, Random& random, bool zero_start, bool graph
   std::vector<std::unique_ptr<graph::Encoder>> alone;
   for (int s = 0; s < streams; ++s) {
     alone.push_back(std::make_unique<graph::Encoder>(both.encoder, codec.quantizer, codec.channels,
-                                                     codec.hop, cpu_options(zero_start, 1, 1)));
+                                                     codec.hop,
+                                                     cpu_options(codec, zero_start, 1, 1)));
   }
   const auto n_q = static_cast<std::size_t>(codec.n_q);
   for (int round = 0; round < 24; ++round) {
@@ -245,6 +199,90 @@ void check_refusals(const Both& both) {
   }
 }
 
+void check_truncated(int codecs, Random& random) {
+  for (int i = 0; i < codecs; ++i) {
+    const Both both = truncated_both(random_codec(Family::kSymmetric, random.next()), random);
+    check_one_stream(both, random, false);
+    check_moves(both, random, false);
+    check_company(both, random, false, random.coin());
+  }
+}
+
+// Sessions of one codec upload its weights once, and keep them alive between them.
+void check_sharing(const Both& both) {
+  cuda::Options options = gpu_options(both.codec, false, 1, 1);
+  const std::size_t alone = both.gpu_encoder(options).device_bytes();
+  const auto uploads = options.uploads = std::make_shared<cuda::Uploads>();
+  auto first = std::make_unique<cuda::Encoder>(both.encoder, both.codec.quantizer,
+                                               both.codec.channels, both.codec.hop, options);
+  const std::size_t weights = uploads->bytes();
+  CHECK(weights > 0 && first->device_bytes() == alone, weights, first->device_bytes(), alone);
+  cuda::Encoder second = both.gpu_encoder(options);
+  CHECK(uploads->bytes() == weights, uploads->bytes(), weights);
+  const cuda::Decoder decoder = both.gpu_decoder(options);
+  CHECK(uploads->bytes() > weights && decoder.streams() == 1);
+  first.reset();
+  Random random(3);
+  const Audio audio = random_audio(random, both.codec.channels, 9 * both.codec.hop);
+  graph::Encoder cpu = both.cpu_encoder(false, 1, 1);
+  CHECK(encode(second, 0, audio, {audio.samples()}, both.codec.n_q) ==
+        encode(cpu, 0, audio, {audio.samples()}, both.codec.n_q));
+}
+
+// A chain with group norms runs once, on the whole of its stream, which must fit.
+void check_segments(int codecs, Random& random) {
+  const int frames = 6;
+  for (int i = 0; i < codecs; ++i) {
+    const Both both(random_codec(Family::kNormed, random.next()));
+    const CodecSpec& codec = both.codec;
+    graph::Encoder cpu_encoder = both.cpu_encoder(false, 2, frames);
+    graph::Decoder cpu_decoder = both.cpu_decoder(false, 2, frames);
+    const cuda::Options options = gpu_options(codec, false, 2, frames);
+    cuda::Encoder encoder = both.gpu_encoder(options);
+    cuda::Decoder decoder = both.gpu_decoder(options);
+    CHECK(encoder.state_bytes() == cpu_encoder.state_bytes(), codec.name);
+    CHECK(decoder.state_bytes() == cpu_decoder.state_bytes(), codec.name);
+    CHECK(encoder.lookahead_samples() == cpu_encoder.lookahead_samples(), codec.name);
+    CHECK(decoder.lookahead_samples() == cpu_decoder.lookahead_samples(), codec.name);
+    for (const int samples : {0, 1, 2 * codec.hop, 4 * codec.hop + 1, frames * codec.hop}) {
+      const Audio audio = random_audio(random, codec.channels, samples);
+      cpu_encoder.reset(0);
+      const Encoded expected = encode(cpu_encoder, 0, audio, {samples}, codec.n_q);
+      encoder.reset(1);
+      const Pieces pieces = random_pieces(random, samples, 2 * codec.hop);
+      CHECK(encode(encoder, 1, audio, pieces, codec.n_q) == expected, codec.name, samples);
+      // From device to device in the middle.
+      cpu_encoder.reset(0);
+      encoder.reset(0);
+      std::vector<std::byte> blob(encoder.snapshot_bytes());
+      Encoded moved = encode_piece(cpu_encoder, 0, audio, 0, samples / 2, codec.n_q, false);
+      cpu_encoder.snapshot(0, blob.data());
+      encoder.restore(0, blob.data(), blob.size());
+      append(moved,
+             encode_piece(encoder, 0, audio, samples / 2, samples - samples / 2, codec.n_q, false));
+      encoder.snapshot(0, blob.data());
+      cpu_encoder.restore(1, blob.data(), blob.size());
+      append(moved, encode_piece(cpu_encoder, 1, audio, 0, 0, codec.n_q, true));
+      CHECK(moved == expected, codec.name, samples);
+    }
+    for (const int count : {0, 1, 3, frames}) {
+      const Codes codes = random_codes(random, codec, count);
+      cpu_decoder.reset(0);
+      decoder.reset(1);
+      CHECK(decode(decoder, 1, codes, random_pieces(random, count, 2)) ==
+                decode(cpu_decoder, 0, codes, {count}),
+            codec.name, count);
+    }
+    const Codes codes = random_codes(random, codec, frames + 1);
+    std::vector<float> audio(usize(codec.channels * codec.hop * (frames + 1)));
+    decoder.reset(0);
+    graph::DecodeItem item{0,         codes.data.data(), frames + 1,   1,
+                           codec.n_q, frames + 1,        audio.data(), codec.hop * (frames + 1),
+                           0};
+    CHECK(decoder.push(&item, 1).status == graph::Status::kTooLong);
+  }
+}
+
 #if defined(HOPCODEC_CUDA_STAND_IN)
 
 std::string refusal(const Both& both) {
@@ -325,6 +363,9 @@ int main(int argc, char** argv) {
     }
     const Both both(random_codec(family, random.next()));
     check_refusals(both);
+    check_sharing(both);
+    if (family == Family::kSymmetric) check_truncated((codecs + 1) / 2, random);
+    if (family == Family::kCentred) check_segments((codecs + 1) / 2, random);
 #if defined(HOPCODEC_CUDA_STAND_IN)
     check_device_errors(both);
     check_steps(both);

@@ -75,8 +75,9 @@ void check_conv(const Shape& s, Random& random) {
   for (int i = 0; i < s.lanes; ++i) {
     const int rows = table ? random.below(s.rows + 1) : s.rows;
     const int begin = table ? random.below(4) : 2;
+    const int add = table ? random.below(5) : 2;
     parts.push_back(
-        {rows, begin, 0, rows, {table ? random.below(5) : 1, table ? random.below(5) : 3}});
+        {rows, begin, 0, rows, {table ? random.below(5) : 1, table ? random.below(5) : 3}, add});
   }
   cuda::Product p{};
   p.matrix = view(packed);
@@ -119,7 +120,7 @@ void check_conv(const Shape& s, Random& random) {
     }
     for (int i = 0; i < part.rows * s.out; ++i) {
       float value = activate(output, y[usize(i)]);
-      if (p.add_at >= 0) value += mine[sink1 + usize(i)];
+      if (p.add_at >= 0) value += mine[sink1 + usize(part.add * s.out + i)];
       if (p.add_at < 0) mine[sink1 + usize(part.to[1] * s.out + i)] = value;
       mine[sink0 + usize(part.to[0] * s.out + i)] = activate(to_first, value);
     }
@@ -147,6 +148,8 @@ void check_convolutions() {
   check_conv({70, 130, 4, 2, 1, 50, 21}, random);
   check_conv({8, 129, 3, 1, 2, 8, 520}, random);
   check_conv({3, 64, 5, 1, 1, 64, 130}, random);
+  // As many rows as a thousand streams have in front of the speaker: more blocks than y or z holds.
+  check_conv({4, 1, 3, 1, 1, 1600, 700}, random);
   check_conv({4, 20, 2, 1, 2, 64, 128}, random);
   check_conv({16, 16, 1, 1, 1, 70, 130}, random);
   check_conv({1, 7, 7, 1, 1, 66, 130}, random);

@@ -4,8 +4,10 @@
 #include <cmath>
 #include <string>
 
+#include "base/denormals.hpp"
 #include "graph/cuda/encoder.hpp"
 #include "graph/cuda/use.hpp"
+#include "kernels/dispatch.hpp"
 
 namespace hopcodec::graph::cuda {
 
@@ -15,10 +17,13 @@ namespace {
 
 std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 
-// Per lane: how many codebooks, then codes (frame, codebook) of all of them, padded to four bytes.
+// Per lane: how many codebooks, then codes (frame, codebook) of all of them, padded to four bytes;
+// or latents.
 std::size_t lane_bytes(const layers::RvqWeights& quantizer, int max_frames) {
   const std::size_t codes = usize(max_frames) * usize(quantizer.codebooks());
-  return sizeof(std::int32_t) + base::round_up(codes * sizeof(std::uint16_t), sizeof(std::int32_t));
+  const std::size_t latents = usize(max_frames) * usize(quantizer.dim) * sizeof(float);
+  return std::max(latents, sizeof(std::int32_t) +
+                               base::round_up(codes * sizeof(std::uint16_t), sizeof(std::int32_t)));
 }
 
 }  // namespace
@@ -26,13 +31,16 @@ std::size_t lane_bytes(const layers::RvqWeights& quantizer, int max_frames) {
 Decoder::Decoder(const std::vector<layers::LayerWeights>& chain,
                  const layers::RvqWeights& quantizer, int channels, int hop_samples,
                  const Options& options)
-    : Session(chain, options, quantizer.dim,
-              checked("max_frames_per_push", options.max_frames, kMaxFrames),
-              layers::floats_of<Header>(), lane_bytes(quantizer, options.max_frames)),
+    : Session(chain, fitted(chain, options), quantizer.dim, fitted(chain, options).max_frames,
+              layers::floats_of<Header>(),
+              lane_bytes(quantizer, fitted(chain, options).max_frames)),
       quantizer_(quantizer),
       channels_(channels),
       hop_(checked("hop_samples", hop_samples, kMaxHop)),
-      books_(constants_.array(upload(quantizer, constants_))) {
+      books_(constants_.array(upload(quantizer, constants_))),
+      rvq_(quantizer, 1),
+      pool_(1),
+      compute_{hopcodec::kernels::table_of(base::best_isa()), pool_} {
   if (program_.out_channels() != channels ||
       std::fabs(program_.row_samples() * hop_samples - 1.0) > 1e-9) {
     throw std::invalid_argument("decoder: expected a chain that makes " +
@@ -43,6 +51,7 @@ Decoder::Decoder(const std::vector<layers::LayerWeights>& chain,
   }
   headers_.resize(usize(options_.streams));
   done_.resize(usize(options_.streams));
+  if (program_.whole()) held_ = Held(options_.streams, options_.max_frames, quantizer.dim);
   prepare(1, usize(program_.max_out_rows()) * usize(channels) * sizeof(float), 1);
   turns_.resize(usize(shapes()));
   for (std::vector<Turn>& turns : turns_) turns.reserve(usize(options_.streams));
@@ -59,6 +68,10 @@ Outcome Decoder::check(const DecodeItem* items, int count) const noexcept {
   for (int i = 0; i < count; ++i) {
     const DecodeItem& item = items[i];
     if (finished(item.stream)) return {Status::kFinished, i, 0};
+    if (program_.whole() &&
+        headers_[usize(item.stream)].taken + item.frames > options_.max_frames) {
+      return {Status::kTooLong, i, options_.max_frames};
+    }
     if (item.capacity - item.samples < most_samples(item.stream, item.frames)) {
       return {Status::kNoRoom, i, 0};
     }
@@ -73,7 +86,18 @@ Outcome Decoder::check(const DecodeItem* items, int count) const noexcept {
   return {};
 }
 
-void Decoder::enqueue_input(const Program::Lanes& lanes, const std::byte* payload) {
+void Decoder::enqueue_input(const Program::Lanes& lanes, const gpu::Moves& moves,
+                            const std::byte* payload) {
+  if (program_.whole()) {
+    gpu::Feed feed{};
+    feed.rows = reinterpret_cast<const float*>(payload);
+    feed.lane_step = usize(options_.max_frames) * usize(quantizer_.dim);
+    feed.channels = quantizer_.dim;
+    feed.sinks = program_.input_sinks(feed.sink);
+    feed.lanes = program_.lanes_of(lanes, 0, options_.max_frames);
+    cuda::check(gpu::feed(feed, stream(), moves), "feed latents");
+    return;
+  }
   gpu::RvqDecode decode{};
   decode.books = books_;
   decode.n_q = reinterpret_cast<const std::int32_t*>(payload);
@@ -86,19 +110,16 @@ void Decoder::enqueue_input(const Program::Lanes& lanes, const std::byte* payloa
   decode.dim = quantizer_.dim;
   decode.sinks = program_.input_sinks(decode.sink);
   decode.lanes = program_.lanes_of(lanes, 0, options_.max_frames);
-  cuda::check(gpu::rvq_decode(decode, stream()), "sum codebook entries");
+  cuda::check(gpu::rvq_decode(decode, stream(), moves), "sum codebook entries");
 }
 
-std::size_t Decoder::enqueue_output(const Program::Lanes& lanes, int rows, int) {
+std::size_t Decoder::enqueue_output(const Program::Lanes& lanes, const gpu::Moves& moves, int rows,
+                                    int, std::byte* to) {
   const std::size_t floats = usize(rows) * usize(channels_);
-  const gpu::Gather gather{program_.outlet_at(),
-                           floats,
-                           lanes.scratch,
-                           program_.scratch_floats(),
-                           reinterpret_cast<float*>(output_.data()),
-                           floats,
-                           lanes.count};
-  cuda::check(gpu::gather(gather, stream()), "gather audio");
+  const gpu::Gather gather{
+      program_.outlet_at(),         floats, lanes.scratch, program_.scratch_floats(),
+      reinterpret_cast<float*>(to), floats, lanes.count};
+  cuda::check(gpu::gather(gather, stream(), moves), "gather audio");
   return usize(lanes.count) * floats * sizeof(float);
 }
 
@@ -153,11 +174,40 @@ void Decoder::step(DecodeItem* items, const std::vector<Turn>& turns, int shape,
   launch(half, shape, 0, 0);
 }
 
+// The end of streams that are there as a whole.
+void Decoder::step_whole(DecodeItem* items, const std::vector<Turn>& turns) {
+  if (turns.empty()) return;
+  Half& half = begin(static_cast<int>(turns.size()));
+  auto* latents = payload<float>(half);
+  const std::size_t lane_step = usize(options_.max_frames) * usize(quantizer_.dim);
+  for (const Turn& turn : turns) {
+    const int stream = items[turn.item].stream;
+    const std::int64_t frames = headers_[usize(stream)].taken;
+    const Trace& t = trace({0, frames, /*last=*/true});
+    const int lane = sit(half, stream, turn.item, t.out_rows, &t);
+    std::copy_n(held_.row(stream, 0), frames * quantizer_.dim, latents + usize(lane) * lane_step);
+  }
+  launch(half, kRagged, 0, 0);
+}
+
+void Decoder::hold(const DecodeItem& item) {
+  const base::FlushDenormals flush;
+  Header& h = headers_[usize(item.stream)];
+  for (std::int64_t f = 0; f < item.frames; ++f) {
+    rvq_.decode(compute_, item.codes + f * item.frame_step, item.book_step, item.n_q,
+                held_.row(item.stream, h.taken++));
+  }
+}
+
 Outcome Decoder::push(DecodeItem* items, int count) {
   const Use use(busy_);
   if (!use.ours()) return {Status::kBusy, 0, 0};
   const Outcome outcome = check(items, count);
   if (outcome.status != Status::kOk) return outcome;
+  if (program_.whole()) {
+    for (int i = 0; i < count; ++i) hold(items[i]);
+    return {};
+  }
   cuda::check(cudaSetDevice(options_.device), "select the device");
   items_ = items;
   std::fill_n(done_.begin(), count, 0);
@@ -192,7 +242,11 @@ Outcome Decoder::flush(DecodeItem* items, int count) {
   std::fill_n(done_.begin(), count, 0);
   for (std::vector<Turn>& turns : turns_) turns.clear();
   for (int i = 0; i < count; ++i) turns_[0].push_back({i, 0});
-  step(items, turns_[0], kRagged, /*last=*/true);
+  if (program_.whole()) {
+    step_whole(items, turns_[0]);
+  } else {
+    step(items, turns_[0], kRagged, /*last=*/true);
+  }
   for (int i = 0; i < count; ++i) headers_[usize(items[i].stream)].finished = 1;
   finish();
   return {};
@@ -200,10 +254,11 @@ Outcome Decoder::flush(DecodeItem* items, int count) {
 
 void Decoder::write_own(int stream, float* state) const {
   const Header& h = headers_[usize(stream)];
-  auto& to = *reinterpret_cast<Header*>(state);
+  auto& to = *reinterpret_cast<Header*>(state + program_.own_state_at());
   to.taken = h.taken;
   to.emitted = h.emitted;
   to.finished = h.finished;
+  if (program_.whole()) write_held(held_, stream, h.taken, quantizer_.dim, state);
 }
 
 bool Decoder::read_own(int stream, const float* state) {
@@ -211,7 +266,12 @@ bool Decoder::read_own(int stream, const float* state) {
   const bool sane = h.taken >= 0 && h.taken < kLongest / hop_ && h.emitted >= 0 &&
                     h.emitted <= h.taken * hop_ && (h.finished == 0 || h.finished == 1);
   if (!sane) return false;
-  if (h.finished == 0 && !program_.headers_match(h.taken, state)) return false;
+  const bool whole = program_.whole();
+  if (whole && h.taken > options_.max_frames) return false;
+  if (h.finished == 0 && !program_.headers_match(whole ? 0 : h.taken, state)) return false;
+  if (h.finished == 0 && whole && !read_held(held_, stream, h.taken, quantizer_.dim, state)) {
+    return false;
+  }
   headers_[usize(stream)] = h;
   return true;
 }

@@ -6,6 +6,7 @@
 #include "graph/cuda/session.hpp"
 #include "graph/decoder.hpp"
 #include "kernels/cuda/rvq.hpp"
+#include "layers/pool.hpp"
 
 namespace hopcodec::graph::cuda {
 
@@ -33,20 +34,25 @@ class Decoder final : public Session {
 
   Outcome check(const DecodeItem* items, int count) const noexcept;
   void step(DecodeItem* items, const std::vector<Turn>& turns, int shape, bool last);
+  void step_whole(DecodeItem* items, const std::vector<Turn>& turns);
 
   int books_of(int) const override { return 0; }
-  void enqueue_input(const Program::Lanes& lanes, const std::byte* payload) override;
-  std::size_t enqueue_output(const Program::Lanes& lanes, int rows, int n_q) override;
+  void enqueue_input(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
+                     const std::byte* payload) override;
+  std::size_t enqueue_output(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
+                             int rows, int n_q, std::byte* to) override;
   void collect(Half& half) override;
   void write_own(int stream, float* state) const override;
   bool read_own(int stream, const float* state) override;
   std::int64_t chain_rows(int stream) const override {
-    return headers_[static_cast<std::size_t>(stream)].taken;
+    return program_.whole() ? 0 : headers_[static_cast<std::size_t>(stream)].taken;
   }
   bool finished(int stream) const override {
     return headers_[static_cast<std::size_t>(stream)].finished != 0;
   }
   void start(int stream) override;
+
+  void hold(const DecodeItem& item);
 
   layers::RvqWeights quantizer_;
   int channels_;
@@ -56,6 +62,11 @@ class Decoder final : public Session {
   std::vector<std::int64_t> done_;
   std::vector<std::vector<Turn>> turns_;
   DecodeItem* items_ = nullptr;
+  // Of a chain that runs on whole streams: latents, made on the host, as a state has them.
+  Held held_;
+  layers::Rvq rvq_;
+  layers::Pool pool_;
+  layers::Compute compute_;
 };
 
 }  // namespace hopcodec::graph::cuda

@@ -33,6 +33,12 @@ Device::Device(int ordinal) : ordinal_(ordinal) {
   check(cudaSetDevice(ordinal), "select the device");
 }
 
+void upload(const void* host, const DeviceArray<std::byte>& to, cudaStream_t stream) {
+  check(cudaMemcpyAsync(to.data(), host, to.bytes(), cudaMemcpyHostToDevice, stream),
+        "upload constants");
+  check(cudaStreamSynchronize(stream), "upload constants");
+}
+
 Stream make_stream() {
   cudaStream_t stream = nullptr;
   check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "make a stream");

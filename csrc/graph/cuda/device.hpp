@@ -54,6 +54,9 @@ class DeviceArray {
   std::size_t count_ = 0;
 };
 
+// Copies from the host, whose memory may be gone afterwards.
+void upload(const void* host, const DeviceArray<std::byte>& to, cudaStream_t stream);
+
 // Page-locked host memory, which the copy engines can reach while the host goes on.
 class PinnedBytes {
  public:

@@ -16,15 +16,27 @@ namespace {
 std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 gpu::Matrix matrix_of(const std::shared_ptr<const layers::Packed>& packed, Constants& constants) {
-  if (packed == nullptr) return {};
-  gpu::HostMatrix host{{}, {}, packed->depth(), packed->columns()};
-  packed->unpack(host.weight, host.bias);
-  return constants.matrix(gpu::pack({host}));
+  return packed == nullptr ? gpu::Matrix{} : constants.matrix(packed);
 }
 
 int checked_rows(const Options& options, int hop) {
   return checked("hop_samples", hop, kMaxHop) *
          checked("max_frames_per_push", options.max_frames, kMaxFrames);
+}
+
+// What the kernels hold of a frame in shared memory.
+void check_quantizer(const layers::RvqWeights& quantizer) {
+  const bool projected = !quantizer.books.empty() && quantizer.books.front().project != nullptr;
+  const int most_dim = projected ? gpu::kMaxProjectedDim : gpu::kMaxSearchDim;
+  if (quantizer.dim > most_dim) {
+    throw std::invalid_argument("cuda: expected latents of at most " + std::to_string(most_dim) +
+                                " channels, got " + std::to_string(quantizer.dim));
+  }
+  if (projected && quantizer.inner > gpu::kMaxInnerDim) {
+    throw std::invalid_argument("cuda: expected projected entries of at most " +
+                                std::to_string(gpu::kMaxInnerDim) + " channels, got " +
+                                std::to_string(quantizer.inner));
+  }
 }
 
 std::size_t own_floats(int hop, int channels) {
@@ -37,10 +49,8 @@ std::size_t own_floats(int hop, int channels) {
 std::vector<gpu::Book> upload(const layers::RvqWeights& quantizer, Constants& constants) {
   std::vector<gpu::Book> books;
   for (const layers::Codebook& book : quantizer.books) {
-    const float* entries = book.entries.get();
-    const std::vector<float> copy(entries,
-                                  entries + usize(quantizer.size) * usize(quantizer.inner));
-    books.push_back({matrix_of(book.search, constants), constants.array(copy),
+    const std::size_t entries = usize(quantizer.size) * usize(quantizer.inner);
+    books.push_back({matrix_of(book.search, constants), constants.floats(book.entries, entries),
                      matrix_of(book.project, constants), matrix_of(book.unproject, constants)});
   }
   return books;
@@ -49,9 +59,10 @@ std::vector<gpu::Book> upload(const layers::RvqWeights& quantizer, Constants& co
 Encoder::Encoder(const std::vector<layers::LayerWeights>& chain,
                  const layers::RvqWeights& quantizer, int channels, int hop_samples,
                  const Options& options)
-    : Session(chain, options, channels, checked_rows(options, hop_samples),
-              own_floats(hop_samples, channels),
-              usize(checked_rows(options, hop_samples)) * usize(channels) * sizeof(float)),
+    : Session(chain, fitted(chain, options), channels,
+              checked_rows(fitted(chain, options), hop_samples), own_floats(hop_samples, channels),
+              usize(checked_rows(fitted(chain, options), hop_samples)) * usize(channels) *
+                  sizeof(float)),
       quantizer_(quantizer),
       channels_(channels),
       hop_(hop_samples),
@@ -62,18 +73,14 @@ Encoder::Encoder(const std::vector<layers::LayerWeights>& chain,
         " of " + std::to_string(hop_samples) + " samples, got " +
         std::to_string(program_.out_channels()) + " of " + std::to_string(program_.row_samples()));
   }
-  const bool projected = quantizer.dim != quantizer.inner;
-  const int most_dim = projected ? gpu::kMaxProjectedDim : gpu::kMaxSearchDim;
-  if (quantizer.dim > most_dim || (projected && quantizer.inner > gpu::kMaxInnerDim)) {
-    throw std::invalid_argument("cuda: expected latents of at most " + std::to_string(most_dim) +
-                                " channels, got " + std::to_string(quantizer.dim));
-  }
+  check_quantizer(quantizer);
   const std::size_t frames = usize(options_.streams) * usize(program_.max_out_rows());
   residual_ = DeviceArray<float>(2 * frames * usize(quantizer.dim), stream());
   best_ = DeviceArray<gpu::Best>(2 * frames * usize(gpu::most_chunks(quantizer.size)), stream());
   headers_.resize(usize(options_.streams));
   pending_.resize(usize(options_.streams) * usize(hop_ * channels_));
   done_.resize(usize(options_.streams));
+  if (program_.whole()) held_ = Held(options_.streams, hop_ * options_.max_frames, channels_);
   const std::size_t frame_bytes =
       usize(codebooks()) * sizeof(std::uint16_t) + usize(quantizer.dim) * sizeof(float);
   prepare(hop_, usize(program_.max_out_rows()) * frame_bytes + sizeof(float),
@@ -99,9 +106,14 @@ std::int64_t Encoder::most_frames(int stream, std::int64_t samples, bool last) c
 }
 
 Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noexcept {
+  const float most = program_.whole() ? kMaxNormalised : kMaxSample;
+  const std::int64_t longest = std::int64_t{options_.max_frames} * hop_;
   for (int i = 0; i < count; ++i) {
     const EncodeItem& item = items[i];
     if (finished(item.stream)) return {Status::kFinished, i, 0};
+    if (program_.whole() && headers_[usize(item.stream)].taken + item.samples > longest) {
+      return {Status::kTooLong, i, longest};
+    }
     if (item.capacity - item.frames < most_frames(item.stream, item.samples, last)) {
       return {Status::kNoRoom, i, 0};
     }
@@ -109,14 +121,15 @@ Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noex
       const float* x = item.audio + c * item.channel_step;
       for (std::int64_t n = 0; n < item.samples; ++n) {
         // Written so that NaN fails too.
-        if (!(std::fabs(x[n]) <= kMaxSample)) return {Status::kBadSample, i, n, x[n]};
+        if (!(std::fabs(x[n]) <= most)) return {Status::kBadSample, i, n, x[n]};
       }
     }
   }
   return {};
 }
 
-void Encoder::enqueue_input(const Program::Lanes& lanes, const std::byte* payload) {
+void Encoder::enqueue_input(const Program::Lanes& lanes, const gpu::Moves& moves,
+                            const std::byte* payload) {
   const int most = hop_ * options_.max_frames;
   gpu::Feed feed{};
   feed.rows = reinterpret_cast<const float*>(payload);
@@ -124,10 +137,11 @@ void Encoder::enqueue_input(const Program::Lanes& lanes, const std::byte* payloa
   feed.channels = channels_;
   feed.sinks = program_.input_sinks(feed.sink);
   feed.lanes = program_.lanes_of(lanes, 0, most);
-  cuda::check(gpu::feed(feed, stream()), "feed samples");
+  cuda::check(gpu::feed(feed, stream(), moves), "feed samples");
 }
 
-std::size_t Encoder::enqueue_output(const Program::Lanes& lanes, int rows, int n_q) {
+std::size_t Encoder::enqueue_output(const Program::Lanes& lanes, const gpu::Moves& moves, int rows,
+                                    int n_q, std::byte* to) {
   const gpu::Lanes out = program_.lanes_of(lanes, program_.operations() - 1, rows);
   auto* codes = reinterpret_cast<std::uint16_t*>(output_.data());
   const gpu::RvqEncode encode{{out, program_.outlet_at(), quantizer_.dim},
@@ -140,19 +154,30 @@ std::size_t Encoder::enqueue_output(const Program::Lanes& lanes, int rows, int n
                               codes};
   cuda::check(gpu::rvq_encode(encode, stream()), "quantise");
   const std::size_t frames = usize(lanes.count) * usize(rows);
-  const std::size_t bytes =
-      base::round_up(frames * usize(n_q) * sizeof(std::uint16_t), sizeof(float));
-  if (!wants_latents_) return bytes;
-  const std::size_t floats = usize(rows) * usize(quantizer_.dim);
-  const gpu::Gather gather{program_.outlet_at(),
-                           floats,
-                           out.scratch,
-                           out.scratch_step,
-                           reinterpret_cast<float*>(output_.data() + bytes),
-                           floats,
-                           lanes.count};
-  cuda::check(gpu::gather(gather, stream()), "gather latents");
-  return bytes + usize(lanes.count) * floats * sizeof(float);
+  std::size_t bytes = base::round_up(frames * usize(n_q) * sizeof(std::uint16_t), sizeof(float));
+  if (wants_latents_) {
+    const std::size_t floats = usize(rows) * usize(quantizer_.dim);
+    const gpu::Gather gather{program_.outlet_at(),
+                             floats,
+                             out.scratch,
+                             out.scratch_step,
+                             reinterpret_cast<float*>(output_.data() + bytes),
+                             floats,
+                             lanes.count};
+    cuda::check(gpu::gather(gather, stream()), "gather latents");
+    bytes += usize(lanes.count) * floats * sizeof(float);
+  }
+  // Codes are gathered on the device first: there is a launch per codebook, and each would wait for
+  // what it sends over the bus.
+  gpu::Gather home{};
+  if (to != output_.data()) {
+    home.floats = bytes / sizeof(float);
+    home.scratch = reinterpret_cast<const float*>(output_.data());
+    home.to = reinterpret_cast<float*>(to);
+    home.lanes = 1;
+  }
+  cuda::check(gpu::gather(home, stream(), moves), "send codes home");
+  return bytes;
 }
 
 void Encoder::collect(Half& half) {
@@ -221,7 +246,11 @@ void Encoder::step(EncodeItem* items, const std::vector<Turn>& turns, int shape,
   for (const Turn& turn : turns) {
     EncodeItem& item = items[turn.item];
     const std::int64_t before = chain_rows(item.stream);
-    const int rows = last ? headers_[usize(item.stream)].pending : turn.frames * hop_;
+    // What is left at the end: of a chain that runs on whole streams, everything.
+    const Header& h = headers_[usize(item.stream)];
+    const int left = program_.whole() ? static_cast<int>(h.taken) : h.pending;
+    const int rest = options_.whole_hops ? (left + hop_ - 1) / hop_ * hop_ : left;
+    const int rows = last ? rest : turn.frames * hop_;
     const Trace* ragged = nullptr;
     int frames = turn.frames;
     if (shape == kRagged) {
@@ -232,7 +261,9 @@ void Encoder::step(EncodeItem* items, const std::vector<Turn>& turns, int shape,
     const int lane = sit(half, item.stream, turn.item, frames, ragged);
     float* to = samples + usize(lane) * lane_step;
     if (last) {
-      std::copy_n(pending(item.stream), rows * channels_, to);
+      const float* from = program_.whole() ? held_.row(item.stream, 0) : pending(item.stream);
+      std::copy_n(from, left * channels_, to);
+      std::fill(to + left * channels_, to + rows * channels_, 0.0F);
     } else {
       fill(to, item, rows);
     }
@@ -240,11 +271,26 @@ void Encoder::step(EncodeItem* items, const std::vector<Turn>& turns, int shape,
   launch(half, shape, variant_of(n_q), n_q);
 }
 
+void Encoder::hold(const EncodeItem& item) {
+  Header& h = headers_[usize(item.stream)];
+  float* to = held_.row(item.stream, h.taken);
+  for (int c = 0; c < channels_; ++c) {
+    const float* x = item.audio + c * item.channel_step;
+    for (std::int64_t t = 0; t < item.samples; ++t) to[t * channels_ + c] = x[t];
+  }
+  h.taken += item.samples;
+  h.pending = static_cast<std::int32_t>(h.taken % hop_);
+}
+
 Outcome Encoder::push(EncodeItem* items, int count, int n_q) {
   const Use use(busy_);
   if (!use.ours()) return {Status::kBusy, 0, 0};
   const Outcome outcome = check(items, count, /*last=*/false);
   if (outcome.status != Status::kOk) return outcome;
+  if (program_.whole()) {
+    for (int i = 0; i < count; ++i) hold(items[i]);
+    return {};
+  }
   cuda::check(cudaSetDevice(options_.device), "select the device");
   items_ = items;
   wants_latents_ = count > 0 && items[0].latents != nullptr;
@@ -291,26 +337,35 @@ Outcome Encoder::flush(EncodeItem* items, int count, int n_q) {
 
 void Encoder::write_own(int stream, float* state) const {
   const Header& h = headers_[usize(stream)];
-  auto& to = *reinterpret_cast<Header*>(state);
+  float* own = state + program_.own_state_at();
+  auto& to = *reinterpret_cast<Header*>(own);
   to.taken = h.taken;
   to.emitted = h.emitted;
   to.pending = h.pending;
   to.finished = h.finished;
-  std::copy_n(pending_.data() + usize(stream * hop_ * channels_), h.pending * channels_,
-              state + base::round_up(layers::floats_of<Header>(), base::kAlignFloats));
+  const std::int64_t hops = h.taken - h.pending;
+  const float* rest = program_.whole() ? held_.row(stream, hops)
+                                       : pending_.data() + usize(stream * hop_ * channels_);
+  std::copy_n(rest, h.pending * channels_,
+              own + base::round_up(layers::floats_of<Header>(), base::kAlignFloats));
+  if (program_.whole()) write_held(held_, stream, hops, channels_, state);
 }
 
 bool Encoder::read_own(int stream, const float* state) {
-  const Header& h = *reinterpret_cast<const Header*>(state + program_.own_state_at());
+  const float* own = state + program_.own_state_at();
+  const Header& h = *reinterpret_cast<const Header*>(own);
   const bool sane = h.taken >= 0 && h.taken < kLongest && h.emitted >= 0 &&
                     h.emitted <= (h.taken + hop_ - 1) / hop_ &&
                     (h.finished == 0 || h.finished == 1) && h.pending == h.taken % hop_;
   if (!sane) return false;
-  if (h.finished == 0 && !program_.headers_match(h.taken - h.pending, state)) return false;
+  const std::int64_t hops = h.taken - h.pending;
+  const bool whole = program_.whole();
+  if (whole && h.taken > std::int64_t{options_.max_frames} * hop_) return false;
+  if (h.finished == 0 && !program_.headers_match(whole ? 0 : hops, state)) return false;
+  if (h.finished == 0 && whole && !read_held(held_, stream, hops, channels_, state)) return false;
   headers_[usize(stream)] = h;
-  std::copy_n(state + program_.own_state_at() +
-                  base::round_up(layers::floats_of<Header>(), base::kAlignFloats),
-              h.pending * channels_, pending(stream));
+  std::copy_n(own + base::round_up(layers::floats_of<Header>(), base::kAlignFloats),
+              h.pending * channels_, whole ? held_.row(stream, hops) : pending(stream));
   return true;
 }
 

@@ -36,20 +36,23 @@ class Encoder final : public Session {
   void step(EncodeItem* items, const std::vector<Turn>& turns, int shape, int n_q, bool last);
   void fill(float* to, EncodeItem& item, int rows);
   void keep_rest(EncodeItem& item);
+  void hold(const EncodeItem& item);
   int variant_of(int n_q) const;
   float* pending(int stream) {
     return pending_.data() + static_cast<std::size_t>(stream * hop_ * channels_);
   }
 
   int books_of(int variant) const override;
-  void enqueue_input(const Program::Lanes& lanes, const std::byte* payload) override;
-  std::size_t enqueue_output(const Program::Lanes& lanes, int rows, int n_q) override;
+  void enqueue_input(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
+                     const std::byte* payload) override;
+  std::size_t enqueue_output(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
+                             int rows, int n_q, std::byte* to) override;
   void collect(Half& half) override;
   void write_own(int stream, float* state) const override;
   bool read_own(int stream, const float* state) override;
   std::int64_t chain_rows(int stream) const override {
     const Header& h = headers_[static_cast<std::size_t>(stream)];
-    return h.taken - h.pending;
+    return program_.whole() ? 0 : h.taken - h.pending;
   }
   bool finished(int stream) const override {
     return headers_[static_cast<std::size_t>(stream)].finished != 0;
@@ -64,6 +67,7 @@ class Encoder final : public Session {
   DeviceArray<kernels::cuda::Best> best_;
   std::vector<Header> headers_;
   std::vector<float> pending_;            // (stream, hop, channel)
+  Held held_;                             // of a chain that runs on whole streams: all samples
   std::vector<std::int64_t> done_;        // samples of each item already staged
   std::vector<std::vector<Turn>> turns_;  // per shape, the ragged one first
   EncodeItem* items_ = nullptr;           // of the push in progress

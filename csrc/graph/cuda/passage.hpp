@@ -87,7 +87,21 @@ inline ConvStep conv_step(const ConvPlan& plan, const Passage& in) {
   return step;
 }
 
+// What the layer would still give if the stream ended with this step, worked out behind the step's
+// own rows in the same buffer: nothing of the step is disturbed. `in`: from after the step to after
+// it, and last.
+inline ConvStep look_on(const ConvPlan& plan, const ConvStep& step, const Passage& in) {
+  ConvStep look = conv_step(plan, in);
+  const int behind = step.move.close_from - look.move.open_to;
+  look.inlet += behind;
+  look.begin += behind;
+  look.padding.end += behind;
+  return look;
+}
+
 struct TransposeStep {
+  int inlet;
+  int begin;
   int windows;
   int skip;  // rows of the result cut off in front
   Passage out;
@@ -103,6 +117,7 @@ inline TransposeStep transpose_step(const layers::ConvTranspose1dShape& s, const
   };
   TransposeStep step{};
   const bool tail = in.last && in.after > 0;
+  step.inlet = history;
   step.windows = in.rows() + (tail ? history : 0);
   step.padding.end = history + in.rows();
   step.padding.right = tail ? history : 0;
@@ -118,6 +133,15 @@ inline TransposeStep transpose_step(const layers::ConvTranspose1dShape& s, const
   step.after = {in.after, step.out.after};
   step.move = {history, 0, in.last ? 0 : history, in.rows()};
   return step;
+}
+
+inline TransposeStep look_on(const layers::ConvTranspose1dShape& s, const TransposeStep& step,
+                             const Passage& in) {
+  TransposeStep look = transpose_step(s, in);
+  look.inlet += step.move.close_from;
+  look.begin += step.move.close_from;
+  look.padding.end += step.move.close_from;
+  return look;
 }
 
 // A residual block's queue: what the shortcut gave and the branch has not yet matched.

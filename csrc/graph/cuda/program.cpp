@@ -13,45 +13,29 @@ namespace gpu = kernels::cuda;
 
 namespace {
 
-gpu::HostMatrix unpacked(const layers::Packed& packed) {
-  gpu::HostMatrix host{{}, {}, packed.depth(), packed.columns()};
-  packed.unpack(host.weight, host.bias);
-  return host;
-}
-
 [[noreturn]] void refuse(const std::string& what) {
   throw std::invalid_argument("cuda: expected " + what);
 }
 
 std::size_t usize(int n) { return static_cast<std::size_t>(n); }
 
+bool has_norm(const std::vector<layers::LayerWeights>& chain) {
+  return std::any_of(chain.begin(), chain.end(), [](const layers::LayerWeights& w) {
+    if (std::holds_alternative<layers::GroupNormWeights>(w)) return true;
+    const auto* residual = std::get_if<std::shared_ptr<const layers::ResidualWeights>>(&w);
+    return residual != nullptr &&
+           (has_norm((*residual)->branch) || has_norm((*residual)->shortcut));
+  });
+}
+
+// Whether a row goes out for each that came in.
+bool keeps_rows(const layers::LayerWeights& w) {
+  if (const auto* conv = std::get_if<layers::Conv1dWeights>(&w)) return conv->shape.stride == 1;
+  const auto* norm = std::get_if<layers::GroupNormWeights>(&w);
+  return norm != nullptr && norm->trim_left == 0 && norm->trim_right == 0;
+}
+
 }  // namespace
-
-gpu::Matrix Constants::matrix(const gpu::PackedMatrix& packed) {
-  const float* weight = array(packed.weight);
-  return {weight, array(packed.bias), packed.columns, packed.groups};
-}
-
-gpu::Activation Constants::activation(const layers::Activation& a, int channels) {
-  gpu::Activation result{gpu::Pointwise::kNone, nullptr, nullptr};
-  switch (a.kind()) {
-    case layers::Nonlinearity::kNone:
-      break;
-    case layers::Nonlinearity::kElu:
-      result.kind = gpu::Pointwise::kElu;
-      break;
-    case layers::Nonlinearity::kTanh:
-      result.kind = gpu::Pointwise::kTanh;
-      break;
-    case layers::Nonlinearity::kSnake:
-      result.kind = gpu::Pointwise::kSnake;
-      result.alpha = array(std::vector<float>(a.alpha(), a.alpha() + channels));
-      result.inverse_alpha =
-          array(std::vector<float>(a.inverse_alpha(), a.inverse_alpha() + channels));
-      break;
-  }
-  return result;
-}
 
 Program::~Program() = default;
 
@@ -62,12 +46,16 @@ Program::Program(const std::vector<layers::LayerWeights>& chain, bool zero_start
       own_state_at_(state_.take(own_state)),
       walk_(std::make_unique<Walk>()) {
   if (chain.empty()) throw std::invalid_argument("session: expected at least one layer, got none");
-  out_edge_ = compile(chain, add_edge(channels, max_rows, 1.0, 0.0));
+  add_edge(channels, max_rows, 1.0, 0.0);
+  if (has_norm(chain)) gather();
+  out_edge_ = compile(chain, 0);
   const Edge& out = edges_[usize(out_edge_)];
   add_inlet(out_edge_, scratch_.take(usize(out.max_rows) * usize(out.channels)), {});
   ++operations_;  // the outlet
   resolve_sinks();
+  if (!pads_.empty()) zeroed_ = constants_.array(pads_);
   walk_->edges.resize(edges_.size());
+  walk_->whole.resize(edges_.size());
   walk_->inlet_rows.resize(inlets_.size());
   walk_->conv.resize(stages_.size());
   walk_->transpose.resize(stages_.size());
@@ -83,6 +71,23 @@ int Program::add_edge(int channels, std::int64_t max_rows, double row_samples, d
 int Program::add_inlet(int edge, std::size_t at, const gpu::Activation& activation) {
   inlets_.push_back({edge, at, activation});
   return static_cast<int>(inlets_.size()) - 1;
+}
+
+int Program::add_pad(std::size_t at, int row_floats) {
+  pads_.push_back({at, row_floats});
+  return static_cast<int>(pads_.size()) - 1;
+}
+
+int Program::add_stage(Stage stage) {
+  stages_.push_back(std::move(stage));
+  const int index = static_cast<int>(stages_.size()) - 1;
+  launches_.push_back({{index, 0}, 1});
+  return index;
+}
+
+int Program::stage_making(int edge) const {
+  const auto made = [edge](const Stage& stage) { return stage.out == edge; };
+  return static_cast<int>(std::find_if(stages_.begin(), stages_.end(), made) - stages_.begin());
 }
 
 int Program::compile(const std::vector<layers::LayerWeights>& chain, int edge) {
@@ -102,12 +107,13 @@ int Program::add(const layers::Conv1dWeights& w, int in) {
   if (c != from.channels) {
     refuse(std::to_string(from.channels) + " input channels, got " + std::to_string(c));
   }
-  Stage stage{Conv{plan}, in, 0, operations_++, 0, static_cast<int>(holds_.size()), pads_++, 0,
-              0,          0,  {}};
+  const int looked = from.look == kNone ? 0 : edges_[usize(from.look)].max_rows;
+  Stage stage{Conv{plan}, in, 0, operations_++, 0, static_cast<int>(holds_.size()), 0, 0, 0, 0, {}};
   stage.header_at = state_.take(layers::floats_of<layers::Conv1d::Header>());
   const std::size_t held_at = state_.take(usize(plan.max_held) * usize(c));
-  const int capacity = shape.left + plan.max_held + from.max_rows + plan.max_right;
+  const int capacity = shape.left + plan.max_held + from.max_rows + looked + plan.max_right;
   stage.buffer_at = scratch_.take(usize(capacity) * usize(c));
+  stage.pad = add_pad(stage.buffer_at, c);
   holds_.push_back({held_at, stage.buffer_at, c});
   stage.inlet = add_inlet(in, stage.buffer_at, constants_.activation(w.input, c));
   stage.max_windows = shape.most_out(from.max_rows, plan.max_held);
@@ -116,7 +122,7 @@ int Program::add(const layers::Conv1dWeights& w, int in) {
       from.lookahead + std::max(0, shape.reach() - shape.stride - shape.left) * from.row_samples);
 
   gpu::Product& p = stage.product;
-  p.matrix = constants_.matrix(gpu::pack({unpacked(*w.matrix)}));
+  p.matrix = constants_.layer(w.matrix);
   const int depth = shape.kernel * c;
   p.source[0] = shape.dilation == 1
                     ? gpu::Source{stage.buffer_at, depth, 1, depth, 0, c, shape.stride * c}
@@ -126,9 +132,12 @@ int Program::add(const layers::Conv1dWeights& w, int in) {
   p.out_channels = shape.out_channels;
   p.output = constants_.activation(w.output, shape.out_channels);
   p.add_at = -1;
-  stages_.push_back(std::move(stage));
-  launches_.push_back({{static_cast<int>(stages_.size()) - 1, 0}, 1});
-  return stages_.back().out;
+  const int index = add_stage(std::move(stage));
+  if (from.look != kNone) {
+    const int windows = shape.most_out(looked, plan.max_held);
+    add_look(index, windows, windows);
+  }
+  return stages_[usize(index)].out;
 }
 
 int Program::add(const layers::ConvTranspose1dWeights& w, int in) {
@@ -140,35 +149,39 @@ int Program::add(const layers::ConvTranspose1dWeights& w, int in) {
   if (c != from.channels) {
     refuse(std::to_string(from.channels) + " input channels, got " + std::to_string(c));
   }
+  const int looked = from.look == kNone ? 0 : edges_[usize(from.look)].max_rows;
   Stage stage{Transpose{shape},
               in,
               0,
               operations_++,
               0,
               static_cast<int>(holds_.size()),
-              pads_++,
+              0,
               from.max_rows + history,
               0,
               0,
               {}};
   stage.header_at = state_.take(layers::floats_of<layers::ConvTranspose1d::Header>());
   const std::size_t held_at = state_.take(usize(history) * usize(c));
-  stage.buffer_at = scratch_.take(usize(2 * history + from.max_rows) * usize(c));
+  stage.buffer_at = scratch_.take(usize(2 * history + from.max_rows + looked) * usize(c));
+  stage.pad = add_pad(stage.buffer_at, c);
   holds_.push_back({held_at, stage.buffer_at, c});
   stage.inlet = add_inlet(in, stage.buffer_at, constants_.activation(w.input, c));
   const double row_samples = from.row_samples / shape.stride;
   stage.out = add_edge(shape.out_channels, (std::int64_t{from.max_rows} + history) * shape.stride,
                        row_samples, from.lookahead + shape.trim_left * row_samples);
   gpu::Product& p = stage.product;
-  p.matrix = constants_.matrix(gpu::pack({unpacked(*w.matrix)}));
+  p.matrix = constants_.layer(w.matrix);
   const int depth = shape.taps() * c;
   p.source[0] = {stage.buffer_at, depth, 1, depth, 0, c, c};
   p.sources = 1;
   p.out_channels = shape.out_channels;
   p.add_at = -1;
-  stages_.push_back(std::move(stage));
-  launches_.push_back({{static_cast<int>(stages_.size()) - 1, 0}, 1});
-  return stages_.back().out;
+  const int index = add_stage(std::move(stage));
+  if (from.look != kNone) {
+    add_look(index, looked + history, (std::int64_t{looked} + history) * shape.stride);
+  }
+  return stages_[usize(index)].out;
 }
 
 int Program::add(const layers::LstmWeights& w, int in) {
@@ -192,8 +205,7 @@ int Program::add(const layers::LstmWeights& w, int in) {
     holds_.push_back({state_at[s], hidden_at, n});
     holds_.push_back({state_at[s] + usize(n), cell_at, n});
     gpu::Product p{};
-    p.matrix = constants_.matrix(gpu::pack(
-        {unpacked(*w.stages[s].input), unpacked(*w.stages[s].recurrent)}, gpu::gate_order(n)));
+    p.matrix = constants_.gates(w.stages[s].input, w.stages[s].recurrent);
     p.source[0] = {x_at, n, 1, n, 0, n, n};
     p.source[1] = {hidden_at, n, 1, n, 0, n, n};
     p.sources = 2;
@@ -207,41 +219,39 @@ int Program::add(const layers::LstmWeights& w, int in) {
   }
   stage.layer = std::move(lstm);
   stage.out = add_edge(n, from.max_rows, from.row_samples, from.lookahead);
-  stages_.push_back(std::move(stage));
-  launches_.push_back({{static_cast<int>(stages_.size()) - 1, 0}, 1});
-  return stages_.back().out;
+  return stages_[usize(add_stage(std::move(stage)))].out;
+}
+
+// The shortcut of a residual needs nothing of the branch: its launch goes along with the branch's
+// first, or, if that is already the last or there are more of them, ahead of it.
+void Program::share_launches(std::ptrdiff_t first, std::ptrdiff_t branch_end) {
+  const auto begin = launches_.begin() + first;
+  const auto shortcut = launches_.begin() + branch_end;
+  const bool alone = launches_.end() - shortcut == 1 && shortcut - begin > 1;
+  if (alone && begin->count + shortcut->count <= 2) {
+    begin->stage[begin->count++] = shortcut->stage[0];
+    launches_.pop_back();
+  } else {
+    std::rotate(begin, shortcut, launches_.end());
+  }
 }
 
 int Program::add(const std::shared_ptr<const layers::ResidualWeights>& w, int in) {
-  const auto is_conv = [](const layers::LayerWeights& layer) {
-    const auto* conv = std::get_if<layers::Conv1dWeights>(&layer);
-    return conv != nullptr && conv->shape.stride == 1;
-  };
-  if (w->branch.empty() || !std::all_of(w->branch.begin(), w->branch.end(), is_conv)) {
-    refuse("a residual branch of convolutions of stride 1, got another layer");
+  if (w->branch.empty() || !std::all_of(w->branch.begin(), w->branch.end(), keeps_rows)) {
+    refuse("a residual branch of convolutions of stride 1 and norms, got another layer");
   }
-  if (w->shortcut.size() > 1 || !std::all_of(w->shortcut.begin(), w->shortcut.end(), is_conv)) {
-    refuse("a shortcut of at most one convolution of stride 1, got another");
+  if (!std::all_of(w->shortcut.begin(), w->shortcut.end(), keeps_rows)) {
+    refuse("a shortcut of convolutions of stride 1 and norms, got another layer");
   }
   const Edge from = edges_[usize(in)];
   Queue queue{};
   queue.header_at = state_.take(layers::floats_of<layers::Residual::Header>());
   const auto first_launch = static_cast<std::ptrdiff_t>(launches_.size());
   queue.branch = compile(w->branch, in);
-  const int joins = static_cast<int>(stages_.size()) - 1;
+  queue.joins = stage_making(queue.branch);
+  const auto branch_end = static_cast<std::ptrdiff_t>(launches_.size());
   queue.shortcut = compile(w->shortcut, in);
-  if (!w->shortcut.empty()) {
-    // The shortcut needs nothing of the branch: it goes along with the branch's first launch, or,
-    // if that is already the last, ahead of it.
-    const Launch own = launches_.back();
-    launches_.pop_back();
-    if (w->branch.size() > 1) {
-      Launch& shared = launches_[static_cast<std::size_t>(first_launch)];
-      shared.stage[shared.count++] = own.stage[0];
-    } else {
-      launches_.insert(launches_.begin() + first_launch, own);
-    }
-  }
+  share_launches(first_launch, branch_end);
   Edge& branch = edges_[usize(queue.branch)];
   const Edge& shortcut = edges_[usize(queue.shortcut)];
   if (branch.channels != shortcut.channels || branch.row_samples != from.row_samples) {
@@ -252,23 +262,17 @@ int Program::add(const std::shared_ptr<const layers::ResidualWeights>& w, int in
   const int max_queued = most_out - from.max_rows + 1;
   const auto channels = usize(branch.channels);
   const std::size_t queue_at = state_.take(usize(max_queued) * channels);
-  const std::size_t rows_at = scratch_.take(usize(2 * most_out + 1) * channels);
+  const int looked = shortcut.look == kNone ? 0 : edges_[usize(shortcut.look)].max_rows;
+  const std::size_t rows_at = scratch_.take(usize(2 * most_out + 1 + looked) * channels);
   branch.max_rows = most_out;
   branch.lookahead = std::max(branch.lookahead, shortcut.lookahead);
   queue.hold = static_cast<int>(holds_.size());
   holds_.push_back({queue_at, rows_at, branch.channels});
   queue.inlet = add_inlet(queue.shortcut, rows_at, {});
-  stages_[usize(joins)].product.add_at = static_cast<std::ptrdiff_t>(rows_at);
+  stages_[usize(queue.joins)].product.add_at = static_cast<std::ptrdiff_t>(rows_at);
   queues_.push_back(queue);
+  if (edges_[usize(queue.branch)].look != kNone) add_look(queue, rows_at);
   return queue.branch;
-}
-
-int Program::add(const layers::GroupNormWeights& /*w*/, int /*in*/) {
-  refuse("a codec without group norm, got one");
-}
-
-int Program::add(const std::shared_ptr<const layers::TruncatedWeights>& /*w*/, int /*in*/) {
-  refuse("a codec with its own look-ahead, got a truncated one");
 }
 
 int Program::sinks_of(int edge, gpu::Sink* sinks) const {

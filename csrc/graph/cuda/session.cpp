@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kAlign = 256;
 constexpr int kMostStreams = 32768;     // what one dimension of a grid surely holds
+constexpr int kFewLanes = 8;            // whose input and output are not worth a copy
 constexpr std::int64_t kSettled = 256;  // frames after which a stream is taken to run evenly
 constexpr std::int64_t kMostRows = std::int64_t{1} << 30;  // of all lanes: kernels count in int
 
@@ -30,16 +31,24 @@ std::vector<int> buckets_up_to(int n) {
 
 }  // namespace
 
+Options fitted(const std::vector<layers::LayerWeights>& chain, Options options) {
+  using Truncated = std::shared_ptr<const layers::TruncatedWeights>;
+  checked("max_frames_per_push", options.max_frames, kMaxFrames);
+  if (!chain.empty() && std::holds_alternative<Truncated>(chain.front())) options.max_frames = 1;
+  return options;
+}
+
 Session::Session(const std::vector<layers::LayerWeights>& chain, const Options& options,
                  int channels, int max_rows, std::size_t own_state, std::size_t payload_bytes)
     : options_(options),
       device_(options.device),
       stream_(make_stream()),
-      constants_(stream_.get()),
+      constants_(options.device, stream_.get(), options.uploads, options.precision),
       program_(chain, options.zero_start, channels, max_rows, own_state, constants_),
       payload_bytes_(payload_bytes) {
   checked("streams", options_.streams, kMostStreams);
   options_.fingerprint ^= options_.zero_start ? 0x5a65726fULL : 0;
+  options_.fingerprint ^= options_.whole_hops ? 0x686f7073ULL : 0;
 }
 
 void Session::prepare(int unit, std::size_t out_bytes, int variants) {
@@ -73,13 +82,14 @@ void Session::prepare(int unit, std::size_t out_bytes, int variants) {
 
 // A shape is steady from the first frame on after which nothing changes any more.
 void Session::find_steady(int unit) {
+  if (program_.whole()) return;
   std::vector<int> frames = {1};
   if (options_.max_frames > 1) frames.push_back(options_.max_frames);
   for (const int f : frames) {
     const auto at = [&](std::int64_t h, Trace& to) {
       program_.trace({h * unit, (h + f) * unit, false}, to);
     };
-    Steady steady{f, program_.make_trace(), nullptr, kSettled};
+    Steady steady{f, program_.make_trace(), nullptr, nullptr, kSettled};
     Trace other = program_.make_trace();
     at(kSettled, steady.trace);
     while (steady.after > 0) {
@@ -87,11 +97,13 @@ void Session::find_steady(int unit) {
       if (!(other == steady.trace)) break;
       --steady.after;
     }
-    const bool padded = std::any_of(steady.trace.pads.begin(), steady.trace.pads.end(),
-                                    [](const gpu::Padding& p) { return p.left + p.right > 0; });
     // Settled at the last moment is not settled.
-    if (padded || steady.after > kSettled - 8 || steady.trace.out_rows == 0) continue;
+    if (steady.after > kSettled - 8 || steady.trace.out_rows == 0) continue;
     steady.moves = constants_.array(steady.trace.moves);
+    const auto& pads = steady.trace.pads;
+    const bool padded =
+        std::any_of(pads.begin(), pads.end(), [](const gpu::Padding& p) { return p.right > 0; });
+    if (padded) steady.pads = constants_.array(pads);
     steady_.push_back(std::move(steady));
   }
 }
@@ -179,10 +191,15 @@ Trace& Session::trace(const Passage& passage) {
 void Session::enqueue(Half& half, int lanes, int shape, int n_q) {
   const Places p = places(lanes);
   const bool even = shape != kRagged;
-  const std::byte* in = input_.data();
-  check(cudaMemcpyAsync(input_.data(), half.in.data(), even ? p.parts : p.end,
-                        cudaMemcpyHostToDevice, stream()),
-        "copy a step's input");
+  // Tables are read by every kernel: they belong on the device.
+  const bool near = even && lanes <= kFewLanes;
+  const std::byte* in = near ? half.in.data() : input_.data();
+  std::byte* out = near ? half.out.data() : output_.data();
+  if (!near) {
+    check(cudaMemcpyAsync(input_.data(), half.in.data(), even ? p.parts : p.end,
+                          cudaMemcpyHostToDevice, stream()),
+          "copy a step's input");
+  }
   const auto holds = static_cast<std::int32_t>(program_.holds().size());
   const gpu::Moves moves{holds_,
                          holds,
@@ -195,17 +212,17 @@ void Session::enqueue(Half& half, int lanes, int shape, int n_q) {
                          program_.scratch_floats(),
                          states_.data(),
                          program_.state_floats()};
-  check(gpu::open_states(moves, stream()), "open the streams' states");
   const Program::Lanes all{scratch_.data(), lanes,
                            even ? nullptr : reinterpret_cast<const gpu::Part*>(in + p.parts),
-                           even ? nullptr : reinterpret_cast<const gpu::Padding*>(in + p.pads),
+                           even ? steady_[static_cast<std::size_t>(shape)].pads
+                                : reinterpret_cast<const gpu::Padding*>(in + p.pads),
                            even ? &steady_[static_cast<std::size_t>(shape)].trace : nullptr};
-  enqueue_input(all, in + p.payload);
+  enqueue_input(all, moves, in + p.payload);
   program_.enqueue(all, stream());
   const int rows = even ? all.steady->out_rows : program_.max_out_rows();
-  const std::size_t bytes = enqueue_output(all, rows, n_q);
-  check(gpu::close_states(moves, stream()), "close the streams' states");
-  check(cudaMemcpyAsync(half.out.data(), output_.data(), bytes, cudaMemcpyDeviceToHost, stream()),
+  const std::size_t bytes = enqueue_output(all, moves, rows, n_q, out);
+  if (near) return;
+  check(cudaMemcpyAsync(half.out.data(), out, bytes, cudaMemcpyDeviceToHost, stream()),
         "copy a step's output");
 }
 
@@ -230,10 +247,13 @@ void Session::capture_all(int variants) {
                  static_cast<std::size_t>(variants) * 2);
   for (const int bucket : buckets_) {
     for (int shape = kRagged; shape < shapes; ++shape) {
-      for (int variant = 0; variant < variants; ++variant) {
-        // Once without a capture, on empty seats: so that the kernels are loaded by then.
-        enqueue(halves_[0], bucket, shape, books_of(variant));
+      // Once without a capture, on empty seats: so that the kernels are loaded by then. Variants
+      // differ in how often a kernel comes, not in which.
+      if (variants > 0) {
+        enqueue(halves_[0], bucket, shape, books_of(0));
         check(cudaStreamSynchronize(stream()), "warm up");
+      }
+      for (int variant = 0; variant < variants; ++variant) {
         for (Half& half : halves_) {
           graphs_[graph_index(bucket, shape, variant, half)] =
               capture(stream(), [&] { enqueue(half, bucket, shape, books_of(variant)); });
@@ -244,7 +264,18 @@ void Session::capture_all(int variants) {
 }
 
 // `variant` < 0: none was captured for this number of codebooks.
+// After a failure nothing that was under way is believed, and nothing still reads the host's side.
 void Session::launch(Half& half, int shape, int variant, int n_q) {
+  try {
+    submit(half, shape, variant, n_q);
+  } catch (...) {
+    static_cast<void>(cudaStreamSynchronize(stream()));
+    for (Half& each : halves_) each.busy = false;
+    throw;
+  }
+}
+
+void Session::submit(Half& half, int shape, int variant, int n_q) {
   half.n_q = n_q;
   if (shape == kRagged) clear_empty_seats(half);
   half.rows = shape == kRagged ? program_.max_out_rows()
@@ -266,6 +297,22 @@ void Session::finish() {
     Half& half = halves_[(next_half_ + i) % 2];  // the older one first
     if (half.busy) collect(half);
   }
+}
+
+void Session::write_held(const Held& held, int stream, std::int64_t rows, int channels,
+                         float* state) const {
+  layers::state_as<layers::Gather::Header>(state, program_.gather_at()).held =
+      static_cast<std::int32_t>(rows);
+  std::copy_n(held.row(stream, 0), rows * channels, state + program_.held_at());
+}
+
+bool Session::read_held(Held& held, int stream, std::int64_t rows, int channels,
+                        const float* state) const {
+  if (layers::state_as<layers::Gather::Header>(state, program_.gather_at()).held != rows) {
+    return false;
+  }
+  std::copy_n(state + program_.held_at(), rows * channels, held.row(stream, 0));
+  return true;
 }
 
 std::size_t Session::device_bytes() const {
@@ -291,7 +338,7 @@ Status Session::snapshot(int stream_index, std::byte* to) const {
         "copy a state");
   check(cudaStreamSynchronize(stream()), "copy a state");
   program_.write_headers(chain_rows(stream_index), copy.get());
-  write_own(stream_index, copy.get() + program_.own_state_at());
+  write_own(stream_index, copy.get());
   std::memcpy(to + snapshot_header_bytes(), copy.get(), state_bytes());
   seal_snapshot(to, options_.fingerprint, state_bytes());
   return Status::kOk;

@@ -7,7 +7,9 @@
 // ending go in a step of their own, whose tables travel with its input. A bucket's empty seats
 // compute rubbish that nobody reads.
 //
-// The host fills one half of the pinned buffers while the device works on the other.
+// The host fills one half of the pinned buffers while the device works on the other. With few lanes
+// the first kernel reads that half over the bus and the last one writes it: a copy would take
+// longer to begin than they take to do it.
 #pragma once
 
 #include <atomic>
@@ -19,14 +21,45 @@
 
 namespace hopcodec::graph::cuda {
 
+using kernels::cuda::Precision;
+
 struct Options {
   int streams = 1;
   int max_frames = 1;  // frames per step
   bool zero_start = false;
+  bool whole_hops = false;        // an encoder fills the last hop with zeros before its first layer
   std::uint64_t fingerprint = 0;  // that of the same codec's sessions on the CPU
   int device = 0;
   bool graphs = true;            // or launch every step anew: for tests and measurements
   std::vector<int> codebooks{};  // numbers of codebooks to capture encoder graphs for
+  // Of the layers' products; codebooks are always searched in float32.
+  Precision precision = Precision::kFloat32;
+  std::shared_ptr<Uploads> uploads = nullptr;  // the codec's, if its sessions share them
+};
+
+// The options that a session of this chain can have: a truncated one goes frame by frame.
+Options fitted(const std::vector<layers::LayerWeights>& chain, Options options);
+
+// The rows that a chain with group norms will run on, stream by stream.
+class Held {
+ public:
+  Held() = default;
+  Held(int streams, int max_rows, int channels)
+      : channels_(static_cast<std::size_t>(channels)),
+        step_(static_cast<std::size_t>(max_rows) * channels_),
+        rows_(static_cast<std::size_t>(streams) * step_) {}
+  float* row(int stream, std::int64_t row) {
+    return rows_.data() + static_cast<std::size_t>(stream) * step_ +
+           static_cast<std::size_t>(row) * channels_;
+  }
+  const float* row(int stream, std::int64_t row) const {
+    return const_cast<Held*>(this)->row(stream, row);
+  }
+
+ private:
+  std::size_t channels_ = 0;
+  std::size_t step_ = 0;
+  std::vector<float> rows_;
 };
 
 class Session {
@@ -35,7 +68,7 @@ class Session {
   int max_frames() const { return options_.max_frames; }
   std::size_t state_bytes() const { return program_.state_floats() * sizeof(float); }
   std::size_t scratch_bytes() const { return scratch_.bytes(); }
-  // Device memory for weights, states and scratch.
+  // Device memory for weights (though other sessions may share them), states and scratch.
   std::size_t device_bytes() const;
   // Steps that were launched as captured graphs, and one by one.
   std::int64_t graph_steps() const { return graph_steps_; }
@@ -77,10 +110,12 @@ class Session {
   // at most come back; `variants` graphs are needed for each shape.
   void prepare(int unit, std::size_t out_bytes, int variants);
 
-  // The part of a step before the first layer and after the last, in launches; the latter returns
-  // how many bytes of output() go home.
-  virtual void enqueue_input(const Program::Lanes& lanes, const std::byte* payload) = 0;
-  virtual std::size_t enqueue_output(const Program::Lanes& lanes, int rows, int n_q) = 0;
+  // The part of a step before the first layer, which opens the streams' states too, and that after
+  // the last, which closes them, leaves the results at `to` and returns how many bytes those are.
+  virtual void enqueue_input(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
+                             const std::byte* payload) = 0;
+  virtual std::size_t enqueue_output(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
+                                     int rows, int n_q, std::byte* to) = 0;
   virtual void collect(Half& half) = 0;
   // The session's own part of a stream's state.
   virtual void write_own(int stream, float* state) const = 0;
@@ -102,7 +137,13 @@ class Session {
   T* payload(Half& half) const {
     return half.in.at<T>(places(half.bucket).payload);
   }
+  // The part of layers::Gather in a stream's state: `rows` of `channels` held; and whether a state
+  // holds just so many.
+  void write_held(const Held& held, int stream, std::int64_t rows, int channels,
+                  float* state) const;
+  bool read_held(Held& held, int stream, std::int64_t rows, int channels, const float* state) const;
   void launch(Half& half, int shape, int variant, int n_q);
+  void submit(Half& half, int shape, int variant, int n_q);
   void finish();
   Trace& trace(const Passage& passage);
   cudaStream_t stream() const { return stream_.get(); }
@@ -120,7 +161,8 @@ class Session {
     int frames;
     Trace trace;
     const kernels::cuda::Move* moves;
-    std::int64_t after;  // frames a stream must have brought
+    const kernels::cuda::Padding* pads;  // or null: nothing to pad
+    std::int64_t after;                  // frames a stream must have brought
   };
 
   Places places(int lanes) const;

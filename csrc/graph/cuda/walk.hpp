@@ -9,10 +9,11 @@ namespace hopcodec::graph::cuda {
 
 struct Program::Walk {
   std::vector<Passage> edges;
+  std::vector<Passage> whole;  // likewise, of a stream that ends
   std::vector<int> inlet_rows;
-  std::vector<layers::Conv1d::Header> conv;  // per stage
-  std::vector<layers::ConvTranspose1d::Header> transpose;
-  std::vector<layers::Residual::Header> queue;
+  std::vector<ConvStep> conv;  // per stage
+  std::vector<TransposeStep> transpose;
+  std::vector<QueueStep> queue;
 };
 
 }  // namespace hopcodec::graph::cuda

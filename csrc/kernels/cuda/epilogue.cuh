@@ -30,13 +30,16 @@ __device__ inline Row locate(const Lanes& lanes, int flat, int step) {
   return row;
 }
 
-// Where row `flat` begins to read. A row that does not exist reads the start of the buffer; nothing
-// is made of it.
-__device__ inline const float* window_of(const Lanes& lanes, int flat, int step, const Source& s) {
-  const Row row = locate(lanes, flat, step);
+// Where a row begins to read. A row that does not exist reads the start of the buffer; nothing is
+// made of it.
+__device__ inline const float* window_at(const Row& row, const Source& s) {
   if (!row.live) return row.scratch + s.at;
   return row.scratch + s.at + static_cast<std::ptrdiff_t>(row.part.begin) * s.row_floats +
          static_cast<std::ptrdiff_t>(row.t) * s.step_floats;
+}
+
+__device__ inline const float* window_of(const Lanes& lanes, int flat, int step, const Source& s) {
+  return window_at(locate(lanes, flat, step), s);
 }
 
 // y as element `at` of the lane's result, counted from the first row kept.
@@ -51,14 +54,55 @@ __device__ inline void deliver(const Product& p, const Row& row, std::int64_t at
   }
 }
 
+// What is added to the lane's result, from its first row kept on.
+__device__ inline const float* added(const Product& p, const Row& row) {
+  return row.scratch + p.add_at + static_cast<std::int64_t>(row.part.add) * p.out_channels;
+}
+
 __device__ inline void finish(const Product& p, const Row& row, int column, float y) {
   const std::int64_t at = static_cast<std::int64_t>(row.t) * p.matrix.columns + column -
                           static_cast<std::int64_t>(row.part.skip) * p.out_channels;
   if (at < 0 || at >= static_cast<std::int64_t>(row.part.emit) * p.out_channels) return;
   const int channel = column % p.out_channels;
   y = activate(p.output, y, channel);
-  if (p.add_at >= 0) y = add(y, row.scratch[p.add_at + at]);
+  if (p.add_at >= 0) y = add(y, added(p, row)[at]);
   deliver(p, row, at, channel, y);
+}
+
+// Four neighbouring columns from a multiple of four on, those beyond the matrix left out: one
+// position for all four and sixteen bytes at a time, where a row of the result has room for them.
+__device__ inline void finish_four(const Product& p, const Row& row, int column, const float4& y) {
+  float four[4] = {y.x, y.y, y.z, y.w};
+  if (p.out_channels % 4 != 0) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      if (column + i < p.matrix.columns) finish(p, row, column + i, four[i]);
+    }
+    return;
+  }
+  const std::int64_t at = static_cast<std::int64_t>(row.t) * p.matrix.columns + column -
+                          static_cast<std::int64_t>(row.part.skip) * p.out_channels;
+  if (at < 0 || at >= static_cast<std::int64_t>(row.part.emit) * p.out_channels) return;
+  const int channel = column < p.out_channels ? column : column % p.out_channels;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) four[i] = activate(p.output, four[i], channel + i);
+  if (p.add_at >= 0) {
+    const float4 other = *reinterpret_cast<const float4*>(added(p, row) + at);
+    four[0] = add(four[0], other.x);
+    four[1] = add(four[1], other.y);
+    four[2] = add(four[2], other.z);
+    four[3] = add(four[3], other.w);
+  }
+#pragma unroll
+  for (int s = 0; s < kMaxSinks; ++s) {
+    if (s >= p.sinks) break;
+    const Activation& then = p.sink[s].activation;
+    const std::int64_t first = static_cast<std::int64_t>(row.part.to[s]) * p.out_channels;
+    float* to = row.scratch + static_cast<std::int64_t>(p.sink[s].at) + first + at;
+    *reinterpret_cast<float4*>(to) = {
+        activate(then, four[0], channel), activate(then, four[1], channel + 1),
+        activate(then, four[2], channel + 2), activate(then, four[3], channel + 3)};
+  }
 }
 
 // All four gates of `unit` (Hochreiter & Schmidhuber 1997): c = f c + i g, h = o tanh(c).

@@ -42,6 +42,28 @@ HOPCODEC_HOST_DEVICE inline std::size_t packed_at(int groups, int first_group, i
   return group * 16 + static_cast<std::size_t>(n % 4 * 4 + k % 4);
 }
 
+inline constexpr int kSlice = 16;        // k that a tensor core takes at a time
+inline constexpr int kSliceColumns = 8;  // and columns
+inline constexpr int kSliceTerms = kSlice * kSliceColumns;
+
+HOPCODEC_HOST_DEVICE constexpr int slices_of(int depth) { return ceil_div(depth, kSlice); }
+
+// Place of weight (k, n) of the source that begins at `first_slice`, in a tensor core's matrix:
+// a thread's four k (mma.cuh) are neighbours, and a warp's share of a slice is one run.
+HOPCODEC_HOST_DEVICE inline std::size_t slice_at(int slices, int first_slice, int k, int n) {
+  const std::size_t slice =
+      static_cast<std::size_t>(n / kSliceColumns) * static_cast<std::size_t>(slices) +
+      static_cast<std::size_t>(first_slice + k / kSlice);
+  return slice * kSliceTerms + static_cast<std::size_t>(n % kSliceColumns * kSlice + k % kSlice);
+}
+
+// Whether a tensor core gains anything over float32: not with terms or columns that would be mostly
+// padding. A question of the matrix alone, so that a product is made the same way for any number of
+// rows.
+HOPCODEC_HOST_DEVICE constexpr bool suits_tensor_core(int depth, int columns) {
+  return depth >= kSlice && columns >= kSliceColumns;
+}
+
 // Left padding by reflection: padded row j < left mirrors row left - j, or is zero (-1) where the
 // whole stream is shorter than that.
 HOPCODEC_HOST_DEVICE inline int left_source(int j, int left, std::int64_t total) {

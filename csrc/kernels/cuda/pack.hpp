@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "kernels/cuda/index.hpp"
@@ -48,6 +50,68 @@ inline PackedMatrix pack(const std::vector<HostMatrix>& sources,
   for (std::size_t n = 0; n < static_cast<std::size_t>(columns); ++n) {
     const std::size_t from = order.empty() ? n : static_cast<std::size_t>(order[n]);
     packed.bias[n] = sources.front().bias.empty() ? 0.0F : sources.front().bias[from];
+  }
+  return packed;
+}
+
+// For a tensor core: Weight is std::uint32_t for tf32, std::uint16_t for bfloat16.
+template <class Weight>
+struct PackedSlices {
+  std::vector<Weight> weight;
+  std::vector<float> bias;
+  int columns;
+  int slices;
+};
+
+// To 10 bits behind the point, ties away from zero, as cvt.rna does. No weight is near overflow.
+inline std::uint32_t tf32_of(float x) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return (bits + 0x1000U) & ~0x1fffU;
+}
+
+// To 7 bits, ties to even, as cvt.rn does and layers::Packed.
+inline std::uint16_t bfloat16_of(float x) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+}
+
+template <class Weight>
+Weight rounded(float x) {
+  if constexpr (sizeof(Weight) == sizeof(std::uint32_t)) {
+    return tf32_of(x);
+  } else {
+    return bfloat16_of(x);
+  }
+}
+
+// As pack(), in slices; zeros where a slice is not full.
+template <class Weight>
+PackedSlices<Weight> pack_slices(const std::vector<HostMatrix>& sources,
+                                 const std::vector<int>& order = {}) {
+  const int columns = sources.front().columns;
+  const auto padded = static_cast<std::size_t>(ceil_div(columns, kSliceColumns) * kSliceColumns);
+  PackedSlices<Weight> packed{{}, std::vector<float>(padded), columns, 0};
+  for (const HostMatrix& source : sources) packed.slices += slices_of(source.depth);
+  packed.weight.resize(padded * static_cast<std::size_t>(packed.slices) * kSlice);
+  const auto from = [&](int n) {
+    return static_cast<std::size_t>(order.empty() ? n : order[static_cast<std::size_t>(n)]);
+  };
+  int first_slice = 0;
+  for (const HostMatrix& source : sources) {
+    for (int k = 0; k < source.depth; ++k) {
+      const float* row =
+          source.weight.data() + static_cast<std::size_t>(k) * static_cast<std::size_t>(columns);
+      for (int n = 0; n < columns; ++n) {
+        packed.weight[slice_at(packed.slices, first_slice, k, n)] = rounded<Weight>(row[from(n)]);
+      }
+    }
+    first_slice += slices_of(source.depth);
+  }
+  const std::vector<float>& bias = sources.front().bias;
+  for (int n = 0; n < columns && !bias.empty(); ++n) {
+    packed.bias[static_cast<std::size_t>(n)] = bias[from(n)];
   }
   return packed;
 }

@@ -4,6 +4,7 @@
 #include "kernels/cuda/product.hpp"
 
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/product_mma.hpp"
 #include "kernels/cuda/product_thin.cuh"
 #include "kernels/cuda/product_wide.cuh"
 
@@ -26,11 +27,14 @@ bool is_wide(const Product& p, int tile_rows, int tile_columns) {
   return rows_of(p) >= kFewRows && tiles >= kEnoughTiles;
 }
 
-// Rows that share a read of the weights. Deep products are bound by those reads; shallow ones need
-// threads more.
+// Rows that share a read of the weights. While the second level of cache gives all that is asked
+// for within microseconds, none should: sharing costs threads, and with them loads in flight.
 int shared_rows(const Product& p) {
-  const int rows = rows_of(p);
-  if (chains_in(p) > 1) return rows >= 8 ? 8 : rows >= 3 ? 4 : 1;
+  constexpr double kEasyBytes = 32e6;
+  const double rows = rows_of(p);
+  const double depth = p.source[0].depth + (p.sources > 1 ? p.source[1].depth : 0);
+  const double bytes = rows * depth * p.matrix.columns * sizeof(float);
+  if (chains_in(p) > 1) return bytes <= kEasyBytes ? 1 : bytes <= 4 * kEasyBytes ? 4 : 8;
   return rows * p.matrix.columns >= 4 * 256 * kProcessors ? 4 : 1;
 }
 
@@ -52,15 +56,11 @@ unsigned threads_of(const ThinShape& s) {
   return static_cast<unsigned>(s.columns * s.groups * s.lanes);
 }
 
+// Rows along x: no other dimension holds those of as many streams as there may be.
 dim3 thin_grid(const Product& p, const ThinShape& s, int shared, int n) {
-  return dim3(static_cast<unsigned>(ceil_div(p.matrix.columns, s.columns)),
-              static_cast<unsigned>(ceil_div(rows_of(p), s.lanes * shared)),
+  return dim3(static_cast<unsigned>(ceil_div(rows_of(p), s.lanes * shared)),
+              static_cast<unsigned>(ceil_div(p.matrix.columns, s.columns)),
               static_cast<unsigned>(n));
-}
-
-dim3 tiles_of(const Product& p, int rows, int columns) {
-  return dim3(static_cast<unsigned>(ceil_div(p.matrix.columns, columns)),
-              static_cast<unsigned>(ceil_div(rows_of(p), rows)));
 }
 
 cudaError_t launch_thin(const Product* products, int n, cudaStream_t stream) {
@@ -84,11 +84,26 @@ cudaError_t launch_thin(const Product* products, int n, cudaStream_t stream) {
   return launch(thin<1>, grid, threads, stream, pair);
 }
 
+// Columns first: neighbours in time share the rows, and all the weights. One dimension, as no other
+// holds the rows of as many streams as there may be.
+dim3 tiles_of(const Product& p, int rows, int columns) {
+  return dim3(
+      static_cast<unsigned>(ceil_div(p.matrix.columns, columns) * ceil_div(rows_of(p), rows)));
+}
+
+template <int kRows, int kColumns, int kThreadRows, int kThreadColumns, bool kOneChain>
+cudaError_t launch_wide(const Product& p, cudaStream_t stream) {
+  using W = WideProduct<kRows, kColumns, kThreadRows, kThreadColumns, kOneChain>;
+  return launch_shared(wide<kRows, kColumns, kThreadRows, kThreadColumns, kOneChain>,
+                       tiles_of(p, kRows, kColumns), W::T::kThreads, sizeof(typename W::Memory),
+                       stream, p);
+}
+
 template <int kRows, int kColumns, int kThreadRows, int kThreadColumns>
 cudaError_t launch_wide(const Product& p, cudaStream_t stream) {
-  using T = Tile<kRows, kColumns, kThreadRows, kThreadColumns>;
-  return launch(wide<kRows, kColumns, kThreadRows, kThreadColumns>, tiles_of(p, kRows, kColumns),
-                T::kThreads, stream, p);
+  return chains_in(p) == 1
+             ? launch_wide<kRows, kColumns, kThreadRows, kThreadColumns, true>(p, stream)
+             : launch_wide<kRows, kColumns, kThreadRows, kThreadColumns, false>(p, stream);
 }
 
 cudaError_t one(const Product& p, cudaStream_t stream) {
@@ -103,6 +118,11 @@ cudaError_t one(const Product& p, cudaStream_t stream) {
 }  // namespace
 
 cudaError_t product(const Product* products, int n, cudaStream_t stream) {
+  if (n == 2 && products[0].matrix.precision != products[1].matrix.precision) {
+    const cudaError_t first = product(products, 1, stream);
+    return first != cudaSuccess ? first : product(products + 1, 1, stream);
+  }
+  if (products[0].matrix.precision != Precision::kFloat32) return product_mma(products, n, stream);
   if (n == 1) return one(products[0], stream);
   // Side by side while both are small; each to its best kernel once they fill the device anyway.
   if (!is_wide(products[0], 128, 16) && !is_wide(products[1], 128, 16)) {
@@ -113,9 +133,11 @@ cudaError_t product(const Product* products, int n, cudaStream_t stream) {
 }
 
 cudaError_t lstm_step(const Product& p, const Cell& cell, cudaStream_t stream) {
+  if (p.matrix.precision != Precision::kFloat32) return lstm_step_mma(p, cell, stream);
   if (is_wide(p, 128, 128)) {
-    using T = Tile<128, 128, 8, 8>;
-    return launch(wide_cell<128, 128, 8, 8>, tiles_of(p, 128, 128), T::kThreads, stream, p, cell);
+    using W = WideProduct<128, 128, 8, 8, false>;
+    return launch_shared(wide_cell<128, 128, 8, 8>, tiles_of(p, 128, 128), W::T::kThreads,
+                         sizeof(W::Memory), stream, p, cell);
   }
   const int shared = shared_rows(p);
   const ThinShape shape = thin_shape(p, shared);

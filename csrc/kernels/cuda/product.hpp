@@ -6,6 +6,10 @@
 // It costs nothing here. With few rows a product is bound by reading weights, and the chains are
 // what is spread over threads: K / 256 of them per column, where otherwise K would have to be cut
 // anyway. With many rows it is one more addition per 256.
+//
+// On a tensor core (product_mma.cuh) factors are rounded and the order within a chain is the
+// instruction's own, so the bits are not the CPU's. They are still the same for any number of rows
+// and any neighbours: every kernel of a matrix makes the same chains and adds them in order.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -18,6 +22,9 @@
 namespace hopcodec::kernels::cuda {
 
 inline constexpr int kPanelColumns = 4;  // columns of a packed panel
+
+// How the factors of a product are multiplied. Sums are float32 always.
+enum class Precision : std::int32_t { kFloat32, kTf32, kBfloat16 };
 
 // Windows of a buffer: window t starts at at + begin * row_floats + t * step_floats and has `taps`
 // runs of `tap_length` consecutive floats, tap_stride floats apart.
@@ -39,6 +46,11 @@ struct Matrix {
   const float* bias;
   std::int32_t columns;
   std::int32_t groups;  // of four k, over both sources
+  // For a tensor core instead, `weight` being null: slices of 16 k by 8 columns in the order of
+  // slice_at (index.hpp), of tf32 words or of bfloat16; bias as above.
+  Precision precision = Precision::kFloat32;
+  const void* panels = nullptr;
+  std::int32_t slices = 0;  // of 16 k, over both sources
 };
 
 struct Product {

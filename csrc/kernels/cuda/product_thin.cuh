@@ -111,8 +111,8 @@ __device__ inline ThinPlace thin_place(const ThinShape& shape, int rows) {
   const int thread = static_cast<int>(threadIdx.x);
   const int in_lane = thread % (shape.columns * shape.groups);
   const int lane = thread / (shape.columns * shape.groups);
-  return {static_cast<int>(blockIdx.x) * shape.columns + in_lane % shape.columns,
-          in_lane / shape.columns, (static_cast<int>(blockIdx.y) * shape.lanes + lane) * rows};
+  return {static_cast<int>(blockIdx.y) * shape.columns + in_lane % shape.columns,
+          in_lane / shape.columns, (static_cast<int>(blockIdx.x) * shape.lanes + lane) * rows};
 }
 
 struct Pair {

@@ -3,38 +3,29 @@
 #pragma once
 
 #include "kernels/cuda/epilogue.cuh"
+#include "kernels/cuda/operand.cuh"
+#include "kernels/cuda/shared_memory.cuh"
 
 namespace hopcodec::kernels::cuda {
 
-inline constexpr int kTileDepth = 16;  // divides kChainTerms
+inline constexpr int kTileDepth = 8;  // divides kChainTerms
 
 // A block's rows and columns, a thread's share of them.
 template <int kRows, int kColumns, int kThreadRows, int kThreadColumns>
 struct Tile {
   static constexpr int kAcross = kColumns / kThreadColumns;
   static constexpr int kThreads = kRows / kThreadRows * kAcross;
+  static constexpr int kBlocks = kThreads > 128 ? 2 : 3;  // to a processor, for their registers
+  static constexpr int kFours = kThreadRows * kThreadColumns / 4;  // of a thread's results
   static constexpr int kRowPitch = kRows + 4;  // keeps stores of transposed rows off one bank
   static constexpr int kFetchX = kRows * kTileDepth / 4 / kThreads;
   static constexpr int kFetchW = (kColumns * kTileDepth / 4 + kThreads - 1) / kThreads;
   static_assert(kRows * kTileDepth / 4 % kThreads == 0);
+  static_assert(kThreadRows % 4 == 0 && kThreadColumns % 4 == 0);
 
   alignas(16) float x[2][kTileDepth][kRowPitch];
   alignas(16) float w[2][kTileDepth][kColumns];
 };
-
-__device__ inline float& part_of(float4& v, int i) {
-  return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
-}
-
-// Four factors from k on; beyond the source's depth, zeros.
-__device__ inline float4 four_of(const float* window, const Source& s, bool by_four, int k) {
-  if (by_four && k < s.depth) return *reinterpret_cast<const float4*>(window + window_offset(s, k));
-  float4 v = {0.0F, 0.0F, 0.0F, 0.0F};
-  for (int i = 0; i < 4; ++i) {
-    if (k + i < s.depth) part_of(v, i) = window[window_offset(s, k + i)];
-  }
-  return v;
-}
 
 template <class T>
 struct Fetch {
@@ -89,23 +80,33 @@ __device__ inline void store(T& tile, int buffer, Fetch<T>& from) {
   }
 }
 
-template <int kRows, int kColumns, int kThreadRows, int kThreadColumns>
+// kOneChain: the product has no second one, so its sums are the totals. Otherwise totals wait in
+// shared memory, each thread's own: 256 terms are added between two visits, and the registers they
+// would take are another block's on the same processor.
+template <class T, bool kOneChain>
+struct WideMemory {
+  T tile;
+};
+template <class T>
+struct WideMemory<T, false> {
+  T tile;
+  float4 total[T::kFours][T::kThreads];
+};
+
+template <int kRows, int kColumns, int kThreadRows, int kThreadColumns, bool kOneChain>
 struct WideProduct {
   using T = Tile<kRows, kColumns, kThreadRows, kThreadColumns>;
+  using Memory = WideMemory<T, kOneChain>;
   using Sums = float[kThreadRows][kThreadColumns];
+  static constexpr int kApart = kColumns / (kThreadColumns / 4);  // a thread's fours of columns
 
   // Sixteen bytes at a time: shared memory is what a tile waits for.
-  template <int kCount>
-  __device__ static void load(const float* from, float (&to)[kCount]) {
-    static_assert(kCount % 4 == 0);
-#pragma unroll
-    for (int i = 0; i < kCount; i += 4) {
-      const float4 v = *reinterpret_cast<const float4*>(from + i);
-      to[i] = v.x;
-      to[i + 1] = v.y;
-      to[i + 2] = v.z;
-      to[i + 3] = v.w;
-    }
+  __device__ static void load(const float* from, float* to) {
+    const float4 v = *reinterpret_cast<const float4*>(from);
+    to[0] = v.x;
+    to[1] = v.y;
+    to[2] = v.z;
+    to[3] = v.w;
   }
 
   // sum += tile, terms in order.
@@ -114,8 +115,12 @@ struct WideProduct {
     for (int k = 0; k < kTileDepth; ++k) {
       float x[kThreadRows];
       float w[kThreadColumns];
-      load(&tile.x[buffer][k][row], x);
-      load(&tile.w[buffer][k][column], w);
+#pragma unroll
+      for (int r = 0; r < kThreadRows; r += 4) load(&tile.x[buffer][k][row + r], x + r);
+#pragma unroll
+      for (int c = 0; c < kThreadColumns; c += 4) {
+        load(&tile.w[buffer][k][column + c / 4 * kApart], w + c);
+      }
 #pragma unroll
       for (int r = 0; r < kThreadRows; ++r) {
 #pragma unroll
@@ -124,102 +129,127 @@ struct WideProduct {
     }
   }
 
-  __device__ static void end_chain(Sums& total, Sums& sum) {
+  // Columns first_column + column + c / 4 * kApart + c % 4: c from a multiple of four on.
+  __device__ static float4 bias_of(const Product& p, int column) {
+    // Padded to four.
+    return column < p.matrix.columns
+               ? __ldg(reinterpret_cast<const float4*>(p.matrix.bias + column))
+               : float4{0.0F, 0.0F, 0.0F, 0.0F};
+  }
+
+  __device__ static float4 plus(const float4& total, const float* sum) {
+    return {add(total.x, sum[0]), add(total.y, sum[1]), add(total.z, sum[2]), add(total.w, sum[3])};
+  }
+
+  __device__ static void end_chain(Memory& memory, Sums& sum) {
+    if constexpr (!kOneChain) {
 #pragma unroll
-    for (int r = 0; r < kThreadRows; ++r) {
+      for (int r = 0; r < kThreadRows; ++r) {
 #pragma unroll
-      for (int c = 0; c < kThreadColumns; ++c) {
-        total[r][c] = add(total[r][c], sum[r][c]);
-        sum[r][c] = 0.0F;
+        for (int c = 0; c < kThreadColumns; c += 4) {
+          float4& total = memory.total[(r * kThreadColumns + c) / 4][threadIdx.x];
+          total = plus(total, &sum[r][c]);
+          sum[r][c] = sum[r][c + 1] = sum[r][c + 2] = sum[r][c + 3] = 0.0F;
+        }
       }
     }
   }
 
-  // The chains of one source, added to total.
+  // The chains of one source.
   __device__ static void accumulate(const Product& p, const Source& s, int first_group,
-                                    int first_row, int first_column, int step, T& tile, int row,
-                                    int column, Sums& total) {
+                                    const Row* rows, int first_column, int row, int column,
+                                    Memory& memory, Sums& sum) {
     const bool by_four = reads_by_four(s);
     const float* window[T::kFetchX];
 #pragma unroll
     for (int i = 0; i < T::kFetchX; ++i) {
       const int at = static_cast<int>(threadIdx.x) + i * T::kThreads;
-      window[i] = window_of(p.lanes, first_row + at / (kTileDepth / 4), step, s);
+      window[i] = window_at(rows[at / (kTileDepth / 4)], s);
     }
-    Sums sum = {};
     Fetch<T> next;
     fetch<T, kColumns>(p, s, by_four, first_group, first_column, window, 0, next);
     int buffer = 0;
     for (int k = 0; k < s.depth; k += kTileDepth) {
-      store<T, kColumns>(tile, buffer, next);
+      store<T, kColumns>(memory.tile, buffer, next);
       __syncthreads();
       if (k + kTileDepth < s.depth) {
         fetch<T, kColumns>(p, s, by_four, first_group, first_column, window, k + kTileDepth, next);
       }
-      multiply(tile, buffer, row, column, sum);
-      if ((k + kTileDepth) % kChainTerms == 0 || k + kTileDepth >= s.depth) end_chain(total, sum);
+      multiply(memory.tile, buffer, row, column, sum);
+      if ((k + kTileDepth) % kChainTerms == 0 || k + kTileDepth >= s.depth) end_chain(memory, sum);
       buffer ^= 1;  // the other one was last read before the barrier that everyone has passed
     }
     __syncthreads();
   }
 
-  __device__ static void run(const Product& p, const Cell* cell, T& tile) {
+  __device__ static void run(const Product& p, const Cell* cell, Row* rows, Memory& memory) {
     const int thread = static_cast<int>(threadIdx.x);
-    const int first_row = static_cast<int>(blockIdx.y) * kRows;
-    const int first_column = static_cast<int>(blockIdx.x) * kColumns;
+    const int across = ceil_div(p.matrix.columns, kColumns);
+    const int first_row = static_cast<int>(blockIdx.x) / across * kRows;
+    const int first_column = static_cast<int>(blockIdx.x) % across * kColumns;
     const int row = thread / T::kAcross * kThreadRows;
-    const int column = thread % T::kAcross * kThreadColumns;
-    const int step = cell != nullptr ? cell->step : 0;
-    Sums total;
-#pragma unroll
-    for (int c = 0; c < kThreadColumns; ++c) {
-      const int n = first_column + column + c;
-      const float bias = n < p.matrix.columns ? p.matrix.bias[n] : 0.0F;
-#pragma unroll
-      for (int r = 0; r < kThreadRows; ++r) total[r][c] = bias;
+    const int column = thread % T::kAcross * 4;
+    for (int i = thread; i < kRows; i += T::kThreads) {
+      rows[i] = locate(p.lanes, first_row + i, cell != nullptr ? cell->step : 0);
     }
+    if constexpr (!kOneChain) {
+#pragma unroll
+      for (int c = 0; c < kThreadColumns; c += 4) {
+        const float4 bias = bias_of(p, first_column + column + c / 4 * kApart);
+        for (int r = 0; r < kThreadRows; ++r) {
+          memory.total[(r * kThreadColumns + c) / 4][thread] = bias;
+        }
+      }
+    }
+    __syncthreads();
+    Sums sum = {};
     int first_group = 0;
+#pragma unroll 1
     for (int s = 0; s < p.sources; ++s) {
-      accumulate(p, p.source[s], first_group, first_row, first_column, step, tile, row, column,
-                 total);
+      accumulate(p, p.source[s], first_group, rows, first_column, row, column, memory, sum);
       first_group += groups_of(p.source[s].depth);
     }
-#pragma unroll
+#pragma unroll(kOneChain ? kThreadRows : 1)
     for (int r = 0; r < kThreadRows; ++r) {
-      const Row at = locate(p.lanes, first_row + row + r, step);
+      const Row& at = rows[row + r];
       if (!at.live) continue;
 #pragma unroll
-      for (int c = 0; c < kThreadColumns; c += cell != nullptr ? 4 : 1) {
-        const int n = first_column + column + c;
+      for (int c = 0; c < kThreadColumns; c += 4) {
+        const int n = first_column + column + c / 4 * kApart;
         if (n >= p.matrix.columns) continue;
-        if (cell == nullptr) {
-          finish(p, at, n, total[r][c]);
-          continue;
+        float4 y;
+        if constexpr (kOneChain) {
+          y = plus(bias_of(p, n), &sum[r][c]);
+        } else {
+          y = memory.total[(r * kThreadColumns + c) / 4][thread];
         }
-        float gate[4];
-#pragma unroll
-        for (int g = 0; g < 4; ++g) gate[g] = total[r][(c + g) % kThreadColumns];
-        finish_cell(p, *cell, at, n / 4, gate);
+        if (cell != nullptr) {
+          finish_cell(p, *cell, at, n / 4, {y.x, y.y, y.z, y.w});
+        } else {
+          finish_four(p, at, n, y);
+        }
       }
     }
   }
 };
 
-template <int kRows, int kColumns, int kThreadRows, int kThreadColumns>
-__global__ void __launch_bounds__(Tile<kRows, kColumns, kThreadRows, kThreadColumns>::kThreads)
+// Several blocks to a processor: one finishes while another multiplies.
+template <int kRows, int kColumns, int kThreadRows, int kThreadColumns, bool kOneChain>
+__global__ void __launch_bounds__(Tile<kRows, kColumns, kThreadRows, kThreadColumns>::kThreads,
+                                  Tile<kRows, kColumns, kThreadRows, kThreadColumns>::kBlocks)
     wide(const Product p) {
-  using W = WideProduct<kRows, kColumns, kThreadRows, kThreadColumns>;
-  __shared__ typename W::T tile;
-  W::run(p, nullptr, tile);
+  using W = WideProduct<kRows, kColumns, kThreadRows, kThreadColumns, kOneChain>;
+  __shared__ Row rows[kRows];
+  W::run(p, nullptr, rows, shared_memory<typename W::Memory>());
 }
 
 template <int kRows, int kColumns, int kThreadRows, int kThreadColumns>
-__global__ void __launch_bounds__(Tile<kRows, kColumns, kThreadRows, kThreadColumns>::kThreads)
+__global__ void __launch_bounds__(Tile<kRows, kColumns, kThreadRows, kThreadColumns>::kThreads,
+                                  Tile<kRows, kColumns, kThreadRows, kThreadColumns>::kBlocks)
     wide_cell(const Product p, const Cell cell) {
-  using W = WideProduct<kRows, kColumns, kThreadRows, kThreadColumns>;
-  static_assert(kThreadColumns % 4 == 0, "a thread holds all four gates of a unit");
-  __shared__ typename W::T tile;
-  W::run(p, &cell, tile);
+  using W = WideProduct<kRows, kColumns, kThreadRows, kThreadColumns, false>;
+  __shared__ Row rows[kRows];
+  W::run(p, &cell, rows, shared_memory<typename W::Memory>());
 }
 
 }  // namespace hopcodec::kernels::cuda

@@ -4,6 +4,7 @@
 #include "kernels/cuda/index.hpp"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/pointwise.cuh"
+#include "kernels/cuda/rows.cuh"
 
 namespace hopcodec::kernels::cuda {
 namespace {
@@ -11,39 +12,6 @@ namespace {
 constexpr int kThreads = 128;
 
 unsigned blocks(std::size_t n) { return static_cast<unsigned>((n + kThreads - 1) / kThreads); }
-
-__device__ inline Move move_of(const Moves& m, int lane, int hold) {
-  return m.table[static_cast<std::size_t>(lane) * static_cast<std::size_t>(m.table_step) +
-                 static_cast<std::size_t>(hold)];
-}
-
-__global__ void open(const Moves m) {
-  const int hold = static_cast<int>(blockIdx.x);
-  const int lane = static_cast<int>(blockIdx.y);
-  const int slot = m.slots[lane];
-  if (slot < 0) return;
-  const Hold h = m.holds[hold];
-  const Move move = move_of(m, lane, hold);
-  const float* from = m.states + static_cast<std::size_t>(slot) * m.state_floats + h.state_at;
-  float* to = m.scratch + static_cast<std::size_t>(lane) * m.scratch_step + h.scratch_at +
-              static_cast<std::ptrdiff_t>(move.open_to) * h.row_floats;
-  const int floats = move.open_rows * h.row_floats;
-  for (int i = static_cast<int>(threadIdx.x); i < floats; i += kThreads) to[i] = from[i];
-}
-
-__global__ void close(const Moves m) {
-  const int hold = static_cast<int>(blockIdx.x);
-  const int lane = static_cast<int>(blockIdx.y);
-  const int slot = m.slots[lane];
-  if (slot < 0) return;
-  const Hold h = m.holds[hold];
-  const Move move = move_of(m, lane, hold);
-  float* to = m.states + static_cast<std::size_t>(slot) * m.state_floats + h.state_at;
-  const float* from = m.scratch + static_cast<std::size_t>(lane) * m.scratch_step + h.scratch_at +
-                      static_cast<std::ptrdiff_t>(move.close_from) * h.row_floats;
-  const int floats = move.close_rows * h.row_floats;
-  for (int i = static_cast<int>(threadIdx.x); i < floats; i += kThreads) to[i] = from[i];
-}
 
 __global__ void pad(const Pad p) {
   const int lane = static_cast<int>(blockIdx.y);
@@ -67,9 +35,21 @@ __global__ void pad(const Pad p) {
   }
 }
 
-__global__ void feed_rows(const Feed f) {
-  const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
+__global__ void zero(const Zeros z) {
+  const int place = static_cast<int>(blockIdx.x);
   const int lane = static_cast<int>(blockIdx.y);
+  const Padding padding =
+      z.table[static_cast<std::size_t>(lane) * static_cast<std::size_t>(z.table_step) +
+              static_cast<std::size_t>(place)];
+  if (padding.reflect != 0) return;
+  const PadPlace p = z.places[place];
+  float* to = z.scratch + static_cast<std::size_t>(lane) * z.scratch_step + p.at +
+              static_cast<std::ptrdiff_t>(padding.end) * p.row_floats;
+  const int floats = padding.right * p.row_floats;
+  for (int i = static_cast<int>(threadIdx.x); i < floats; i += kThreads) to[i] = 0.0F;
+}
+
+__device__ inline void feed_row(const Feed& f, int i, int lane) {
   const Lanes& lanes = f.lanes;
   const Part part =
       lanes.table == nullptr
@@ -77,8 +57,8 @@ __global__ void feed_rows(const Feed f) {
           : lanes
                 .table[static_cast<std::size_t>(lane) * static_cast<std::size_t>(lanes.table_step)];
   if (i >= part.rows * f.channels) return;
-  const float x =
-      f.rows[static_cast<std::size_t>(lane) * f.lane_step + static_cast<std::size_t>(i)];
+  const float x = f.rows[static_cast<std::size_t>(lane) * f.lane_step +
+                         static_cast<std::size_t>(part.begin * f.channels + i)];
   float* scratch = lanes.scratch + static_cast<std::size_t>(lane) * lanes.scratch_step;
   for (int s = 0; s < f.sinks; ++s) {
     scratch[f.sink[s].at + static_cast<std::size_t>(part.to[s] * f.channels + i)] =
@@ -86,42 +66,54 @@ __global__ void feed_rows(const Feed f) {
   }
 }
 
-__global__ void gather_rows(const Gather g) {
-  const std::size_t i = static_cast<std::size_t>(blockIdx.x) * kThreads + threadIdx.x;
-  const std::size_t lane = blockIdx.y;
-  if (i >= g.floats) return;
-  g.to[lane * g.lane_step + i] = g.scratch[lane * g.scratch_step + g.at + i];
+// The first blocks of a lane see to its state, the others to its rows.
+__global__ void feed_rows(const Moves m, const Feed f) {
+  const int block = static_cast<int>(blockIdx.x);
+  const int lane = static_cast<int>(blockIdx.y);
+  if (block < m.count) return open_state(m, block, lane, kThreads);
+  feed_row(f, (block - m.count) * kThreads + static_cast<int>(threadIdx.x), lane);
+}
+
+__global__ void gather_rows(const Moves m, const Gather g) {
+  const int block = static_cast<int>(blockIdx.x);
+  const int lane = static_cast<int>(blockIdx.y);
+  if (block < m.count) {
+    if (lane < m.lanes) close_state(m, block, lane, kThreads);
+    return;
+  }
+  const std::size_t i = static_cast<std::size_t>(block - m.count) * kThreads + threadIdx.x;
+  if (i >= g.floats || lane >= g.lanes) return;
+  const auto l = static_cast<std::size_t>(lane);
+  g.to[l * g.lane_step + i] = g.scratch[l * g.scratch_step + g.at + i];
 }
 
 dim3 grid(unsigned x, std::int32_t lanes) { return dim3(x, static_cast<unsigned>(lanes)); }
 
 }  // namespace
 
-cudaError_t open_states(const Moves& m, cudaStream_t stream) {
-  if (m.count == 0) return cudaSuccess;
-  return launch(open, grid(static_cast<unsigned>(m.count), m.lanes), kThreads, stream, m);
-}
-
-cudaError_t close_states(const Moves& m, cudaStream_t stream) {
-  if (m.count == 0) return cudaSuccess;
-  return launch(close, grid(static_cast<unsigned>(m.count), m.lanes), kThreads, stream, m);
-}
-
 cudaError_t pad_rows(const Pad& p, cudaStream_t stream) {
   return launch(pad, grid(blocks(static_cast<std::size_t>(p.row_floats)), p.lanes), kThreads,
                 stream, p);
 }
 
-cudaError_t feed(const Feed& f, cudaStream_t stream) {
-  const std::size_t floats =
-      static_cast<std::size_t>(f.lanes.max_rows) * static_cast<std::size_t>(f.channels);
-  if (floats == 0) return cudaSuccess;
-  return launch(feed_rows, grid(blocks(floats), f.lanes.count), kThreads, stream, f);
+cudaError_t pad_zeros(const Zeros& z, cudaStream_t stream) {
+  if (z.count == 0) return cudaSuccess;
+  return launch(zero, grid(static_cast<unsigned>(z.count), z.lanes), kThreads, stream, z);
 }
 
-cudaError_t gather(const Gather& g, cudaStream_t stream) {
-  if (g.floats == 0) return cudaSuccess;
-  return launch(gather_rows, grid(blocks(g.floats), g.lanes), kThreads, stream, g);
+cudaError_t feed(const Feed& f, cudaStream_t stream, const Moves& opened) {
+  const std::size_t floats =
+      static_cast<std::size_t>(f.lanes.max_rows) * static_cast<std::size_t>(f.channels);
+  const unsigned count = static_cast<unsigned>(opened.count) + blocks(floats);
+  if (count == 0) return cudaSuccess;
+  return launch(feed_rows, grid(count, f.lanes.count), kThreads, stream, opened, f);
+}
+
+cudaError_t gather(const Gather& g, cudaStream_t stream, const Moves& closed) {
+  const unsigned count = static_cast<unsigned>(closed.count) + blocks(g.floats);
+  if (count == 0) return cudaSuccess;
+  const std::int32_t lanes = closed.count > 0 && closed.lanes > g.lanes ? closed.lanes : g.lanes;
+  return launch(gather_rows, grid(count, lanes), kThreads, stream, closed, g);
 }
 
 }  // namespace hopcodec::kernels::cuda

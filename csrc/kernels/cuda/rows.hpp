@@ -40,10 +40,8 @@ struct Moves {
   std::size_t state_floats;
 };
 
-cudaError_t open_states(const Moves& moves, cudaStream_t stream);
-cudaError_t close_states(const Moves& moves, cudaStream_t stream);
-
-// Rows of padding to be made in one layer's buffer.
+// Rows of padding to be made in one layer's buffer. Zeros stand behind rows that are still to be
+// written, so those of all layers are made at once; what is mirrored must be there first.
 struct Padding {
   std::int32_t left;         // rows in front to be filled by reflection; 0: none
   std::int32_t end;          // row behind the last one
@@ -65,9 +63,28 @@ struct Pad {
 
 cudaError_t pad_rows(const Pad& pad, cudaStream_t stream);
 
-// A residual block's input, or a chain's, given to its readers: rows[t] -> sinks.
+// Where a layer's buffer stands in the scratch.
+struct PadPlace {
+  std::size_t at;
+  std::int32_t row_floats;
+};
+
+struct Zeros {
+  const PadPlace* places;
+  std::int32_t count;
+  float* scratch;
+  std::size_t scratch_step;
+  const Padding* table;  // (lane, place), or (place) for all lanes when table_step is zero
+  std::int32_t table_step;
+  std::int32_t lanes;
+};
+
+// The right padding of every layer that does not reflect.
+cudaError_t pad_zeros(const Zeros& zeros, cudaStream_t stream);
+
+// Rows given to their readers, from row `begin` of the lane's part on: rows[begin + t] -> sinks.
 struct Feed {
-  const float* rows;  // (lane, row, channel) when `row_step` is channels; staged input
+  const float* rows;  // (lane, row, channel)
   std::size_t lane_step;
   std::int32_t channels;
   Sink sink[kMaxSinks];
@@ -75,7 +92,8 @@ struct Feed {
   Lanes lanes;
 };
 
-cudaError_t feed(const Feed& feed, cudaStream_t stream);
+// The same launch puts states into the scratch, whose lanes are those of `feed`.
+cudaError_t feed(const Feed& feed, cudaStream_t stream, const Moves& opened = {});
 
 // The first `rows` of a buffer of each lane, packed for the way home: to + lane * lane_step.
 struct Gather {
@@ -88,6 +106,7 @@ struct Gather {
   std::int32_t lanes;
 };
 
-cudaError_t gather(const Gather& gather, cudaStream_t stream);
+// The same launch takes states home.
+cudaError_t gather(const Gather& gather, cudaStream_t stream, const Moves& closed = {});
 
 }  // namespace hopcodec::kernels::cuda

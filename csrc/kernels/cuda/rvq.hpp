@@ -1,9 +1,13 @@
 // Residual vector quantisation (layers/rvq.hpp), many frames at once: score, best entry, subtract,
 // next codebook. Scores are x . e - |e|^2 / 2; the lowest index wins ties.
 //
-// Euclidean: one launch per codebook. Blocks take a share of the entries each; which entry won is
-// found at the start of the next launch, by every block for itself, so that nothing waits in
-// between. Projected (DAC): a codebook is small, and one block does all stages of a frame.
+// Euclidean: one launch for all codebooks, where a GPU has clusters of blocks (compute capability
+// 9.0) and the shared memory of a data centre's: a cluster holds the residuals of some frames, each
+// of its blocks scores a share of every codebook's entries, and they tell each other what they
+// found (rvq_cluster.cuh). Elsewhere one launch per codebook: blocks take a share of the entries
+// each; which entry won is found at the start of the next launch, by every block for itself, so
+// that nothing waits in between. Projected (DAC): a codebook is small, and one block does all
+// stages of a frame.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -12,6 +16,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/product.hpp"
+#include "kernels/cuda/rows.hpp"
 
 namespace hopcodec::kernels::cuda {
 
@@ -32,7 +37,7 @@ struct Frames {
 };
 
 struct Book {
-  Matrix search;         // depth inner, columns size
+  Matrix search;         // depth inner, columns size: the entries, normalised when projected
   const float* entries;  // (size, inner)
   Matrix project;        // depth dim, columns inner; weight null when not projected
   Matrix unproject;      // depth inner, columns dim
@@ -70,6 +75,7 @@ struct RvqDecode {
   Lanes lanes;
 };
 
-cudaError_t rvq_decode(const RvqDecode& decode, cudaStream_t stream);
+// The same launch puts states into the scratch, as feed() does.
+cudaError_t rvq_decode(const RvqDecode& decode, cudaStream_t stream, const Moves& opened = {});
 
 }  // namespace hopcodec::kernels::cuda

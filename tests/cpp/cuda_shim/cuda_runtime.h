@@ -1,7 +1,9 @@
 // The device half of the stand-in: kernels are ordinary functions, a block's threads are fibers
 // that take turns on one OS thread, and __shared__ memory is a static variable, because blocks run
-// one after the other. Between barriers the threads run in an order that changes from block to
-// block: a kernel that lacks a barrier gives other results in one order than in another.
+// one after the other. Only those of a cluster run together; their kernels use dynamic shared
+// memory, of which each block gets its own. Between barriers the threads run in an order that
+// changes from block to block: a kernel that lacks a barrier gives other results in one order than
+// in another.
 #pragma once
 
 #include <cmath>
@@ -18,13 +20,31 @@
 #define __host__
 #define __shared__ static
 #define __launch_bounds__(...)
+#define __grid_constant__
 
 struct dim3 {
   unsigned x, y, z;
   constexpr dim3(unsigned vx = 1, unsigned vy = 1, unsigned vz = 1) : x(vx), y(vy), z(vz) {}
 };
+struct alignas(8) uint2 {
+  std::uint32_t x, y;
+};
+struct alignas(8) float2 {
+  float x, y;
+};
 struct alignas(16) float4 {
   float x, y, z, w;
+};
+
+enum cudaLaunchAttributeID { cudaLaunchAttributeClusterDimension };
+union cudaLaunchAttributeValue {
+  struct {
+    unsigned x, y, z;
+  } clusterDim;
+};
+struct cudaLaunchAttribute {
+  cudaLaunchAttributeID id;
+  cudaLaunchAttributeValue val;
 };
 
 struct cudaLaunchConfig_t {
@@ -32,6 +52,8 @@ struct cudaLaunchConfig_t {
   dim3 blockDim;
   std::size_t dynamicSmemBytes;
   cudaStream_t stream;
+  cudaLaunchAttribute* attrs;
+  unsigned numAttrs;
 };
 
 namespace hopcodec::shim {
@@ -39,8 +61,34 @@ namespace hopcodec::shim {
 extern dim3 block_index;
 extern dim3 thread_index;
 void barrier();
+// Waits for the rest of the warp; the last one hands everybody's `share` to `together`.
+void meet_warp(void* share, void (*together)(void* const* shares));
+// The greatest value of a warp's lanes.
+std::uint32_t warp_max(std::uint32_t value);
+// The running block's, rubbish at its beginning.
+void* dynamic_shared();
+// This thread's copies that go on by themselves: nothing arrives before it is waited for. Zeros
+// where nothing is `there`.
+void copy_later(void* to, const void* from, std::size_t bytes, bool there);
+void commit_copies();
+void await_copies(int groups_left);
+// The cluster's barrier in two halves, and the same place in the dynamic shared memory of another
+// of its blocks.
+unsigned cluster_rank();
+void cluster_arrive();
+void cluster_wait();
+void* at_rank(void* mine, unsigned rank);
+
+struct Shape {
+  dim3 grid;
+  unsigned threads;  // of a block
+  unsigned cluster;  // blocks of one, along x
+  std::size_t shared_bytes;
+};
 // Runs body once for every thread of every block.
-void run_grid(dim3 grid, unsigned threads, const std::function<void()>& body);
+void run_grid(const Shape& shape, const std::function<void()>& body);
+// Dynamic shared memory that a kernel was allowed, 48 KiB unless set.
+std::size_t& shared_limit(const void* kernel);
 }  // namespace hopcodec::shim
 
 #define blockIdx (hopcodec::shim::block_index)
@@ -58,6 +106,14 @@ inline float __int_as_float(int bits) {
   std::memcpy(&x, &bits, sizeof x);
   return x;
 }
+inline std::uint32_t __float_as_uint(float x) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits;
+}
+inline std::uint32_t __reduce_max_sync(std::uint32_t, std::uint32_t value) {
+  return hopcodec::shim::warp_max(value);
+}
 template <class T>
 T __ldg(const T* p) {
   return *p;
@@ -74,10 +130,30 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
       grid.z > 65535 || block.x == 0 || block.x > 1024 || block.y != 1 || block.z != 1) {
     return cudaErrorInvalidValue;
   }
+  hopcodec::shim::Shape shape{grid, block.x, 1, config->dynamicSmemBytes};
+  for (unsigned i = 0; i < config->numAttrs; ++i) {
+    const auto& size = config->attrs[i].val.clusterDim;
+    if (hopcodec::shim::machine().capability_major < 9 || size.x == 0 || size.x > 8 ||
+        size.y != 1 || size.z != 1 || grid.x % size.x != 0) {
+      return cudaErrorInvalidValue;
+    }
+    shape.cluster = size.x;
+  }
+  if (shape.shared_bytes > hopcodec::shim::shared_limit(reinterpret_cast<const void*>(kernel))) {
+    return cudaErrorInvalidValue;
+  }
   // Parameters are copied at the launch, as a GPU's are.
   return hopcodec::shim::enqueue(
-      config->stream,
-      [kernel, grid, block, ... copies = std::decay_t<Params>(std::forward<Args>(args))] {
-        hopcodec::shim::run_grid(grid, block.x, [&] { kernel(copies...); });
+      config->stream, [kernel, shape, ... copies = std::decay_t<Params>(std::forward<Args>(args))] {
+        hopcodec::shim::run_grid(shape, [&] { kernel(copies...); });
       });
+}
+
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
+template <class... Params>
+cudaError_t cudaFuncSetAttribute(void (*kernel)(Params...), cudaFuncAttribute, int bytes) {
+  if (bytes < 0 || bytes > hopcodec::shim::machine().shared_bytes) return cudaErrorInvalidValue;
+  hopcodec::shim::shared_limit(reinterpret_cast<const void*>(kernel)) =
+      static_cast<std::size_t>(bytes);
+  return cudaSuccess;
 }

@@ -24,6 +24,7 @@ enum cudaDeviceAttr {
   cudaDevAttrComputeCapabilityMajor,
   cudaDevAttrComputeCapabilityMinor,
   cudaDevAttrMultiProcessorCount,
+  cudaDevAttrMaxSharedMemoryPerBlockOptin,
 };
 inline constexpr unsigned cudaStreamNonBlocking = 1;
 inline constexpr unsigned cudaEventDisableTiming = 2;
@@ -44,9 +45,12 @@ struct Calls {
   long graph_launches = 0;
 };
 Calls& calls();
-// A machine without a GPU, or one that runs out of memory after so many bytes (0: never).
+// A machine without a GPU, one with an older GPU, or one that runs out of memory after so many
+// bytes (0: never).
 struct Machine {
   int devices = 1;
+  int capability_major = 9;
+  int shared_bytes = 227 * 1024;  // that a block may have
   std::size_t memory_bytes = 0;
 };
 Machine& machine();
@@ -56,6 +60,7 @@ using cudaStream_t = hopcodec::shim::Stream*;
 using cudaGraph_t = hopcodec::shim::Graph*;
 using cudaGraphExec_t = hopcodec::shim::Graph*;
 using cudaEvent_t = hopcodec::shim::Event*;
+#define cudaStreamLegacy (reinterpret_cast<cudaStream_t>(1))
 
 const char* cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetLastError();

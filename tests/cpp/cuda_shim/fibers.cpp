@@ -1,12 +1,15 @@
-// The threads of a block as fibers: each runs until it meets a barrier or returns; when all have,
-// the next round begins. In every other block they run backwards.
+// The threads of a cluster's blocks as fibers: each runs until it must wait for others or returns;
+// when all have, those whose wait is over go on. In every other cluster they run backwards.
 #include <ucontext.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
 #include "base/denormals.hpp"
-#include "cuda_runtime.h"
+#include "threads.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
@@ -16,27 +19,26 @@ namespace hopcodec::shim {
 
 dim3 block_index;
 dim3 thread_index;
+std::vector<Thread> threads;
+unsigned block_threads = 0;
 
 namespace {
 
 constexpr std::size_t kStackBytes = 128 * 1024;
 
-// A fiber runs threads one after the other for as long as none of them meets a barrier; one that
-// does keeps the fiber, and the threads after it get another. A kernel without barriers is one
-// fiber.
+// A fiber runs threads one after the other for as long as none of them waits; one that does keeps
+// the fiber, and the threads after it get another. A kernel without barriers is one fiber.
 struct Fiber {
   ucontext_t context;
   std::unique_ptr<char[]> stack;
-  dim3 thread;
-  bool waits = false;  // inside a barrier
+  std::size_t thread;
 };
 
 ucontext_t scheduler;
 std::vector<std::unique_ptr<Fiber>> fibers;  // kept from launch to launch
 Fiber* current = nullptr;
 const std::function<void()>* kernel_body = nullptr;
-unsigned next_thread = 0;  // of the block, not begun yet
-unsigned block_threads = 0;
+std::size_t next_thread = 0;  // not begun yet
 bool backwards = false;
 [[maybe_unused]] const void* scheduler_stack = nullptr;
 [[maybe_unused]] std::size_t scheduler_stack_bytes = 0;
@@ -65,19 +67,25 @@ void back_to_scheduler(Fiber& fiber) {
 #endif
 }
 
+void become_current() {
+  block_index = self().block;
+  thread_index = dim3(self().index, 0, 0);
+}
+
 void enter() {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_stack_bytes);
 #endif
-  Fiber& self = *current;
+  Fiber& fiber = *current;
   while (true) {
-    while (next_thread < block_threads) {
-      const unsigned i = next_thread++;
-      self.thread = dim3(backwards ? block_threads - 1 - i : i, 0, 0);
-      thread_index = self.thread;
+    while (next_thread < threads.size()) {
+      const std::size_t i = next_thread++;
+      fiber.thread = backwards ? threads.size() - 1 - i : i;
+      become_current();
       (*kernel_body)();
+      threads[fiber.thread].done = true;
     }
-    back_to_scheduler(self);
+    back_to_scheduler(fiber);
   }
 }
 
@@ -85,7 +93,7 @@ Fiber& fiber_at(std::size_t i) {
   if (i == fibers.size()) {
     fibers.push_back(std::make_unique<Fiber>());
     Fiber& fiber = *fibers.back();
-    fiber.stack = std::make_unique<char[]>(kStackBytes);
+    fiber.stack = std::make_unique_for_overwrite<char[]>(kStackBytes);
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = fiber.stack.get();
     fiber.context.uc_stack.ss_size = kStackBytes;
@@ -95,40 +103,102 @@ Fiber& fiber_at(std::size_t i) {
   return *fibers[i];
 }
 
-void run_block(unsigned threads) {
-  block_threads = threads;
+// Since Volta a barrier waits for every thread that has not returned.
+bool release_if_all(std::size_t first, std::size_t count, Wait at) {
+  const auto begin = threads.begin() + static_cast<std::ptrdiff_t>(first);
+  const auto end = begin + static_cast<std::ptrdiff_t>(count);
+  bool any = false;
+  for (auto t = begin; t != end; ++t) {
+    if (t->done) continue;
+    if (t->waits != at) return false;
+    any = true;
+  }
+  for (auto t = begin; t != end && any; ++t) t->waits = Wait::kOver;
+  return any;
+}
+
+bool release_cluster() {
+  unsigned least = ~0U;
+  for (const Thread& t : threads) {
+    if (!t.done) least = std::min(least, t.arrivals);
+  }
+  bool any = false;
+  for (Thread& t : threads) {
+    if (t.done || t.waits != Wait::kCluster || t.arrivals > least) continue;
+    t.waits = Wait::kOver;
+    ++t.passed;
+    any = true;
+  }
+  return any;
+}
+
+bool resume(std::size_t fibers_used, std::size_t first) {
+  bool any = false;
+  for (std::size_t i = 0; i < fibers_used; ++i) {
+    Thread& thread = threads[fibers[i]->thread];
+    const bool here = fibers[i]->thread - first < block_threads;
+    if (!here || thread.done || thread.waits != Wait::kOver) continue;
+    thread.waits = Wait::kNone;
+    any = true;
+    run_fiber(*fibers[i]);
+  }
+  return any;
+}
+
+// Blocks of a cluster take turns, each as far as it comes: one that relies on how far another is
+// without a barrier is found out.
+void run_cluster() {
   next_thread = 0;
   std::size_t used = 0;
-  while (next_thread < threads) run_fiber(fiber_at(used++));
-  // Since Volta a barrier waits for every thread that has not returned.
-  for (bool waiting = true; waiting;) {
-    waiting = false;
-    for (std::size_t i = 0; i < used; ++i) {
-      if (!fibers[i]->waits) continue;
-      fibers[i]->waits = false;
-      run_fiber(*fibers[i]);
-      waiting = waiting || fibers[i]->waits;
+  while (next_thread < threads.size()) run_fiber(fiber_at(used++));
+  for (bool any = true; any;) {
+    any = release_cluster();
+    for (std::size_t i = 0; i < threads.size(); i += block_threads) {
+      const std::size_t first = backwards ? threads.size() - block_threads - i : i;
+      while (resume(used, first) || release_if_all(first, block_threads, Wait::kBlock)) any = true;
     }
   }
+  for (const Thread& t : threads) {
+    if (!t.done) give_up("a kernel's threads wait for each other for ever");
+  }
+}
+
+void make_cluster(dim3 first, const Shape& shape) {
+  threads.assign(std::size_t{shape.cluster} * block_threads, Thread{});
+  for (std::size_t i = 0; i < threads.size(); ++i) {
+    threads[i].rank = static_cast<unsigned>(i / block_threads);
+    threads[i].index = static_cast<unsigned>(i % block_threads);
+    threads[i].block = dim3(first.x + threads[i].rank, first.y, first.z);
+  }
+  clear_blocks(shape.cluster, shape.shared_bytes);
 }
 
 }  // namespace
 
-void barrier() {
-  Fiber& self = *current;
-  self.waits = true;
-  back_to_scheduler(self);
-  thread_index = self.thread;
+Thread& self() { return threads[current->thread]; }
+
+std::size_t self_number() { return current->thread; }
+
+void wait(Wait what) {
+  self().waits = what;
+  back_to_scheduler(*current);
+  become_current();
 }
 
-void run_grid(dim3 grid, unsigned threads, const std::function<void()>& body) {
+void give_up(const char* why) {
+  std::fprintf(stderr, "cuda_shim: %s\n", why);
+  std::abort();
+}
+
+void run_grid(const Shape& shape, const std::function<void()>& body) {
   const base::FlushDenormals flush;  // as the kernels are compiled to
   kernel_body = &body;
-  for (unsigned z = 0; z < grid.z; ++z) {
-    for (unsigned y = 0; y < grid.y; ++y) {
-      for (unsigned x = 0; x < grid.x; ++x) {
-        block_index = dim3(x, y, z);
-        run_block(threads);
+  block_threads = shape.threads;
+  for (unsigned z = 0; z < shape.grid.z; ++z) {
+    for (unsigned y = 0; y < shape.grid.y; ++y) {
+      for (unsigned x = 0; x < shape.grid.x; x += shape.cluster) {
+        make_cluster(dim3(x, y, z), shape);
+        run_cluster();
         backwards = !backwards;
       }
     }

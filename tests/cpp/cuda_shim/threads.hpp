@@ -1,0 +1,47 @@
+// The threads of a cluster's blocks, as fibers.cpp runs them and blocks.cpp lets them wait.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "cuda_runtime.h"
+
+namespace hopcodec::shim {
+
+inline constexpr unsigned kWarp = 32;
+
+enum class Wait { kNone, kWarp, kBlock, kCluster, kOver };
+
+struct Copy {
+  void* to;
+  const void* from;  // null: zeros
+  std::size_t bytes;
+  unsigned group;
+};
+
+struct Thread {
+  dim3 block;
+  unsigned rank = 0;   // of the block in its cluster
+  unsigned index = 0;  // in the block
+  Wait waits = Wait::kNone;
+  bool done = false;
+  unsigned arrivals = 0;     // at the cluster's barrier
+  unsigned passed = 0;       // cluster barriers waited for
+  unsigned groups = 0;       // of copies, closed
+  std::vector<Copy> copies;  // begun, and not there yet
+};
+
+extern std::vector<Thread> threads;  // of the cluster, block by block
+extern unsigned block_threads;
+
+// The one that runs; its number in `threads`; and back to the others until it may go on.
+Thread& self();
+std::size_t self_number();
+void wait(Wait what);
+[[noreturn]] void give_up(const char* why);
+
+// Of the next cluster: dynamic shared memory, filled with rubbish, and nobody in a warp.
+void clear_blocks(unsigned blocks, std::size_t shared_bytes);
+
+}  // namespace hopcodec::shim
