@@ -17,6 +17,8 @@ def normal(*shape: int, seed: int = 0, grad: bool = False) -> torch.Tensor:
     return x.requires_grad_(grad)
 
 
+ACTIVATIONS = {"elu": torch.nn.functional.elu, "tanh": torch.tanh}
+
 CASES = {
     "snake": (operators.snake, lambda: (normal(2, 3, 9, grad=True), normal(3, grad=True))),
     "causal_conv1d": (
@@ -28,6 +30,19 @@ CASES = {
             normal(2, 3, 3, grad=True),
             2,
             2,
+        ),
+    ),
+    "causal_conv1d of snake": (
+        operators.causal_conv1d,
+        lambda: (
+            normal(2, 3, 11, grad=True),
+            normal(4, 3, 3, grad=True),
+            normal(4, grad=True),
+            normal(2, 3, 2, grad=True),
+            1,
+            1,
+            "snake",
+            normal(3, seed=4).abs().add(0.5).requires_grad_(),
         ),
     ),
     "rvq_encode": (operators.rvq_encode, lambda: (normal(5, 7), normal(3, 8, 5))),
@@ -99,6 +114,24 @@ def test_gradients_of_the_convolution(stride: int, dilation: int, time: int) -> 
 
     for ours, theirs in zip(gradients(y, after), gradients(expected, kept), strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("activation", ["elu", "snake", "tanh"])
+def test_gradients_through_the_activation(activation: str) -> None:
+    x, weight, bias = (normal(*shape, grad=True) for shape in [(2, 3, 9), (4, 3, 3), (4,)])
+    state = normal(2, 3, 2, seed=5, grad=True)
+    alpha = normal(3, seed=2).abs().add(0.5).requires_grad_() if activation == "snake" else None
+    y, after = operators.causal_conv1d(x, weight, bias, state, 1, 1, activation, alpha)
+    before = operators.snake(x, alpha) if activation == "snake" else ACTIVATIONS[activation](x)
+    other, kept = operators.causal_conv1d(before, weight, bias, state)
+    torch.testing.assert_close(y, other)
+    torch.testing.assert_close(after, kept)
+    inputs = [t for t in (x, weight, bias, state, alpha) if t is not None]
+    upstream, below = normal(*y.shape, seed=6), normal(*after.shape, seed=7)
+    ours = torch.autograd.grad((y, after), inputs, (upstream, below))
+    theirs = torch.autograd.grad((other, kept), inputs, (upstream, below))
+    for mine, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, expected)
 
 
 def test_codes_beyond_the_codebook_are_refused() -> None:

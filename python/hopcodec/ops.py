@@ -1,20 +1,22 @@
-"""The kernels as functions: what the codecs are made of, on numpy arrays.
+"""The kernels as functions: what the codecs are made of, on numpy arrays and GPU tensors.
 
 Channels first, as in torch: `(channels, time)` or `(batch, channels, time)`, float32,
 C-contiguous. Any other dtype or layout is a TypeError. These functions pack their weights anew on
 every call; a `Codec` packs once and is the fast way to run a model. Values must not be NaN: the
 pointwise functions clamp, and a NaN may come out as a number.
+
+On a GPU they take whatever DLPack knows to be there, torch tensors above all, and give tensors of
+the same library on the same device. The work goes to the caller's current stream and nothing waits
+for it, so a call can be captured in a CUDA graph. All inputs of a call are on one device. Results
+are the CPU's, bit for bit, but for `group_norm`, whose last bit may differ.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, TypeVar, cast
 
-import numpy as np
-import numpy.typing as npt
-
-from hopcodec import _core
-from hopcodec._check import check_floats
+from hopcodec import _cuda_ops, _numpy_ops
+from hopcodec._gpu_tensors import GpuTensors, on_gpu
 
 __all__ = [
     "causal_conv1d",
@@ -30,17 +32,18 @@ __all__ = [
     "tanh",
 ]
 
-Array = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.uint16]
+_numpy: Any = _numpy_ops  # typed for numpy alone
+
+Array = TypeVar("Array")  # a numpy array, or a tensor on a GPU: what comes out is what came in
 
 
-def _batched(name: str, x: Array) -> tuple[Array, bool]:
-    if not isinstance(x, np.ndarray) or x.ndim not in (2, 3):
-        shape = x.shape if isinstance(x, np.ndarray) else type(x).__name__
-        raise TypeError(
-            f"{name}: expected an array (channels, time) or (batch, channels, time), got {shape}"
-        )
-    return (x[None], True) if x.ndim == 2 else (x, False)
+def _gpu(x: object, isa: str) -> GpuTensors | None:
+    """What a call on `x`'s device needs; None for one on the CPU."""
+    if not on_gpu(x):
+        return None
+    if isa:
+        raise ValueError(f'isa: expected "" for tensors on a GPU, got "{isa}"')
+    return GpuTensors(x)
 
 
 def causal_conv1d(
@@ -75,29 +78,32 @@ def causal_conv1d(
     y : float32 ([batch,] out_channels, frames)
     state : float32 ([batch,] in_channels, held')
     """
-    check_floats(x=x, weight=weight, bias=bias, state=state, alpha=alpha)
-    batched, single = _batched("x", x)
-    if not isinstance(weight, np.ndarray) or weight.ndim != 3:
-        raise TypeError("weight: expected an array (out_channels, in_channels, kernel)")
-    if bias is None:
-        bias = np.zeros(weight.shape[0], np.float32)
-    if state is None:
-        held = max((weight.shape[2] - 1) * dilation + 1 - stride, 0)
-        batched_state = np.zeros((batched.shape[0], weight.shape[1], held), np.float32)
+    gpu = _gpu(x, isa)
+    if gpu is not None:
+        y, after = _cuda_ops.causal_conv1d(
+            gpu,
+            x,
+            weight,
+            bias,
+            state,
+            stride=stride,
+            dilation=dilation,
+            activation=activation,
+            alpha=alpha,
+        )
     else:
-        batched_state = state[None] if single else state
-    y, after = _core.causal_conv1d(
-        batched,
-        weight,
-        bias,
-        batched_state,
-        stride=stride,
-        dilation=dilation,
-        activation=activation,
-        alpha=alpha,
-        isa=isa,
-    )
-    return (y[0], after[0]) if single else (y, after)
+        y, after = _numpy.causal_conv1d(
+            x,
+            weight,
+            bias,
+            state,
+            stride=stride,
+            dilation=dilation,
+            activation=activation,
+            alpha=alpha,
+            isa=isa,
+        )
+    return y, after
 
 
 def causal_conv_transpose1d(
@@ -125,21 +131,12 @@ def causal_conv_transpose1d(
     y : float32 ([batch,] out_channels, time * stride)
     state : as given
     """
-    check_floats(x=x, weight=weight, bias=bias, state=state)
-    batched, single = _batched("x", x)
-    if not isinstance(weight, np.ndarray) or weight.ndim != 3:
-        raise TypeError("weight: expected an array (in_channels, out_channels, kernel)")
-    if bias is None:
-        bias = np.zeros(weight.shape[1], np.float32)
-    if state is None:
-        held = -(-weight.shape[2] // max(stride, 1)) - 1
-        batched_state = np.zeros((batched.shape[0], weight.shape[0], max(held, 0)), np.float32)
+    gpu = _gpu(x, isa)
+    if gpu is not None:
+        y, after = _cuda_ops.causal_conv_transpose1d(gpu, x, weight, bias, state, stride=stride)
     else:
-        batched_state = state[None] if single else state
-    y, after = _core.causal_conv_transpose1d(
-        batched, weight, bias, batched_state, stride=stride, isa=isa
-    )
-    return (y[0], after[0]) if single else (y, after)
+        y, after = _numpy.causal_conv_transpose1d(x, weight, bias, state, stride=stride, isa=isa)
+    return y, after
 
 
 def lstm(
@@ -166,51 +163,63 @@ def lstm(
     y : float32 (n, time)
     state : (hidden, cell)
     """
-    check_floats(x=x, weight_ih=weight_ih, weight_hh=weight_hh, bias_ih=bias_ih, bias_hh=bias_hh)
-    if not isinstance(x, np.ndarray) or x.ndim != 2:
-        raise TypeError("x: expected an array (channels, time)")
-    hidden, cell = state or (np.zeros(x.shape[0], np.float32), np.zeros(x.shape[0], np.float32))
-    check_floats(hidden=hidden, cell=cell)
-    y, hidden, cell = _core.lstm(x, weight_ih, weight_hh, bias_ih, bias_hh, hidden, cell, isa=isa)
-    return y, (hidden, cell)
+    gpu = _gpu(x, isa)
+    if gpu is not None:
+        y, after = _cuda_ops.lstm(gpu, x, weight_ih, weight_hh, bias_ih, bias_hh, state)
+    else:
+        y, after = _numpy.lstm(x, weight_ih, weight_hh, bias_ih, bias_hh, state, isa=isa)
+    return y, after
 
 
-def rvq_encode(x: Array, codebooks: Array, *, isa: str = "") -> Codes:
+def rvq_encode(x: Array, codebooks: Array, *, isa: str = "") -> Any:
     """Residual vector quantisation by Euclidean distance; the lowest index wins ties.
 
     Parameters
     ----------
     x : float32 (dim, time)
-    codebooks : float32 (n_q, size, dim)
+    codebooks : float32 (n_q, size, dim), size at most 65536; on a GPU, dim at most 512
 
     Returns
     -------
     uint16 (n_q, time)
     """
-    check_floats(x=x, codebooks=codebooks)
-    return _core.rvq_encode(x, codebooks, isa=isa)
+    gpu = _gpu(x, isa)
+    if gpu is not None:
+        return _cuda_ops.rvq_encode(gpu, x, codebooks)
+    return _numpy.rvq_encode(x, codebooks, isa=isa)
 
 
-def rvq_decode(codes: Codes, codebooks: Array, *, isa: str = "") -> Array:
-    """Sum of the entries, in codebook order: uint16 (n_q, time) -> float32 (dim, time)."""
-    check_floats(codebooks=codebooks)
-    return _core.rvq_decode(codes, codebooks, isa=isa)
+def rvq_decode(codes: Any, codebooks: Array, *, isa: str = "") -> Array:
+    """Sum of the entries, in codebook order: uint16 (n_q, time) -> float32 (dim, time).
+
+    A code beyond its codebook is a ValueError on the CPU. On a GPU, where nothing waits to see it,
+    it gives NaN.
+    """
+    gpu = _gpu(codes, isa)
+    y = (
+        _numpy.rvq_decode(codes, codebooks, isa=isa)
+        if gpu is None
+        else _cuda_ops.rvq_decode(gpu, gpu.codes("codes", codes), codebooks)
+    )
+    return cast(Array, y)
 
 
-def nearest_normalised(x: Array, codebook: Array, *, isa: str = "") -> Codes:
+def nearest_normalised(x: Array, codebook: Array, *, isa: str = "") -> Any:
     """Index of the nearest entry after L2 normalisation of both sides (DAC, `nn/quantize.py`).
 
     Parameters
     ----------
     x : float32 (dim, time)
-    codebook : float32 (size, dim)
+    codebook : float32 (size, dim), size at most 65536; on a GPU, dim at most 512
 
     Returns
     -------
     uint16 (time,)
     """
-    check_floats(x=x, codebook=codebook)
-    return _core.nearest_normalised(x, codebook, isa=isa)
+    gpu = _gpu(x, isa)
+    if gpu is not None:
+        return _cuda_ops.nearest_normalised(gpu, x, codebook)
+    return _numpy.nearest_normalised(x, codebook, isa=isa)
 
 
 def snake(x: Array, alpha: Array, *, isa: str = "") -> Array:
@@ -220,28 +229,30 @@ def snake(x: Array, alpha: Array, *, isa: str = "") -> Array:
     2^20 a float32 holds no phase, and the second term is taken as zero. Within 3.5 ulp of the
     larger of |x| and |y|.
     """
-    check_floats(x=x, alpha=alpha)
-    batched, single = _batched("x", x)
-    y = _core.snake(batched, alpha, isa=isa)
-    return y[0] if single else y
+    gpu = _gpu(x, isa)
+    y = _numpy.snake(x, alpha, isa=isa) if gpu is None else _cuda_ops.snake(gpu, x, alpha)
+    return cast(Array, y)
 
 
 def elu(x: Array, *, isa: str = "") -> Array:
     """`x` where positive, `exp(x) - 1` elsewhere; any shape. Within 1 ulp of float64."""
-    check_floats(x=x)
-    return _core.elu(x, isa=isa)
+    gpu = _gpu(x, isa)
+    y = _numpy.elu(x, isa=isa) if gpu is None else _cuda_ops.pointwise(gpu, "elu", x)
+    return cast(Array, y)
 
 
 def tanh(x: Array, *, isa: str = "") -> Array:
     """Hyperbolic tangent; any shape. Within 2.5 ulp of float64."""
-    check_floats(x=x)
-    return _core.tanh(x, isa=isa)
+    gpu = _gpu(x, isa)
+    y = _numpy.tanh(x, isa=isa) if gpu is None else _cuda_ops.pointwise(gpu, "tanh", x)
+    return cast(Array, y)
 
 
 def sigmoid(x: Array, *, isa: str = "") -> Array:
     """`1 / (1 + exp(-x))`; any shape. Within 2.5 ulp of float64 down to x = -87, where it stays."""
-    check_floats(x=x)
-    return _core.sigmoid(x, isa=isa)
+    gpu = _gpu(x, isa)
+    y = _numpy.sigmoid(x, isa=isa) if gpu is None else _cuda_ops.pointwise(gpu, "sigmoid", x)
+    return cast(Array, y)
 
 
 def group_norm(x: Array, groups: int, weight: Array, bias: Array, eps: float = 1e-5) -> Array:
@@ -249,7 +260,10 @@ def group_norm(x: Array, groups: int, weight: Array, bias: Array, eps: float = 1
 
     `x` float32 ([batch,] channels, time); `weight`, `bias` float32 (channels,).
     """
-    check_floats(x=x, weight=weight, bias=bias)
-    batched, single = _batched("x", x)
-    y = _core.group_norm(batched, groups, weight, bias, eps)
-    return y[0] if single else y
+    gpu = _gpu(x, "")
+    y = (
+        _numpy.group_norm(x, groups, weight, bias, eps)
+        if gpu is None
+        else _cuda_ops.group_norm(gpu, x, groups, weight, bias, eps)
+    )
+    return cast(Array, y)

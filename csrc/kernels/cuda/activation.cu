@@ -41,6 +41,15 @@ struct Snake {
     return cuda::snake(x, alpha[c], inverse_alpha[c]);
   }
 };
+struct SnakeColumns {
+  const float* alpha;
+  unsigned channels;
+  unsigned time;
+  __device__ float operator()(float x, std::size_t i) const {
+    const float a = alpha[static_cast<unsigned>(i) / time % channels];
+    return cuda::snake(x, a, div(1.0F, add(a, 1e-9F)));
+  }
+};
 
 }  // namespace
 
@@ -59,6 +68,13 @@ cudaError_t sigmoid(const float* x, float* y, std::size_t n, cudaStream_t stream
 cudaError_t snake(const float* x, const float* alpha, const float* inverse_alpha, float* y,
                   std::size_t rows, std::size_t channels, cudaStream_t stream) {
   return launch_map(x, y, rows * channels, Snake{alpha, inverse_alpha, channels}, stream);
+}
+
+cudaError_t snake_columns(const float* x, const float* alpha, float* y, std::size_t batch,
+                          std::size_t channels, std::size_t time, cudaStream_t stream) {
+  return launch_map(
+      x, y, batch * channels * time,
+      SnakeColumns{alpha, static_cast<unsigned>(channels), static_cast<unsigned>(time)}, stream);
 }
 
 }  // namespace hopcodec::kernels::cuda

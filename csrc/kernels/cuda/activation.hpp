@@ -17,4 +17,9 @@ cudaError_t sigmoid(const float* x, float* y, std::size_t n, cudaStream_t stream
 cudaError_t snake(const float* x, const float* alpha, const float* inverse_alpha, float* y,
                   std::size_t rows, std::size_t channels, cudaStream_t stream);
 
+// The same on (batch, channels, time) from alpha alone: y = x + sin^2(alpha x) / (alpha + 1e-9).
+// Fewer than 2^31 elements.
+cudaError_t snake_columns(const float* x, const float* alpha, float* y, std::size_t batch,
+                          std::size_t channels, std::size_t time, cudaStream_t stream);
+
 }  // namespace hopcodec::kernels::cuda

@@ -1,0 +1,162 @@
+// Addresses and lengths, as Python gives them, in the words of csrc/kernels/cuda.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "graph/cuda/device.hpp"
+#include "kernels/cuda/activation.hpp"
+#include "kernels/cuda/causal_conv1d.hpp"
+#include "kernels/cuda/causal_conv_transpose1d.hpp"
+#include "kernels/cuda/group_norm.hpp"
+#include "kernels/cuda/lstm.hpp"
+#include "kernels/cuda/quantize.hpp"
+#include "kernels/cuda/rvq.hpp"
+
+namespace hopcodec::bindings::cuda_calls {
+
+namespace kernels = hopcodec::kernels::cuda;
+
+inline constexpr int kMostDim = kernels::kMaxSearchDim;
+
+// The device of a call, for as long as it lasts.
+class On {
+ public:
+  explicit On(int device) : device_(device) {
+    if (cudaGetDevice(&before_) != cudaSuccess || before_ != device) {
+      graph::cuda::Device{device};
+      changed_ = true;
+    }
+  }
+  ~On() {
+    if (changed_ && before_ >= 0) cudaSetDevice(before_);
+  }
+  On(const On&) = delete;
+  On& operator=(const On&) = delete;
+
+ private:
+  int device_;
+  int before_ = -1;
+  bool changed_ = false;
+};
+
+template <class Launch, class Question>
+struct Call {
+  const char* name;
+  Launch launch;
+  Question question;
+
+  std::size_t workspace() const { return question(); }
+  void run(int device, std::uintptr_t stream) const {
+    const On on(device);
+    graph::cuda::check(launch(reinterpret_cast<cudaStream_t>(stream)), name);
+  }
+};
+
+template <class Launch, class Question>
+Call<Launch, Question> call(const char* name, Launch launch, Question question) {
+  return {name, launch, question};
+}
+
+template <class T = float>
+T* at(std::uintptr_t address) {
+  return reinterpret_cast<T*>(address);
+}
+
+inline auto causal_conv1d(const std::array<std::uintptr_t, 8>& p, const std::array<int, 8>& n,
+                          int activation) {
+  const kernels::CausalConv1d op{
+      {at(p[0]), at(p[3]), at(p[4]), static_cast<kernels::Pointwise>(activation), n[0], n[1], n[4],
+       n[5]},
+      at(p[1]),
+      at(p[2]),
+      n[2],
+      n[3],
+      n[6],
+      n[7],
+      at(p[5]),
+      at(p[6]),
+      at(p[7])};
+  return call(
+      "launch causal_conv1d", [op](cudaStream_t s) { return kernels::causal_conv1d(op, s); },
+      [op] { return kernels::causal_conv1d_workspace(op); });
+}
+
+inline auto causal_conv_transpose1d(const std::array<std::uintptr_t, 7>& p,
+                                    const std::array<int, 6>& n) {
+  const int held = (n[3] + n[5] - 1) / n[5] - 1;
+  const kernels::CausalConvTranspose1d op{
+      {at(p[0]), at(p[3]), nullptr, kernels::Pointwise::kNone, n[0], n[1], n[4], held},
+      at(p[1]),
+      at(p[2]),
+      n[2],
+      n[3],
+      n[5],
+      at(p[4]),
+      at(p[5]),
+      at(p[6])};
+  return call(
+      "launch causal_conv_transpose1d",
+      [op](cudaStream_t s) { return kernels::causal_conv_transpose1d(op, s); },
+      [op] { return kernels::causal_conv_transpose1d_workspace(op); });
+}
+
+inline auto lstm(const std::array<std::uintptr_t, 11>& p, const std::array<int, 2>& n) {
+  const kernels::Lstm op{at(p[0]), at(p[1]), at(p[2]), at(p[3]), at(p[4]), at(p[5]), at(p[6]),
+                         n[0],     n[1],     at(p[7]), at(p[8]), at(p[9]), at(p[10])};
+  return call(
+      "launch lstm", [op](cudaStream_t s) { return kernels::lstm(op, s); },
+      [op] { return kernels::lstm_workspace(op); });
+}
+
+inline auto quantize(const std::array<std::uintptr_t, 4>& p, const std::array<int, 4>& n,
+                     bool normalised, bool wide) {
+  const kernels::Quantize op{at(p[0]), at(p[1]),   n[0],           n[1], n[2],
+                             n[3],     normalised, at<void>(p[2]), wide, at(p[3])};
+  return call(
+      "launch rvq_encode", [op](cudaStream_t s) { return kernels::quantize(op, s); },
+      [op] { return kernels::quantize_workspace(op); });
+}
+
+inline auto dequantize(const std::array<std::uintptr_t, 3>& p, const std::array<int, 4>& n,
+                       bool wide) {
+  const kernels::Dequantize op{at<void>(p[0]), wide, at(p[1]), n[0], n[1], n[2], n[3], at(p[2])};
+  return call(
+      "launch rvq_decode", [op](cudaStream_t s) { return kernels::dequantize(op, s); },
+      [] { return std::size_t{0}; });
+}
+
+inline auto group_norm(const std::array<std::uintptr_t, 5>& p, const std::array<int, 4>& n,
+                       float eps) {
+  const kernels::GroupNorm op{at(p[0]), at(p[1]), at(p[2]), n[0],     n[1],
+                              n[2],     n[3],     eps,      at(p[3]), at<double>(p[4])};
+  return call(
+      "launch group_norm", [op](cudaStream_t s) { return kernels::group_norm(op, s); },
+      [op] { return 2 * kernels::group_norm_workspace(op); });
+}
+
+inline auto snake(const std::array<std::uintptr_t, 3>& p, const std::array<int, 3>& n) {
+  return call(
+      "launch snake",
+      [p, n](cudaStream_t s) {
+        return kernels::snake_columns(at(p[0]), at(p[1]), at(p[2]), static_cast<std::size_t>(n[0]),
+                                      static_cast<std::size_t>(n[1]),
+                                      static_cast<std::size_t>(n[2]), s);
+      },
+      [] { return std::size_t{0}; });
+}
+
+inline auto pointwise(const std::string& name, const std::array<std::uintptr_t, 2>& p,
+                      std::size_t count) {
+  using Map = cudaError_t (*)(const float*, float*, std::size_t, cudaStream_t);
+  const Map map = name == "elu"    ? Map{&kernels::elu}
+                  : name == "tanh" ? Map{&kernels::tanh}
+                                   : Map{&kernels::sigmoid};
+  return call(
+      "launch a pointwise function",
+      [p, count, map](cudaStream_t s) { return map(at(p[0]), at(p[1]), count, s); },
+      [] { return std::size_t{0}; });
+}
+
+}  // namespace hopcodec::bindings::cuda_calls

@@ -1,0 +1,77 @@
+// What comes before a product of foreign tensors, in one launch: the input as rows (columns.cuh)
+// and the weights in the order of product.hpp, Matrix.
+//
+// `Weights` says what stands in torch's layout: at(group, j, column) is factor j of four k, zero
+// beyond the depth; bias(column). `Pack` says who reads what.
+#pragma once
+
+#include "kernels/cuda/columns.cuh"
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/product.hpp"
+
+namespace hopcodec::kernels::cuda {
+
+// A Matrix that is still to be filled. `columns` are those of `weight`, a multiple of four.
+struct Packing {
+  float* weight;
+  float* bias;
+  std::int32_t columns;
+  std::int32_t groups;
+
+  std::size_t weight_floats() const {
+    return static_cast<std::size_t>(columns) * static_cast<std::size_t>(groups) * 4;
+  }
+};
+
+HOPCODEC_HOST_DEVICE constexpr int padded_columns(int columns) {
+  return ceil_div(columns, kPanelColumns) * kPanelColumns;
+}
+
+// One thread, four factors of one column: for weights whose k lie one behind the other.
+struct PackEach {
+  static constexpr int kFloats = 1;  // of shared memory
+
+  template <class Weights>
+  static int blocks(const Weights&, const Packing& to) {
+    return ceil_div(to.columns * to.groups, kTurnThreads);
+  }
+  template <class Weights>
+  __device__ static void run(const Weights& weights, const Packing& to, int block, float*) {
+    const int i = block * kTurnThreads + static_cast<int>(threadIdx.x);
+    const int group = i / kPanelColumns % to.groups;
+    const int column = i / (kPanelColumns * to.groups) * kPanelColumns + i % kPanelColumns;
+    if (column >= to.columns) return;
+    float4 four;
+    four.x = weights.at(group, 0, column);
+    four.y = weights.at(group, 1, column);
+    four.z = weights.at(group, 2, column);
+    four.w = weights.at(group, 3, column);
+    reinterpret_cast<float4*>(to.weight)[i] = four;  // packed_at(groups, 0, 4 * group, column) / 4
+    if (group == 0) to.bias[column] = weights.bias(column);
+  }
+};
+
+template <class Pack, class Weights>
+__global__ void __launch_bounds__(kTurnThreads)
+    prepare(const Columns columns, const ColumnsTo to, const Weights weights, const Packing packing,
+            const int tiles) {
+  __shared__ TurnTile tile;
+  __shared__ float packs[Pack::kFloats];
+  const int block = static_cast<int>(blockIdx.x);
+  if (block < tiles) {
+    turn_columns(columns, to, block, tile);
+  } else {
+    Pack::run(weights, packing, block - tiles, packs);
+  }
+}
+
+template <class Pack, class Weights>
+cudaError_t launch_prepare(const Columns& columns, const ColumnsTo& to, const Weights& weights,
+                           const Packing& packing, cudaStream_t stream) {
+  const int tiles = tiles_of(columns);
+  const int blocks = tiles + Pack::blocks(weights, packing);
+  return launch(prepare<Pack, Weights>, dim3(static_cast<unsigned>(blocks)), kTurnThreads, stream,
+                columns, to, weights, packing, tiles);
+}
+
+}  // namespace hopcodec::kernels::cuda

@@ -1,0 +1,58 @@
+"""Where the operators' GPU tests run: torch's CUDA, or the stand-in build's own arrays."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy.typing as npt
+
+from hopcodec import DeviceError, _core
+from stand_in_gpu import HostedArray
+
+REQUIRED = os.environ.get("HOPCODEC_REQUIRE_CUDA") == "1"
+
+
+class StandInGpu:
+    name = "stand-in"
+
+    def put(self, x: npt.NDArray[Any]) -> Any:
+        return HostedArray(x.copy())
+
+    def get(self, x: Any) -> npt.NDArray[Any]:
+        assert isinstance(x, HostedArray)
+        return x.data
+
+
+class TorchGpu:
+    name = "torch"
+
+    def put(self, x: npt.NDArray[Any]) -> Any:
+        import torch
+
+        return torch.from_numpy(x).cuda()
+
+    def get(self, x: Any) -> npt.NDArray[Any]:
+        import torch
+
+        assert isinstance(x, torch.Tensor)
+        assert x.is_cuda
+        array: npt.NDArray[Any] = x.cpu().numpy()
+        return array
+
+
+def find_gpu() -> tuple[StandInGpu | TorchGpu | None, str]:
+    """What to test on, or why there is nothing."""
+    try:
+        _core.cuda_check()
+    except DeviceError as error:
+        return None, str(error)
+    if _core.cuda_stand_in():
+        return StandInGpu(), ""
+    try:
+        import torch
+    except ImportError:
+        return None, "torch: not installed"
+    if not torch.cuda.is_available():
+        return None, "torch: expected one with CUDA, got one without"
+    return TorchGpu(), ""
