@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from functools import cache
 from pathlib import Path
 
@@ -10,12 +12,16 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from hopcodec import Codec, _core
+from hopcodec import Codec, DeviceError, _core
 from hopcodec.bench import shipped_speech
 from hopcodec.models.encodec import causal_encodec, encodec_24khz
 from hopcodec.models.spec import CodecSpec
 from hopcodec.weights.seeded import seeded_weights
 from speech_codebooks import speech_codebooks
+
+# A shell that starts us in the background lets us ignore Ctrl-C, and with us what tests start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Array = npt.NDArray[np.float32]
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -84,3 +90,22 @@ def speech() -> Array:
 @pytest.fixture(scope="session", params=_core.available_isas())
 def isa(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@cache
+def no_gpu() -> str:
+    """Why there is no GPU to test on; empty if there is one."""
+    try:
+        _core.cuda_check()
+    except DeviceError as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture(scope="session")
+def gpu() -> None:
+    reason = no_gpu()
+    if reason and os.environ.get("HOPCODEC_REQUIRE_CUDA") == "1":
+        pytest.fail(f"HOPCODEC_REQUIRE_CUDA=1: {reason}")
+    if reason:
+        pytest.skip(reason)
