@@ -7,11 +7,12 @@
 
 namespace hopcodec::kernels::cuda {
 
-// With `shared_bytes` of dynamic shared memory, which a kernel must be allowed beyond 48 KiB.
+// With `shared_bytes` of dynamic shared memory. Beyond 48 KiB, together with what a kernel declares
+// itself, it must be allowed them; as the latter is not known here, it always is.
 template <class... Params, class... Args>
 cudaError_t launch_shared(void (*kernel)(Params...), dim3 grid, unsigned threads,
                           std::size_t shared_bytes, cudaStream_t stream, const Args&... args) {
-  if (shared_bytes > 48 * 1024) {
+  if (shared_bytes > 0) {
     const cudaError_t error = cudaFuncSetAttribute(
         kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
     if (error != cudaSuccess) return error;

@@ -42,6 +42,7 @@ ThinShape thin_shape(const Product& p, int shared) {
   const int row_blocks = ceil_div(rows_of(p), shared);
   ThinShape shape{32, 1, 1};
   while (shape.groups < chains_in(p) && shape.groups < kMostGroups) shape.groups *= 2;
+  while (shape.columns > 4 && shape.columns / 2 >= p.matrix.columns) shape.columns /= 2;
   while (shape.columns > 4 &&
          (shape.columns * shape.groups > kThinThreads / 2 ||
           ceil_div(p.matrix.columns, shape.columns) * row_blocks < kProcessors)) {

@@ -53,11 +53,22 @@ cudaError_t launch_tiles(const Product& p, cudaStream_t stream) {
   return chains_in(p) == 1 ? launch_tiles<S, true>(p, stream) : launch_tiles<S, false>(p, stream);
 }
 
+// The largest tiles of tf32 need more shared memory than consumer GPUs have: that is asked for
+// before the launch, and refused then.
+bool lacks_memory(cudaError_t error) {
+  if (error != cudaErrorInvalidValue) return false;
+  static_cast<void>(cudaGetLastError());
+  return true;
+}
+
 template <class Format>
 cudaError_t tiles(const Product& p, const TileSize& size, cudaStream_t stream) {
   if (size.rows == 64) return launch_tiles<MmaShape<Format, 64, 64, 32, 32>>(p, stream);
-  if (size.columns == 128) return launch_tiles<MmaShape<Format, 128, 128, 64, 32>>(p, stream);
-  if (size.columns == 64) return launch_tiles<MmaShape<Format, 128, 64, 32, 32>>(p, stream);
+  if (size.columns == 128) {
+    const cudaError_t error = launch_tiles<MmaShape<Format, 128, 128, 64, 32>>(p, stream);
+    if (!lacks_memory(error)) return error;
+  }
+  if (size.columns >= 64) return launch_tiles<MmaShape<Format, 128, 64, 32, 32>>(p, stream);
   if (size.columns == 32) return launch_tiles<MmaShape<Format, 128, 32, 32, 32>>(p, stream);
   return launch_tiles<MmaShape<Format, 128, 16, 32, 16>>(p, stream);
 }
@@ -139,7 +150,8 @@ template <class Format>
 cudaError_t cell_step(const Product& p, const Cell& cell, cudaStream_t stream) {
   const TileSize size = tile_size(p);
   if (size.rows == 128 && size.columns == 128) {
-    return cell_tiles<MmaShape<Format, 128, 128, 64, 32>>(p, cell, stream);
+    const cudaError_t error = cell_tiles<MmaShape<Format, 128, 128, 64, 32>>(p, cell, stream);
+    if (!lacks_memory(error)) return error;
   }
   // Narrower than a wide tile is no LSTM of ours; the small one serves any.
   if (size.rows != 0) return cell_tiles<MmaShape<Format, 64, 64, 32, 32>>(p, cell, stream);

@@ -87,7 +87,8 @@ struct Shape {
 };
 // Runs body once for every thread of every block.
 void run_grid(const Shape& shape, const std::function<void()>& body);
-// Dynamic shared memory that a kernel was allowed, 48 KiB unless set.
+// Dynamic shared memory that a kernel was allowed; unless set, 48 KiB less some, as what a kernel
+// declares itself counts too and is not known here.
 std::size_t& shared_limit(const void* kernel);
 }  // namespace hopcodec::shim
 

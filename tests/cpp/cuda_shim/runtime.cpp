@@ -44,7 +44,7 @@ Machine& machine() {
 
 std::size_t& shared_limit(const void* kernel) {
   static std::map<const void*, std::size_t> limits;
-  return limits.try_emplace(kernel, 48 * 1024).first->second;
+  return limits.try_emplace(kernel, 40 * 1024).first->second;
 }
 
 namespace {
