@@ -1,5 +1,4 @@
-// What blocks of a cluster do together, and copies into shared memory that go on while a thread
-// works: instructions that CUDA C++ has no plain functions for.
+// What blocks of a cluster do together: instructions that CUDA C++ has no plain functions for.
 //
 // A cluster is up to eight blocks that run at the same time and reach into each other's shared
 // memory (compute capability 9.0). Kernels for it are compiled for older devices too, but never
@@ -9,12 +8,6 @@
 #include <cuda_runtime.h>
 
 namespace hopcodec::kernels::cuda {
-
-// A block's dynamic shared memory.
-__device__ inline float* block_memory() {
-  extern __shared__ float4 hopcodec_block_memory[];
-  return reinterpret_cast<float*>(hopcodec_block_memory);
-}
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 
@@ -52,24 +45,5 @@ __device__ inline T* at_rank(T* mine, int) {
 }
 
 #endif
-
-// On their way from global to shared memory: sixteen bytes, past the first-level cache, or four.
-__device__ inline unsigned address_of_shared(float* shared) {
-  return static_cast<unsigned>(__cvta_generic_to_shared(shared));
-}
-__device__ inline void begin_copy(float* to, const float* from) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(address_of_shared(to)), "l"(from)
-               : "memory");
-}
-__device__ inline void begin_copy4(float* to, const float* from) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(address_of_shared(to)), "l"(from)
-               : "memory");
-}
-// This thread's copies since the last call become a group; all but its last kLeft groups arrive.
-__device__ inline void close_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-template <int kLeft>
-__device__ inline void await_groups() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
-}
 
 }  // namespace hopcodec::kernels::cuda

@@ -1,5 +1,4 @@
-// The instructions of a tensor core, and of the copies that feed it, as functions: all the PTX
-// there is. sm_80 has them, and so has everything newer.
+// The instructions of a tensor core as functions. sm_80 has them, and so has everything newer.
 //
 // A warp multiplies 16 rows by 16 k by 8 columns at a time: a *slice* of an operand. PTX says which
 // thread holds which element of it, but a sum does not care what its terms are called: we hand the
@@ -13,36 +12,6 @@
 #include <cstdint>
 
 namespace hopcodec::kernels::cuda {
-
-__device__ inline unsigned shared_address(void* shared) {
-  return static_cast<unsigned>(__cvta_generic_to_shared(shared));
-}
-
-// Copies into shared memory that go on while the thread does. Where nothing is `there`, zeros
-// arrive and nothing is read. Through the first-level cache, for what a neighbour reads again; past
-// it; and four bytes at a time.
-__device__ inline void copy16(void* to, const void* from, bool there) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from),
-               "r"(there ? 16 : 0)
-               : "memory");
-}
-__device__ inline void copy16_once(void* to, const void* from, bool there) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from),
-               "r"(there ? 16 : 0)
-               : "memory");
-}
-__device__ inline void copy4(void* to, const void* from, bool there) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(to)), "l"(from),
-               "r"(there ? 4 : 0)
-               : "memory");
-}
-
-// This thread's copies since the last call become a group; all but the last kLeft groups arrive.
-__device__ inline void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-template <int kLeft>
-__device__ inline void await_copies() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
-}
 
 __device__ inline std::uint32_t to_tf32(float x) {
   std::uint32_t bits;

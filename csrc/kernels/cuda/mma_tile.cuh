@@ -5,6 +5,7 @@
 // until a thread holds them; weights were rounded when they were packed.
 #pragma once
 
+#include "kernels/cuda/copies.cuh"
 #include "kernels/cuda/epilogue.cuh"
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/operand.cuh"

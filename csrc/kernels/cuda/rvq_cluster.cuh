@@ -3,7 +3,9 @@
 // memory; then every block knows the winner and subtracts it for itself.
 #pragma once
 
+#include "kernels/cuda/cluster.cuh"
 #include "kernels/cuda/rvq_tile.cuh"
+#include "kernels/cuda/shared_memory.cuh"
 
 namespace hopcodec::kernels::cuda {
 
@@ -70,7 +72,7 @@ struct ClusterSearcher {
         pitch(search.groups * 4),
         rank(cluster_rank()),
         first_frame(static_cast<int>(blockIdx.x) / search.ranks * kFrames),
-        residual(block_memory() + kStages * kSlabFloats),
+        residual(&shared_memory<float>() + kStages * kSlabFloats),
         candidates(reinterpret_cast<Key*>(residual + kFrames * pitch)) {}
 
   // The frames, on their way with the first slab. Terms beyond the last are zeros, as the entries'.
@@ -87,7 +89,7 @@ struct ClusterSearcher {
 #pragma unroll 1
       for (int d = Tile::lane(); d < pitch; d += 32) {
         if (row.live && d < s.frames.dim) {
-          begin_copy4(to + d, from + d);
+          copy4(to + d, from + d, true);
         } else {
           to[d] = 0.0F;
         }
@@ -156,9 +158,9 @@ struct ClusterSearcher {
     cluster_arrive();
     const Share share{s.books, s.count, s.size, s.groups, rank, s.ranks};
     load();
-    Supply feed(share, block_memory());
+    Supply feed(share, &shared_memory<float>());
     if (rank >= share.blocks()) {  // nothing to score, and so nobody waits for the residuals
-      await_groups<0>();
+      await_copies<0>();
       __syncthreads();
     }
     for (int q = 0; q < s.count; ++q) {

@@ -2,7 +2,7 @@
 // the slab before is multiplied, and a thread holds a tile of scores.
 #pragma once
 
-#include "kernels/cuda/cluster.cuh"
+#include "kernels/cuda/copies.cuh"
 #include "kernels/cuda/rvq.cuh"
 
 namespace hopcodec::kernels::cuda {
@@ -59,7 +59,7 @@ class EntrySupply {
 
   // The next slab. All threads; what they wrote to shared memory before is seen after.
   __device__ const float* next() {
-    await_groups<kStages - 2>();
+    await_copies<kStages - 2>();
     __syncthreads();
     begin();  // into the slab before this one, which everyone has left behind
     const float* slab = ring_ + reading_ * kSlabFloats;
@@ -80,7 +80,7 @@ class EntrySupply {
       bring();
       advance();
     }
-    close_group();
+    commit_copies();
   }
 
   __device__ void bring() {
@@ -98,11 +98,11 @@ class EntrySupply {
       if (pieces == kPieces) {
 #pragma unroll
         for (int j = 0; j < kPieces; j += kSide) {
-          begin_copy(to + panel * kPanelPitch + j * 4, from + j * 4);
+          copy16_once(to + panel * kPanelPitch + j * 4, from + j * 4, true);
         }
       } else {
         for (int j = 0; j + piece < pieces; j += kSide) {
-          begin_copy(to + panel * kPanelPitch + j * 4, from + j * 4);
+          copy16_once(to + panel * kPanelPitch + j * 4, from + j * 4, true);
         }
       }
     }

@@ -1,6 +1,6 @@
 // The stand-in of csrc/kernels/cuda/mma.cuh: the same functions, in C++. Rounding is written out
 // from the formats' definitions; a warp multiplies when its 32nd thread has come, in float64, each
-// instruction's sum rounded to float32 once. A copy happens when it is waited for, and not before.
+// instruction's sum rounded to float32 once.
 #pragma once
 
 #include <cmath>
@@ -9,19 +9,6 @@
 #include "cuda_runtime.h"
 
 namespace hopcodec::kernels::cuda {
-
-inline void copy16(void* to, const void* from, bool there) {
-  shim::copy_later(to, from, 16, there);
-}
-inline void copy16_once(void* to, const void* from, bool there) {
-  shim::copy_later(to, from, 16, there);
-}
-inline void copy4(void* to, const void* from, bool there) { shim::copy_later(to, from, 4, there); }
-inline void commit_copies() { shim::commit_copies(); }
-template <int kLeft>
-inline void await_copies() {
-  shim::await_copies(kLeft);
-}
 
 // x to `bits` behind the point: ties to even, or away from zero.
 inline float rounded_to(float x, int bits, bool even) {
