@@ -171,8 +171,7 @@ class Run:
         """Figures, audio and pictures of the averaged model; the best one's checkpoint is kept."""
         draw_curves(self._curves.path, self.out / "curves.png")
         step = self.trainer.steps_done
-        learnt = self.config.model.start or step > self.config.quantizer.from_step
-        if not self._held_out or not learnt:
+        if not self._held_out or not self.trainer.has_codebooks:
             return
         pictures = self.out / "validation" / f"step-{step:08d}"
         findings = validate(self.export(), self.config.validation, self._held_out, pictures)

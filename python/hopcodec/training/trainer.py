@@ -98,6 +98,11 @@ class Trainer:
         return bool(self.config.model.start) or (self.steps_done >= self.config.quantizer.from_step)
 
     @property
+    def has_codebooks(self) -> bool:
+        """Whether the codebooks hold what was learnt: by a step, or by what training began from."""
+        return bool(self.config.model.start) or self.steps_done > self.config.quantizer.from_step
+
+    @property
     def judging(self) -> bool:
         """Whether the next step trains the discriminators."""
         late = self.steps_done - self.config.discriminator.from_step
@@ -248,7 +253,7 @@ class Trainer:
         It is the first sign of a collapse. From the running counts, so it costs a step nothing.
         """
         figures: Figures = {}
-        if self.config.model.start or self.steps_done > self.config.quantizer.from_step:
+        if self.has_codebooks:
             for stage, quantizer in enumerate(self.model.quantizer.quantizers, 1):
                 share = quantizer.get_buffer("cluster_size")
                 share = share / share.sum()
