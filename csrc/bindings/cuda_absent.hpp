@@ -19,7 +19,8 @@ class Device {
  public:
   explicit Device(int) {
     throw DeviceError(
-        "cuda: expected a build with CUDA (-DHOPCODEC_CUDA=ON, nvcc on the PATH), got one without");
+        "cuda: expected a build with CUDA (install with nvcc 12.0 or newer on the PATH), got one "
+        "without");
   }
 };
 

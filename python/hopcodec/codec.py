@@ -259,7 +259,7 @@ class Codec(SpecFacts):
         max_frames_per_push: int = 1,
         device: str | None = None,
     ) -> Streams:
-        """`n` independent duplex streams that step together.
+        """`n` (up to 65536, on a GPU 32768) independent duplex streams that step together.
 
         `device` as for `hopcodec.load`, by default the codec's own; the rest as for `encoder`. On
         a GPU the streams stand in its memory, and every shape of step is captured as a CUDA graph

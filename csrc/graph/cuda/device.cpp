@@ -3,7 +3,14 @@
 namespace hopcodec::graph::cuda {
 namespace {
 constexpr int kOldestMajor = 8;  // Ampere: what the kernels are built for, and newer
+
+const char* without_device(cudaError_t error) {
+  if (error == cudaSuccess || error == cudaErrorNoDevice) return "no GPU";
+  // The runtime says this of a missing driver too, in words that send one looking for an update.
+  if (error == cudaErrorInsufficientDriver) return "no driver, or one older than this build's CUDA";
+  return cudaGetErrorString(error);
 }
+}  // namespace
 
 void check(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return;
@@ -16,8 +23,8 @@ Device::Device(int ordinal) : ordinal_(ordinal) {
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess || count == 0) {
     cudaGetLastError();
-    throw DeviceError(std::string("cuda: expected an NVIDIA GPU and its driver, got none: ") +
-                      (error == cudaSuccess ? "no device" : cudaGetErrorString(error)));
+    throw DeviceError(std::string("cuda: expected an NVIDIA GPU and its driver, got ") +
+                      without_device(error));
   }
   if (ordinal < 0 || ordinal >= count) {
     throw DeviceError("cuda: expected a device from 0 to " + std::to_string(count - 1) + ", got " +
