@@ -1,7 +1,7 @@
 """Many streams on one GPU, per hop: encode, decode, duplex; and who else could do it.
 
     python benchmarks/bench_cuda.py [--build] [--model NAME] [--batches 1 8 64 512 4096]
-                                    [--seconds 2] [--no-peers] [--output FILE]
+                                    [--seconds 2] [--no-peers] [--output FILE] [--rehearse]
 
 On a bare machine with nvcc, cmake, ninja, pybind11 and torch, `--build` compiles hopcodec in place
 first. Before anything is timed, codes and audio are compared with the CPU's: bit for bit in fp32;
@@ -9,49 +9,29 @@ in tf32 and bf16 the share of equal codes and the distance of the audio are part
 
 A step is timed from numpy arrays in host memory to numpy arrays in host memory, for every peer: the
 copies over the bus, the launches and the wait for the result are inside. Rounds are interleaved.
+Beside each p50 stand its rates in FLOPs and bytes (`cuda_account.py` counts them) and their shares
+of what this GPU gave in the same run: its matrix product of that precision, and its copy.
+
+`--rehearse` goes through all of it without a GPU (`cuda_place.py`), on a small EnCodec.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "python"), str(ROOT / "benchmarks")]
 
-HOP = 320
-KBPS = 6.0
-BOOKS = 8
-DEADLINE_MS = 1000 / 75
-ROUNDS = 5
-STEPS = 40  # of a round, or fewer: see --seconds
-PRECISIONS = ("fp32", "tf32", "bf16")
-WARM_UP = 12  # more hops than an exact start holds back
+from cuda_place import Place, add_arguments, place_for, result_path  # noqa: E402
 
-
-def build() -> None:
-    """The extension, next to its Python sources, for this interpreter and this GPU."""
-    folder = ROOT / "build" / "bench_cuda"
-    pybind11 = subprocess.run(
-        [sys.executable, "-m", "pybind11", "--cmakedir"], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    subprocess.run(
-        [
-            *("cmake", "-G", "Ninja", "-S", str(ROOT), "-B", str(folder), "-DHOPCODEC_CUDA=ON"),
-            *(f"-Dpybind11_DIR={pybind11}", f"-DPython_EXECUTABLE={sys.executable}"),
-        ],
-        check=True,
-    )
-    subprocess.run(["cmake", "--build", str(folder), "--target", "_core"], check=True)
-    for library in folder.glob("_core*.so"):
-        target = ROOT / "python" / "hopcodec" / library.name
-        target.unlink(missing_ok=True)
-        target.write_bytes(library.read_bytes())
+if TYPE_CHECKING:
+    from cuda_subjects import Job
+    from hopcodec import Codec
 
 
 def percentile(sorted_ms: list[float], share: float) -> float:
@@ -63,114 +43,44 @@ def summary(ms: list[float]) -> dict[str, float]:
     return {"p50": percentile(ms, 0.5), "p99": percentile(ms, 0.99), "max": ms[-1]}
 
 
-def ceilings() -> dict[str, float]:
+def ceilings(place: Place) -> dict[str, float]:
     """What this GPU can do at best: copying (bytes read and written), multiplying."""
     import torch
 
-    def best(run: Callable[[], object]) -> float:
-        times = []
-        for _ in range(12):
-            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            begin.record()
-            run()
-            end.record()
-            torch.cuda.synchronize()
-            times.append(begin.elapsed_time(end) / 1000)
-        return sorted(times)[len(times) // 2]
+    from cuda_subjects import allow_tf32
 
-    source = torch.randn(1 << 29, device="cuda")
+    def best(run: Callable[[], object]) -> float:
+        times = sorted(place.seconds(run) for _ in range(12))
+        return times[len(times) // 2]
+
+    source = torch.randn(place.effort.copied, device=place.torch_device)
     target = torch.empty_like(source)
     copy_s = best(lambda: target.copy_(source))
-    a, b = torch.randn(2, 8192, 8192, device="cuda")
+    n = place.effort.matrix
+    a, b = torch.randn(2, n, n, device=place.torch_device)
     tflops = {}
     for name, tf32 in (("float32", False), ("tf32", True)):
-        torch.backends.cuda.matmul.allow_tf32 = tf32
-        tflops[f"{name}_tflops"] = 2 * 8192**3 / best(lambda: a @ b) / 1e12
-    torch.backends.cuda.matmul.allow_tf32 = False
+        allow_tf32(tf32)
+        tflops[f"{name}_tflops"] = 2 * n**3 / best(lambda: a @ b) / 1e12
+    allow_tf32(False)
     half_a, half_b = a.bfloat16(), b.bfloat16()
-    tflops["bf16_tflops"] = 2 * 8192**3 / best(lambda: half_a @ half_b) / 1e12
+    tflops["bf16_tflops"] = 2 * n**3 / best(lambda: half_a @ half_b) / 1e12
     return {"copy_tb_per_s": 2 * source.nbytes / copy_s / 1e12, **tflops}
 
 
-Subjects = dict[str, tuple[Any, Any]]
-
-
-def subjects(spec: Any, weights: Any, batch: int, device: str, with_peers: bool) -> Subjects:
-    """Name -> (audio (batch, 1, hop) -> codes, codes (batch, books, 1) -> audio)."""
-    from hopcodec import Codec
-
-    found: Subjects = {}
-    for precision in PRECISIONS if device == "cuda" else PRECISIONS[:1]:
-        codec = Codec(spec, weights, device=device, precision=precision)
-        streams = codec.streams(batch, bandwidth=KBPS, start="immediate")
-        found["hopcodec" if precision == "fp32" else f"hopcodec {precision}"] = (
-            lambda x, s=streams: s.encode(x)[0],
-            lambda c, s=streams: s.decode(c)[0],
-        )
-    return {**found, **peers(spec, weights, batch, device)} if with_peers else found
-
-
-def peers(spec: Any, weights: Any, batch: int, device: str) -> Subjects:
-    """EnCodec in torch; in float32 unless its name says otherwise."""
-    import numpy as np
-    import torch
-
-    from peers.torch_batched import BatchedEncodec, Captured, to_device
-    from peers.transformers_eager import encodec_model
-
-    found: Subjects = {}
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    eager = BatchedEncodec(spec, weights, BOOKS, batch, device)
-
-    def on_device(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def run(x: Any) -> Any:
-            with torch.inference_mode():
-                return step(to_device(x, device)).cpu().numpy()
-
-        return run
-
-    def as_codes(c: Any) -> Any:
-        return np.ascontiguousarray(c.astype(np.int64).transpose(1, 0, 2))
-
-    found["torch stateful"] = (
-        on_device(eager.encode),
-        lambda c: on_device(eager.decode)(as_codes(c)),
-    )
-    for tf32 in (False, True) if device == "cuda" else ():
-        # What a graph was captured with, it keeps.
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
-        other = BatchedEncodec(spec, weights, BOOKS, batch, device)
-        encode = Captured(other.encode, torch.zeros(batch, 1, HOP, device=device))
-        codes = torch.zeros(BOOKS, batch, 1, device=device, dtype=torch.int64)
-        decode = Captured(other.decode, codes)
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-        found["torch stateful, CUDA graphs" + (", tf32" if tf32 else "")] = (
-            on_device(encode),
-            lambda c, run=decode: on_device(run)(as_codes(c)),
-        )
-    with torch.inference_mode():
-        model = encodec_model(weights).to(device)
-    found["transformers (stateless)"] = (
-        on_device(lambda x: model.encode(x, bandwidth=KBPS, return_dict=True).audio_codes[0]),
-        lambda c: on_device(lambda d: model.decode(d[None], [None], return_dict=True).audio_values)(
-            c.astype(np.int64)
-        ),
-    )
-    return found
-
-
-def check(spec: Any, weights: Any, device: str) -> None:
+def check(job: Job) -> None:
     """Codes and audio of the GPU against the CPU's; the run stops at the first difference."""
     import numpy as np
 
     from hopcodec import Codec
 
-    rng = np.random.default_rng(1)
-    for batch in (1, 5, 150):
-        here = Codec(spec, weights).streams(batch, bandwidth=KBPS)
-        there = Codec(spec, weights, device=device).streams(batch, bandwidth=KBPS)
-        for _ in range(10):
-            audio = (0.1 * rng.standard_normal((batch, 1, HOP))).astype(np.float32)
+    exact = 10  # an exact start holds fewer hops back
+    for batch in job.place.effort.checked:
+        here = Codec(job.spec, job.weights).streams(batch, bandwidth=job.kbps)
+        there = job.codec().streams(batch, bandwidth=job.kbps)
+        compared = 0
+        for k in range(exact + job.warm_up - job.place.effort.warm_up):
+            audio = job.noise(batch, seed=k)
             expected, frames = here.encode(audio)
             codes, count = there.encode(audio)
             assert np.array_equal(frames, count)
@@ -179,52 +89,62 @@ def check(spec: Any, weights: Any, device: str) -> None:
                 sys.exit(f"batch {batch}: {share:.4%} of the codes equal the CPU's, expected all")
             if codes.shape[2] and not np.array_equal(there.decode(codes)[0], here.decode(codes)[0]):
                 sys.exit(f"batch {batch}: audio differs from the CPU's")
+            compared += codes.size
+        if not compared:
+            sys.exit(f"batch {batch}: expected codes to compare, got none")
         print(f"checked: {batch} streams give the CPU's codes and audio, bit for bit", flush=True)
 
 
-def distances(spec: Any, weights: Any, device: str) -> dict[str, dict[str, float]]:
+def distances(job: Job) -> dict[str, dict[str, float]]:
     """tf32 and bf16 against fp32 on speech: the share of equal codes; the same codes' audio."""
     import numpy as np
 
     from hopcodec import Codec
     from hopcodec.bench import shipped_speech
 
-    audio = shipped_speech(spec.sample_rate, 1, seconds=4.0)
-    exact = Codec(spec, weights)
-    codes = exact.encode(audio, KBPS)
+    spec = job.spec
+    audio = shipped_speech(spec.sample_rate, spec.channels, seconds=job.place.effort.speech_s)
+    exact = Codec(spec, job.weights)
+    codes = exact.encode(audio, job.kbps)
     sound = exact.decode(codes).astype(np.float64)
     found = {}
-    for precision in PRECISIONS[1:]:
-        codec = Codec(spec, weights, device=device, precision=precision)
+    for precision in job.place.precisions[1:]:
+        codec = job.codec(precision)
         off = np.square(codec.decode(codes) - sound).sum()
         found[precision] = {
-            "equal_codes": float((codec.encode(audio, KBPS) == codes).mean()),
+            "equal_codes": float((codec.encode(audio, job.kbps) == codes).mean()),
             "audio_db": float(10 * np.log10(np.square(sound).sum() / off)),
         }
     return found
 
 
-def steps_within(seconds: float, step: Callable[[int], object]) -> int:
-    """As many steps a round as `seconds` allow in all, at least 5 and at most STEPS."""
+def steps_within(job: Job, seconds: float, step: Callable[[int], object]) -> int:
+    """As many steps a round as `seconds` allow in all, within the bounds of the place's effort."""
     begin = time.perf_counter()
     step(0)
     each = time.perf_counter() - begin
-    return max(5, min(STEPS, int(seconds / (ROUNDS * each)) - WARM_UP))
+    effort = job.place.effort
+    least, most = effort.steps
+    return max(least, min(most, int(seconds / (effort.rounds * each)) - job.warm_up))
 
 
 def measure(
-    spec: Any, weights: Any, batch: int, device: str, with_peers: bool, seconds: float
-) -> dict[str, Any]:
+    job: Job, batch: int, with_peers: bool, seconds: float
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Subject -> direction -> milliseconds."""
     import numpy as np
 
+    from cuda_subjects import subjects
+
     rng = np.random.default_rng(batch)
-    audio = (0.1 * rng.standard_normal((8, batch, 1, HOP))).astype(np.float32)
-    codes = rng.integers(0, 1024, (8, batch, BOOKS, 1)).astype(np.uint16)
-    runs = subjects(spec, weights, batch, device, with_peers)
+    audio = job.noise(8, batch, seed=batch)
+    size = job.spec.quantizer.codebook_size
+    codes = rng.integers(0, size, (8, batch, job.books, 1)).astype(np.uint16)
+    runs = subjects(job, batch, with_peers)
     times: dict[str, dict[str, list[float]]] = {
         name: {"encode": [], "decode": [], "duplex": []} for name in runs
     }
-    for _ in range(ROUNDS):
+    for _ in range(job.place.effort.rounds):
         for name, (encode, decode) in runs.items():
             steps = {
                 "encode": lambda k, run=encode: run(audio[k % 8]),
@@ -233,7 +153,7 @@ def measure(
             }
             for kind, step in steps.items():
                 step(0)  # the first of all may load kernels
-                for k in range(-WARM_UP, steps_within(seconds / len(steps), step)):
+                for k in range(-job.warm_up, steps_within(job, seconds / len(steps), step)):
                     begin = time.perf_counter()
                     step(k)
                     if k >= 0:
@@ -243,85 +163,130 @@ def measure(
     }
 
 
-def duplex_p99(codec: Any, batch: int) -> float:
-    """Milliseconds of a step of `batch` streams, both ways."""
-    import numpy as np
+def with_rates(
+    job: Job,
+    batch: int,
+    rows: dict[str, dict[str, dict[str, float]]],
+    at_best: dict[str, float],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The rows with their rates at p50; and what was counted, by precision and direction."""
+    from cuda_account import accounts, achieved
+    from cuda_subjects import precision_of
 
-    streams = codec.streams(batch, bandwidth=KBPS, start="immediate")
-    audio = (0.1 * np.random.default_rng(0).standard_normal((batch, 1, HOP))).astype(np.float32)
+    counted = {p: accounts(job.spec, job.books, batch, p) for p in ("fp32", "tf32", "bf16")}
+    rated = {}
+    for name, kinds in rows.items():
+        precision = precision_of(name)
+        rated[name] = {
+            kind: {**ms, **achieved(counted[precision][kind], ms["p50"], precision, at_best)}
+            for kind, ms in kinds.items()
+        }
+    account = {p: {kind: a.as_dict() for kind, a in kinds.items()} for p, kinds in counted.items()}
+    return rated, account
+
+
+def duplex_p99(job: Job, codec: Codec, batch: int) -> float:
+    """Milliseconds of a step of `batch` streams, both ways."""
+    streams = codec.streams(batch, bandwidth=job.kbps, start="immediate")
+    audio = job.noise(batch, seed=0)
     ms = []
-    for k in range(-WARM_UP, 100):
+    for k in range(-job.warm_up, 100):
         begin = time.perf_counter()
         streams.decode(streams.encode(audio)[0])
         if k >= 0:
             ms.append(1000 * (time.perf_counter() - begin))
-        if k >= 0 and k < 20 and ms[-1] > 2 * DEADLINE_MS:
+        if k >= 0 and k < 20 and ms[-1] > 2 * job.deadline_ms:
             break  # far beyond
     return summary(ms)["p99"]
 
 
-def most_streams(codec: Any) -> dict[str, float]:
+def most_streams(job: Job, codec: Codec) -> dict[str, float]:
     """The largest batch, in steps of a quarter, whose duplex p99 is within a hop."""
-    sizes = [512]
-    while sizes[-1] < 32768:
-        sizes.append(min(32768, sizes[-1] + sizes[-1] // 4))
+    first, last = job.place.effort.most
+    sizes = [first]
+    while sizes[-1] < last:
+        sizes.append(min(last, sizes[-1] + max(1, sizes[-1] // 4)))
     best = {"streams": 0.0, "p99_ms": 0.0}
     low, high = 0, len(sizes) - 1
     while low <= high:
         middle = (low + high) // 2
-        p99 = duplex_p99(codec, sizes[middle])
+        p99 = duplex_p99(job, codec, sizes[middle])
         print(f"    {sizes[middle]} streams: p99 {p99:.2f} ms", flush=True)
-        if p99 <= DEADLINE_MS:
+        if p99 <= job.deadline_ms:
             best, low = {"streams": float(sizes[middle]), "p99_ms": p99}, middle + 1
         else:
             high = middle - 1
     return best
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", action="store_true", help="compile the extension first")
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 64, 512, 4096])
-    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
-    parser.add_argument("--model", default="encodec_24khz", help="or hopcodec_24khz, without peers")
+def line(name: str, kinds: dict[str, dict[str, float]]) -> str:
+    parts = [
+        f"{kind} {v['p50']:.3f} / {v['p99']:.3f} ms, {v['tflops']:.2f} TFLOP/s "
+        f"{v['share_of_matmul']:.0%}, {v['tb_per_s']:.2f} TB/s {v['share_of_copy']:.0%}"
+        for kind, v in kinds.items()
+    ]
+    return f"{name:34s} " + "   ".join(parts)
+
+
+def arguments(given: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    add_arguments(parser, "cuda.json")
+    parser.add_argument("--batches", type=int, nargs="+", help="default: 1 8 64 512 4096")
+    parser.add_argument("--model", help="default: encodec_24khz; another has no peers")
     parser.add_argument("--seconds", type=float, default=2.0, help="for each subject and batch")
     parser.add_argument("--no-peers", action="store_true", help="hopcodec alone")
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/cuda.json")
-    options = parser.parse_args()
-    if options.build:
-        build()
-    import torch
+    options = parser.parse_args(given)
+    if options.batches is None:
+        options.batches = [1, 2] if options.rehearse else [1, 8, 64, 512, 4096]
+    return options
 
+
+def main(given: list[str] | None = None) -> None:
+    options = arguments(given)
+    place = place_for(options)
+
+    from cuda_subjects import Job, small_encodec
     from environment import environment
-    from hopcodec import Codec
     from hopcodec.models.registry import resolve
+    from hopcodec.weights import seeded_weights
     from report import write_json
 
-    ours = options.model == "hopcodec_24khz"
-    spec, weights = resolve(None if ours else options.model, seeded=not ours)
-    with_peers = not ours and not options.no_peers
-    on_gpu = options.device == "cuda"
-    result: dict[str, Any] = {"environment": environment(None), "model": spec.name, "batches": {}}
-    if on_gpu:
-        result["gpu"] = torch.cuda.get_device_name()
-        check(spec, weights, options.device)
-        result["distances"] = distances(spec, weights, options.device)
-        result["ceilings"] = ceilings()
-        print(result["gpu"], result["ceilings"], result["distances"], flush=True)
+    if options.model is None and place.rehearsal:
+        spec = small_encodec()
+        weights = seeded_weights(spec)
+    else:
+        ours = options.model == "hopcodec_24khz"
+        spec, weights = resolve(options.model or "encodec_24khz", seeded=not ours)
+    with_peers = spec.name == "encodec_24khz" and not options.no_peers
+    job, output = Job.of(spec, weights, place), result_path(options)
+    check(job)
+    at_best = ceilings(place)
+    result: dict[str, Any] = {
+        "environment": environment(None),
+        "rehearsal": place.rehearsal,
+        "model": spec.name,
+        "bandwidth_kbps": job.kbps,
+        "gpu": place.name(),
+        "distances": distances(job),
+        "ceilings": at_best,
+        "accounts": {},
+        "batches": {},
+        "most_streams": {},
+    }
+    print(result["gpu"], at_best, result["distances"], flush=True)
     for batch in options.batches:
-        result["batches"][str(batch)] = rows = measure(
-            spec, weights, batch, options.device, with_peers, options.seconds
+        rows, counted = with_rates(
+            job, batch, measure(job, batch, with_peers, options.seconds), at_best
         )
+        result["batches"][str(batch)], result["accounts"][str(batch)] = rows, counted
         for name, kinds in rows.items():
-            line = "   ".join(f"{k} {v['p50']:.3f} / {v['p99']:.3f}" for k, v in kinds.items())
-            print(f"B {batch:5d}  {name:34s} {line}  ms p50 / p99", flush=True)
-        write_json(options.output, result)
-    for precision in PRECISIONS if on_gpu else ():
-        codec = Codec(spec, weights, device=options.device, precision=precision)
-        most = most_streams(codec)
-        result.setdefault("most_streams", {})[precision] = most
+            print(f"B {batch:5d}  {line(name, kinds)}  (p50 / p99)", flush=True)
+        write_json(output, result)
+    for precision in place.precisions:
+        most = most_streams(job, job.codec(precision))
+        result["most_streams"][precision] = most
         print(f"in real time, duplex, {precision}: {most}", flush=True)
-    write_json(options.output, result)
+    write_json(output, result)
 
 
 if __name__ == "__main__":

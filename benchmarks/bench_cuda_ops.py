@@ -1,6 +1,6 @@
 """Each operator alone on a GPU, at streaming shapes, beside torch eager and torch.compile.
 
-    python benchmarks/bench_cuda_ops.py [--build] [--seconds 45] [--output FILE]
+    python benchmarks/bench_cuda_ops.py [--build] [--seconds 45] [--output FILE] [--rehearse]
 
 Everything is float32 (TF32 off) and stateful: a convolution takes its state and gives the next. A
 result is compared before it is timed. Two figures each, in microseconds, by CUDA events:
@@ -9,6 +9,7 @@ result is compared before it is timed. Two figures each, in microseconds, by CUD
   graph  the same calls captured in one CUDA graph: what the device itself needs
 
 Rounds of all subjects are interleaved. Cases that no time is left for are named, not dropped.
+`--rehearse` goes through it without a GPU (`cuda_place.py`): operators are then torch's on the CPU.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "python"), str(ROOT / "benchmarks")]
 
-BURST = 20
-ROUNDS = 15
+from cuda_place import Place, add_arguments, place_for, result_path  # noqa: E402
+
 NAMES = ("hopcodec", "torch eager", "torch.compile")
 
 # (batch, channels, time, kernel, dilation), most telling first: what a codec's layers see per hop
@@ -43,10 +44,16 @@ TRANSPOSES = ((1, 512, 1, 16, 8), (64, 64, 8, 8, 4))  # batch, channels, time, k
 QUANTIZERS = ((1, 8, 1024, 128), (64, 8, 1024, 128))  # time, n_q, size, dim
 
 
-def normal(*shape: int, scale: float = 1.0) -> Any:
-    import torch
+class Normal:
+    """Random tensors on a place's device."""
 
-    return scale * torch.randn(shape, device="cuda")
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def __call__(self, *shape: int, scale: float = 1.0) -> Any:
+        import torch
+
+        return scale * torch.randn(shape, device=self.place.torch_device)
 
 
 class Case:
@@ -55,11 +62,11 @@ class Case:
     def __init__(self, name: str, ours: Any, theirs: Any, inputs: tuple[Any, ...]) -> None:
         self.name, self.ours, self.theirs, self.inputs = name, ours, theirs, inputs
 
-    def subjects(self) -> dict[str, Callable[[], Any]]:
+    def subjects(self, place: Place) -> dict[str, Callable[[], Any]]:
         import torch
 
         torch.compiler.reset()  # cases share code: each is compiled as the first
-        compiled = torch.compile(self.theirs, fullgraph=True, dynamic=False)
+        compiled = place.compile(self.theirs)
         functions = dict(zip(NAMES, (self.ours, self.theirs, compiled), strict=True))
         return {name: lambda f=f: f(*self.inputs) for name, f in functions.items()}
 
@@ -69,7 +76,9 @@ def torch_snake(x: Any, alpha: Any) -> Any:
     return x + (a * x).sin().square() / (a + 1e-9)
 
 
-def convolution(batch: int, channels: int, time: int, kernel: int, dilation: int) -> Iterator[Case]:
+def convolution(
+    normal: Normal, batch: int, channels: int, time: int, kernel: int, dilation: int
+) -> Iterator[Case]:
     import torch
 
     held = (kernel - 1) * dilation
@@ -101,7 +110,9 @@ def convolution(batch: int, channels: int, time: int, kernel: int, dilation: int
         )
 
 
-def transpose(batch: int, channels: int, time: int, kernel: int, stride: int) -> Case:
+def transpose(
+    normal: Normal, batch: int, channels: int, time: int, kernel: int, stride: int
+) -> Case:
     import torch
 
     from hopcodec import ops
@@ -116,15 +127,16 @@ def transpose(batch: int, channels: int, time: int, kernel: int, stride: int) ->
         y = torch.conv_transpose1d(rows, weight, bias, stride)
         return y[:, :, held * stride :][:, :, : x.shape[2] * stride], rows[:, :, -held:]
 
+    own = normal.place.operator(ops.causal_conv_transpose1d)
     return Case(
         f"causal_conv_transpose1d, B {batch}, C {channels} to {out}, T {time}, stride {stride}",
-        lambda x, w, b, s: ops.causal_conv_transpose1d(x, w, b, s, stride=stride),
+        lambda x, w, b, s: own(x, w, b, s, stride=stride),
         theirs,
         (x, weight, bias, state),
     )
 
 
-def quantizer(time: int, n_q: int, size: int, dim: int) -> Iterator[Case]:
+def quantizer(normal: Normal, time: int, n_q: int, size: int, dim: int) -> Iterator[Case]:
     import torch
 
     x, books = normal(dim, time), normal(n_q, size, dim)
@@ -146,33 +158,30 @@ def quantizer(time: int, n_q: int, size: int, dim: int) -> Iterator[Case]:
     yield Case(f"rvq_decode, {label}", own.rvq_decode, decode, (codes, books))
 
 
-def cases() -> Iterator[Case]:
+def cases(place: Place) -> Iterator[Case]:
     import torch
 
-    yield from convolution(*LAYERS[0])
-    yield from quantizer(*QUANTIZERS[0])
+    from hopcodec import ops
+
+    normal, group_norm = Normal(place), place.operator(ops.group_norm)
+    yield from convolution(normal, *LAYERS[0])
+    yield from quantizer(normal, *QUANTIZERS[0])
     for layer in LAYERS[1:]:
-        yield from convolution(*layer)
+        yield from convolution(normal, *layer)
     for shape in SNAKES:
         inputs = (normal(*shape), normal(shape[1]).abs() + 0.5)
         label = "snake, B {}, C {}, T {}".format(*shape)
         yield Case(label, torch.ops.hopcodec.snake, torch_snake, inputs)
     for shape in TRANSPOSES:
-        yield transpose(*shape)
-    yield from quantizer(*QUANTIZERS[1])
+        yield transpose(normal, *shape)
+    yield from quantizer(normal, *QUANTIZERS[1])
     x = normal(1, 128, 150)
     yield Case(
         "group_norm, B 1, C 128, T 150",
-        ops_group_norm,
+        lambda x, w, b: group_norm(x, 1, w, b),
         lambda x, w, b: torch.nn.functional.group_norm(x, 1, w, b),
         (x, normal(128), normal(128)),
     )
-
-
-def ops_group_norm(x: Any, weight: Any, bias: Any) -> Any:
-    from hopcodec import ops
-
-    return ops.group_norm(x, 1, weight, bias)
 
 
 def check(case: Case, subjects: dict[str, Callable[[], Any]]) -> None:
@@ -191,67 +200,40 @@ def check(case: Case, subjects: dict[str, Callable[[], Any]]) -> None:
                 sys.exit(f"{case.name}: codes of {name} differ, expected all but near ties equal")
 
 
-def capture(run: Callable[[], Any]) -> Callable[[], None]:
-    """BURST calls as one graph."""
-    import torch
-
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            run()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        for _ in range(BURST):
-            run()
-    replay: Callable[[], None] = graph.replay
-    return replay
-
-
-def microseconds(burst: Callable[[], object]) -> float:
-    import torch
-
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    torch.cuda.synchronize()
-    begin.record()
-    burst()
-    end.record()
-    end.synchronize()
-    return 1000 * float(begin.elapsed_time(end)) / BURST
-
-
-def measure(subjects: dict[str, Callable[[], Any]]) -> dict[str, dict[str, Any]]:
+def measure(place: Place, subjects: dict[str, Callable[[], Any]]) -> dict[str, dict[str, Any]]:
+    """Microseconds a call."""
     from bench_cuda import summary
+
+    burst_of = place.effort.burst
 
     def calls(run: Callable[[], Any]) -> Callable[[], None]:
         def burst() -> None:
-            for _ in range(BURST):
+            for _ in range(burst_of):
                 run()
 
         return burst
 
-    bursts = {name: {"call": calls(run), "graph": capture(run)} for name, run in subjects.items()}
+    bursts = {
+        name: {"call": calls(run), "graph": place.capture(calls(run))}
+        for name, run in subjects.items()
+    }
     times: dict[str, dict[str, list[float]]] = {n: {"call": [], "graph": []} for n in bursts}
-    for turn in range(-2, ROUNDS):
+    for turn in range(-2, place.effort.bursts):
         for name, kinds in bursts.items():
             for kind, burst in kinds.items():
-                took = microseconds(burst)
+                took = 1e6 * place.seconds(burst) / burst_of
                 if turn >= 0:
                     times[name][kind].append(took)
     return {n: {k: summary(us) for k, us in kinds.items()} for n, kinds in times.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", action="store_true", help="compile the extension first")
+def main(given: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    add_arguments(parser, "cuda_ops.json")
     parser.add_argument("--seconds", type=float, default=45.0, help="no new case after these")
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/cuda_ops.json")
-    options = parser.parse_args()
-    if options.build:
-        from bench_cuda import build
+    options = parser.parse_args(given)
+    place = place_for(options)
 
-        build()
     import torch
 
     import hopcodec.torch.operators  # noqa: F401  (registers torch.ops.hopcodec)
@@ -264,26 +246,27 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True  # and torch may look for its fastest kernel
     result: dict[str, Any] = {
         "environment": environment(None),
-        "gpu": torch.cuda.get_device_name(),
+        "rehearsal": place.rehearsal,
+        "gpu": place.name(),
         "unit": "microseconds per call",
         "cases": {},
         "left_out": [],
     }
     with torch.inference_mode():
-        for case in cases():
+        for case in cases(place):
             if time.perf_counter() - started > options.seconds:
                 result["left_out"].append(case.name)
                 continue
-            subjects = case.subjects()
+            subjects = case.subjects(place)
             check(case, subjects)
-            result["cases"][case.name] = rows = measure(subjects)
+            result["cases"][case.name] = rows = measure(place, subjects)
             line = "   ".join(
                 f"{n} {k['call']['p50']:.1f} / {k['graph']['p50']:.1f}" for n, k in rows.items()
             )
             print(f"{case.name:66s} {line}  us p50, call / graph", flush=True)
     if result["left_out"]:
         print(f"no time was left for: {'; '.join(result['left_out'])}")
-    write_json(options.output, result)
+    write_json(result_path(options), result)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,12 @@ def _search_macs(spec: CodecSpec, codebooks: int) -> int:
     return codebooks * rvq.codebook_dim * (rvq.codebook_size + 2 * rvq.dim)
 
 
+def _lookup_macs(spec: CodecSpec, codebooks: int) -> int:
+    """Of one frame: entries are added up, behind a projection each if they have one."""
+    rvq = spec.quantizer
+    return codebooks * rvq.codebook_dim * rvq.dim if isinstance(rvq, ProjectedRvq) else 0
+
+
 def work(spec: CodecSpec, codebooks: int) -> dict[str, Work]:
     """For "encode" (with the search through `codebooks`), "decode", and "duplex", their sum."""
     search = _search_macs(spec, codebooks)
@@ -77,7 +83,8 @@ def work(spec: CodecSpec, codebooks: int) -> dict[str, Work]:
         _macs(spec.encoder, spec.hop_samples)[0] + search,
         _weight_bytes(spec.encoder) + 4 * search,
     )
-    decode = Work(_macs(spec.decoder, 1)[0], _weight_bytes(spec.decoder))
+    lookup = _lookup_macs(spec, codebooks)
+    decode = Work(_macs(spec.decoder, 1)[0] + lookup, _weight_bytes(spec.decoder) + 4 * lookup)
     duplex = Work(encode.macs + decode.macs, encode.weight_bytes + decode.weight_bytes)
     return {"encode": encode, "decode": decode, "duplex": duplex}
 

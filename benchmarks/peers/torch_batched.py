@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -154,27 +153,26 @@ class BatchedEncodec:
 
 
 class Captured:
-    """One step as a CUDA graph: inputs are copied in, results read from where they always stand."""
+    """One step as a CUDA graph: inputs are copied in, results read from where they always stand.
 
-    def __init__(self, step: Step, example: Tensor) -> None:
+    `capture` makes a graph of what it is given to run (`cuda_place.py`).
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        example: Tensor,
+        capture: Callable[[Callable[[], object]], Callable[[], None]],
+    ) -> None:
         self._input = example.clone()
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream), torch.inference_mode():
-            for _ in range(3):
-                step(self._input)
-        torch.cuda.current_stream().wait_stream(stream)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph), torch.inference_mode():
-            self._output = step(self._input)
+
+        def run() -> None:
+            with torch.inference_mode():
+                self._output = step(self._input)
+
+        self._replay = capture(run)
 
     def __call__(self, x: Tensor) -> Tensor:
         self._input.copy_(x)
-        self._graph.replay()
+        self._replay()
         return self._output
-
-
-def to_device(array: np.ndarray[tuple[int, ...], np.dtype[np.float32]], device: str) -> Tensor:
-    """Through pinned memory, as a server would."""
-    host = torch.from_numpy(array)
-    return host.pin_memory().to(device, non_blocking=True) if device == "cuda" else host

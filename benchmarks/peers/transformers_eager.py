@@ -14,14 +14,15 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from hopcodec.models.spec import CodecSpec
+from hopcodec.weights.hf_config import hf_fields
 from peers.base import Audio, Codes, Weights
 
 
-def encodec_model(weights: Weights) -> Any:
-    """An `EncodecModel` of the 24 kHz configuration holding exactly these folded weights."""
+def encodec_model(spec: CodecSpec, weights: Weights) -> Any:
+    """An `EncodecModel` of this shape holding exactly these folded weights."""
     from transformers import EncodecConfig, EncodecModel
 
-    model: nn.Module = EncodecModel(EncodecConfig())
+    model: nn.Module = EncodecModel(EncodecConfig(**hf_fields(spec)))
     model.eval()
     for module in model.modules():
         if is_parametrized(module, "weight"):
@@ -44,7 +45,7 @@ class TransformersEager:
         self.name = name
         self._bandwidth = bandwidth
         with torch.inference_mode():
-            self._model = encodec_model(weights)
+            self._model = encodec_model(spec, weights)
 
     def encode_hop(self, audio: Audio) -> Codes:
         with torch.inference_mode():
