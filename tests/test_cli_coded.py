@@ -108,7 +108,9 @@ def stereo(rate: int, seconds: float) -> Audio:
 def test_a_codec_without_a_name_anywhere(narrow: Path) -> None:
     """Of a file alone: encode, info, decode, at its own rate and to the sample."""
     fields = run_json("encode", SPEECH, "a.hop", "-m", narrow)
-    codec = load_once(str(narrow), threads=1, precision="fp32", seeded=False, full_hop=True)
+    codec = load_once(
+        str(narrow), device="cpu", threads=1, precision="fp32", seeded=False, full_hop=True
+    )
     audio, _ = read_audio(SPEECH, 16000, 1)
     header, codes, samples = read_hop("a.hop")
     assert (header.model, header.weights, samples) == (
@@ -180,7 +182,7 @@ def test_a_damaged_file_and_what_is_left_of_it() -> None:
     assert not Path("a.wav").exists()
     _, err = run("decode", "cut.hop", "a.wav", "--partial")
     assert "decoded what comes before" in err
-    codec = load_once(None, threads=1, precision="fp32", seeded=False, full_hop=True)
+    codec = load_once(None, device="cpu", threads=1, precision="fp32", seeded=False, full_hop=True)
     expected = codec.decode(np.ascontiguousarray(whole[:, :128]))
     np.testing.assert_array_equal(pcm("a.wav"), as_pcm(expected, 24000, 0.99))
     Path("less.hop").write_bytes(data[:100])
@@ -192,7 +194,9 @@ def test_a_damaged_file_and_what_is_left_of_it() -> None:
 
 
 def test_codes_of_other_weights_are_refused(narrow: Path, tmp_path: Path) -> None:
-    codec = load_once(str(narrow), threads=1, precision="fp32", seeded=False, full_hop=True)
+    codec = load_once(
+        str(narrow), device="cpu", threads=1, precision="fp32", seeded=False, full_hop=True
+    )
     save_weights(tmp_path / "other.safetensors", codec.spec, seeded_weights(codec.spec, seed=2))
     write_hop("a.hop", codec.encode(stereo(16000, 0.1)[:1].copy()), codec, 1600)
     assert "was made with other weights of narrow_dac" in error_line(
@@ -214,7 +218,9 @@ def test_files_of_another_geometry_are_refused(
     narrow: Path, changes: dict[str, int], message: str
 ) -> None:
     """Whose name and weights are right: they would sound, at a wrong speed or length."""
-    codec = load_once(str(narrow), threads=1, precision="fp32", seeded=False, full_hop=True)
+    codec = load_once(
+        str(narrow), device="cpu", threads=1, precision="fp32", seeded=False, full_hop=True
+    )
     header = replace(HopHeader.of(codec, 4), **changes)  # type: ignore[arg-type]
     with HopWriter("a.hop", header) as writer:
         writer.push(np.zeros((header.codebooks, 10), np.uint16))
@@ -238,7 +244,9 @@ def test_dac_files_keep_rate_channels_and_length(narrow: Path) -> None:
     assert (found["kind"], found["channels"], found["padded_chunks"]) == ("dac", 2, True)
     _, err = run("decode", "a.dac", "a.wav", "-m", narrow)
     assert "note" not in err
-    codec = load_once(str(narrow), threads=1, precision="fp32", seeded=False, full_hop=False)
+    codec = load_once(
+        str(narrow), device="cpu", threads=1, precision="fp32", seeded=False, full_hop=False
+    )
     expected = np.concatenate(list(decode_dac(codec, content)), axis=1)
     assert soundfile.info("a.wav").samplerate == 44100
     np.testing.assert_array_equal(pcm("a.wav"), as_pcm(expected, 44100, 1.0))
@@ -247,7 +255,9 @@ def test_dac_files_keep_rate_channels_and_length(narrow: Path) -> None:
 
 def test_a_dac_file_in_chunks(narrow: Path) -> None:
     """As the original command writes of more than its window; overlapping codes, no padding."""
-    codec = load_once(str(narrow), threads=1, precision="fp32", seeded=False, full_hop=False)
+    codec = load_once(
+        str(narrow), device="cpu", threads=1, precision="fp32", seeded=False, full_hop=False
+    )
     run("encode", SPEECH, "a.dac", "-m", narrow)
     whole = read_dac("a.dac")
     chunked = type(whole)(whole.codes, whole.input_db, 8000, 16000, 60, padding=False)

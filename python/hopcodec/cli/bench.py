@@ -19,7 +19,8 @@ def bench(
     model: options.Model = None,
     bandwidth: options.Bandwidth = None,
     threads: options.Threads = 1,
-    precision: options.PrecisionOption = options.Precision.fp32,
+    device: options.Device = "cpu",
+    precision: options.DevicePrecisionOption = options.DevicePrecision.fp32,
     seeded: options.Seeded = False,
     seconds: Annotated[
         float, typer.Option(min=0.1, max=3600.0, help="Length of the speech to time.")
@@ -49,7 +50,9 @@ def bench(
     from hopcodec import bench as timing
     from hopcodec.cli.bench_live import bench_live
 
-    codec = options.load_codec(model, threads, precision, seeded=seeded)
+    if live and device != "cpu":
+        raise CommandError(f"--live runs on the CPU: expected no --device, got {device}")
+    codec = options.load_codec(model, threads, precision, device=device, seeded=seeded)
     kbps = options.chosen_bandwidth(codec, bandwidth)
     if live:
         bench_live(codec, input=input, output=output, bandwidth=kbps, seconds=seconds, json=json)
@@ -82,6 +85,7 @@ def bench(
             {
                 "command": "bench",
                 "machine": asdict(host),
+                "device": device,
                 "threads": threads,
                 "precision": precision.value,
                 "model": codec.name,
@@ -99,9 +103,11 @@ def bench(
         )
         return
     console = out()
+    where = f"{host.cpu} ({host.isa}), {threads} thread{'s' if threads > 1 else ''}"
+    if device != "cpu":
+        where = f"{device}, driven by {host.cpu}"
     console.print(
-        f"{codec.name} at {kbps:g} kbps on {host.cpu} ({host.isa}), "
-        f"{threads} thread{'s' if threads > 1 else ''}, {precision.value}; "
+        f"{codec.name} at {kbps:g} kbps on {where}, {precision.value}; "
         f"a hop lasts {timing.hop_deadline_ms(codec):.2f} ms",
         markup=False,
         soft_wrap=True,

@@ -63,7 +63,8 @@ def decode(
         ),
     ] = None,
     threads: options.Threads = 1,
-    precision: options.PrecisionOption = options.Precision.fp32,
+    device: options.Device = "cpu",
+    precision: options.DevicePrecisionOption = options.DevicePrecision.fp32,
     seeded: options.Seeded = False,
     rescale: options.Rescale = False,
     partial: Annotated[
@@ -82,7 +83,7 @@ def decode(
         chosen = model_for(source, kind, model)
         # What the original `dac` gives is given as it gives it, a few samples short or not.
         codec = options.load_codec(
-            chosen, threads, precision, seeded=seeded, full_hop=kind != "dac"
+            chosen, threads, precision, device=device, seeded=seeded, full_hop=kind != "dac"
         )
         decoded = decode_file(codec, source, temporary, kind, rescale=rescale, partial=partial)
     if decoded.clipped:

@@ -22,7 +22,8 @@ def demo(
     model: options.Model = None,
     bandwidth: options.Bandwidth = None,
     threads: options.Threads = 1,
-    precision: options.PrecisionOption = options.Precision.fp32,
+    device: options.Device = "cpu",
+    precision: options.DevicePrecisionOption = options.DevicePrecision.fp32,
     seeded: options.Seeded = False,
     output_dir: Annotated[
         Path, typer.Option("--output-dir", "-o", help="Folder for demo.wav and demo.png.")
@@ -42,7 +43,7 @@ def demo(
     wav, png = output_dir / "demo.wav", output_dir / "demo.png"
     for output in (wav, png):
         refuse_existing(output, force)
-    codec = options.load_codec(model, threads, precision, seeded=seeded)
+    codec = options.load_codec(model, threads, precision, device=device, seeded=seeded)
     kbps = options.chosen_bandwidth(codec, bandwidth)
     audio = shipped_speech(codec.sample_rate, codec.channels)
     with Panel(codec, kbps, audio.shape[1], err()) as panel:

@@ -57,7 +57,8 @@ def encode(
     model: options.Model = None,
     bandwidth: options.Bandwidth = None,
     threads: options.Threads = 1,
-    precision: options.PrecisionOption = options.Precision.fp32,
+    device: options.Device = "cpu",
+    precision: options.DevicePrecisionOption = options.DevicePrecision.fp32,
     seeded: options.Seeded = False,
     force: options.Force = False,
     json: options.Json = False,
@@ -66,7 +67,7 @@ def encode(
     if output is not None:
         check_name(output)
     check_source(source)
-    codec = options.load_codec(model, threads, precision, seeded=seeded)
+    codec = options.load_codec(model, threads, precision, device=device, seeded=seeded)
     kbps = options.chosen_bandwidth(codec, bandwidth)
     books = codec.codebooks_for(kbps)
     target = output or default_output(source, codec)

@@ -48,6 +48,16 @@ Rescale = Annotated[
 ]
 
 
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="cpu|cuda|cuda:N",
+        help="cuda: the first NVIDIA GPU; fp32 gives the same output there.",
+    ),
+]
+
+
 class Precision(str, Enum):
     """How the weights are kept."""
 
@@ -55,9 +65,19 @@ class Precision(str, Enum):
     bf16 = "bf16"
 
 
-PrecisionOption = Annotated[
-    Precision,
-    typer.Option("--precision", help="bf16: rounded weights, half the reading, near the same."),
+class DevicePrecision(str, Enum):
+    """How the weights are kept and multiplied, on any device."""
+
+    fp32 = "fp32"
+    tf32 = "tf32"
+    bf16 = "bf16"
+
+
+_BF16 = "bf16: rounded weights, half the reading, near the same."
+PrecisionOption = Annotated[Precision, typer.Option("--precision", help=_BF16)]
+DevicePrecisionOption = Annotated[
+    DevicePrecision,
+    typer.Option("--precision", help=f"{_BF16} tf32: with --device cuda only."),
 ]
 
 
@@ -71,8 +91,9 @@ class Start(str, Enum):
 def load_codec(
     model: str | None,
     threads: int,
-    precision: Precision = Precision.fp32,
+    precision: Precision | DevicePrecision = Precision.fp32,
     *,
+    device: str = "cpu",
     seeded: bool = False,
     full_hop: bool = True,
 ) -> Codec:
@@ -84,7 +105,12 @@ def load_codec(
     from hopcodec.cli.console import note
 
     codec = hopcodec.load(
-        model, threads=threads, precision=precision.value, seeded=seeded, full_hop=full_hop
+        model,
+        device=device,
+        threads=threads,
+        precision=precision.value,
+        seeded=seeded,
+        full_hop=full_hop,
     )
     if codec.seeded:
         note("the weights are seeded noise: costs are real, sound is not")

@@ -79,7 +79,8 @@ def roundtrip(
         typer.Option(help="Begin as the released model does, or at once from silence."),
     ] = options.Start.exact,
     threads: options.Threads = 1,
-    precision: options.PrecisionOption = options.Precision.fp32,
+    device: options.Device = "cpu",
+    precision: options.DevicePrecisionOption = options.DevicePrecision.fp32,
     seeded: options.Seeded = False,
     rescale: options.Rescale = False,
     force: options.Force = False,
@@ -89,7 +90,7 @@ def roundtrip(
     check_source(source)
     if not source.is_dir():
         check_suffix(output, ".wav", "OUT")
-    codec = options.load_codec(model, threads, precision, seeded=seeded)
+    codec = options.load_codec(model, threads, precision, device=device, seeded=seeded)
     kbps = options.chosen_bandwidth(codec, bandwidth)
     settings = Settings(kbps, start, rescale, force)
     head = {
