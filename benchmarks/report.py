@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from rich.console import Console
-from rich.progress import track
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 
@@ -18,6 +18,8 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 def progress(steps: Iterable[T], label: str) -> Iterable[T]:
     """A bar drawn between steps only: rich's own thread would run on the core being measured."""
+    from rich.progress import track
+
     return track(steps, label, auto_refresh=False)
 
 
