@@ -228,6 +228,15 @@ def line(name: str, kinds: dict[str, dict[str, float]]) -> str:
     return f"{name:34s} " + "   ".join(parts)
 
 
+def counted_line(counted: dict[str, Any]) -> str:
+    parts = [
+        f"{kind} {account['flops'] / 1e9:.3f} GFLOP, at least {account['least_bytes'] / 1e6:.1f} MB"
+        f" (bf16 {counted['bf16'][kind]['least_bytes'] / 1e6:.1f})"
+        for kind, account in counted["fp32"].items()
+    ]
+    return f"{'a step':34s} " + "   ".join(parts)
+
+
 def arguments(given: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     add_arguments(parser, "cuda.json")
@@ -279,6 +288,7 @@ def main(given: list[str] | None = None) -> None:
             job, batch, measure(job, batch, with_peers, options.seconds), at_best
         )
         result["batches"][str(batch)], result["accounts"][str(batch)] = rows, counted
+        print(f"B {batch:5d}  {counted_line(counted)}")
         for name, kinds in rows.items():
             print(f"B {batch:5d}  {line(name, kinds)}  (p50 / p99)", flush=True)
         write_json(output, result)
