@@ -30,7 +30,7 @@ class Effort:
     most: tuple[int, int]  # streams, where a search for the most in real time begins and ends
     matrix: int  # rows and columns
     copied: int  # floats
-    bursts: int  # of an operator
+    bursts: int  # of an operator, to be timed
     burst: int  # calls of it
 
 
@@ -40,8 +40,18 @@ class Gpu:
     device = torch_device = "cuda"
     precisions: tuple[str, ...] = ("fp32", "tf32", "bf16")
     rehearsal = False
-    # More hops of warm-up than an exact start holds back.
-    effort = Effort(5, 12, (5, 40), (1, 5, 150), 4.0, (512, 32768), 8192, 1 << 29, 15, 20)
+    effort = Effort(
+        rounds=5,
+        warm_up=12,
+        steps=(5, 40),
+        checked=(1, 5, 150),
+        speech_s=4.0,
+        most=(512, 32768),
+        matrix=8192,
+        copied=1 << 29,
+        bursts=15,
+        burst=20,
+    )
 
     def name(self) -> str:
         import torch
@@ -97,7 +107,18 @@ class Rehearsal:
 
     torch_device = "cpu"
     rehearsal = True
-    effort = Effort(1, 1, (1, 1), (1, 2), 0.05, (1, 2), 64, 1 << 10, 1, 2)
+    effort = Effort(
+        rounds=1,
+        warm_up=1,
+        steps=(1, 1),
+        checked=(1, 2),
+        speech_s=0.05,
+        most=(1, 2),
+        matrix=64,
+        copied=1 << 10,
+        bursts=1,
+        burst=2,
+    )
 
     def __init__(self, *, stand_in: bool) -> None:
         self.device = "cuda" if stand_in else "cpu"
