@@ -21,8 +21,8 @@ bench_options=("$@")
 
 fail() { echo "$1"; exit 1; }
 
-tools="cmake ninja c++ python3"
-[ -n "$rehearse" ] || tools+=" nvcc compute-sanitizer"
+tools="cmake ninja ${CXX:-c++} python3"
+[ -n "$rehearse" ] || tools+=" ${CUDACXX:-nvcc} compute-sanitizer"
 for tool in $tools; do
   command -v "$tool" >/dev/null || fail "expected $tool on the PATH, got none"
 done
