@@ -1,5 +1,6 @@
-// The GPU's kernels, executed on the CPU by the stand-in of cuda_shim/: each against float64 and,
-// bit for bit, against the CPU's kernels.
+// The GPU's kernels: each against float64 and, bit for bit, against the CPU's kernels. Built twice:
+// over the stand-in of cuda_shim/, for any machine, and, as cuda_kernels_device_test, for a GPU;
+// there it is skipped (77) without one, unless HOPCODEC_REQUIRE_CUDA=1.
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -7,7 +8,7 @@
 #include "base/denormals.hpp"
 #include "base/memory.hpp"
 #include "check.hpp"
-#include "cuda_runtime.h"
+#include "gpu.hpp"
 #include "kernels/cuda/activation.hpp"
 #include "kernels/cuda/pack.hpp"
 #include "kernels/cuda/product.hpp"
@@ -23,24 +24,22 @@ using Floats = std::vector<float>;
 
 std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 
-struct Queue {
-  Queue() { cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking); }
-  ~Queue() { cudaStreamDestroy(stream); }
-  void wait(cudaError_t error) const {
-    CHECK(error == cudaSuccess, static_cast<int>(error));
-    cudaStreamSynchronize(stream);
-  }
-  cudaStream_t stream = nullptr;
-};
+bool same(const Floats& a, const Floats& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
 
 layers::Compute cpu() {
   static layers::Pool pool(1);
   return {kernels::generic::kTable, pool};
 }
 
-cuda::Matrix view(const cuda::PackedMatrix& m) {
-  return {m.weight.data(), m.bias.data(), m.columns, m.groups};
-}
+struct DeviceMatrix {
+  OnDevice<float> weight;
+  OnDevice<float> bias;
+  cuda::Matrix view;
+  explicit DeviceMatrix(const cuda::PackedMatrix& m)
+      : weight(m.weight), bias(m.bias), view{weight.data(), bias.data(), m.columns, m.groups} {}
+};
 
 float activate(cuda::Pointwise kind, float x) {
   float y = x;
@@ -63,10 +62,10 @@ void check_conv(const Shape& s, Random& random) {
   const std::size_t lane_floats = sink1 + base::round_up(usize((s.rows + 5) * s.out), 16);
   const cuda::HostMatrix host{random.uniform(usize(depth * s.out), 1.0F),
                               random.uniform(usize(s.out), 1.0F), depth, s.out};
-  const cuda::PackedMatrix packed = cuda::pack({host});
+  const DeviceMatrix packed(cuda::pack({host}));
   const layers::Packed reference(host.weight.data(), host.bias.data(), usize(depth), usize(s.out));
-  const base::FloatBuffer scratch = base::make_floats(lane_floats * usize(s.lanes));
-  for (std::size_t i = 0; i < lane_floats * usize(s.lanes); ++i) scratch[i] = random.uniform();
+  Floats expected = random.uniform(lane_floats * usize(s.lanes), 1.0F);
+  const OnDevice<float> scratch(expected);
 
   const bool table = random.coin();
   const cuda::Pointwise to_first = random.coin() ? cuda::Pointwise::kElu : cuda::Pointwise::kNone;
@@ -80,7 +79,8 @@ void check_conv(const Shape& s, Random& random) {
         {rows, begin, 0, rows, {table ? random.below(5) : 1, table ? random.below(5) : 3}, add});
   }
   cuda::Product p{};
-  p.matrix = view(packed);
+  const OnDevice<cuda::Part> device_parts(parts);
+  p.matrix = packed.view;
   const bool runs = s.dilation > 1;
   p.source[0] = {
       0,    depth,          runs ? s.taps : 1, runs ? s.in : depth, runs ? s.dilation * s.in : 0,
@@ -92,10 +92,9 @@ void check_conv(const Shape& s, Random& random) {
   p.sink[0] = {sink0, {to_first, nullptr, nullptr}};
   p.sinks = 1;
   if (p.add_at < 0) p.sink[p.sinks++] = {sink1, {cuda::Pointwise::kNone, nullptr, nullptr}};
-  p.lanes = {scratch.get(), lane_floats, s.lanes, s.rows, table ? parts.data() : nullptr, 1,
+  p.lanes = {scratch.data(), lane_floats, s.lanes, s.rows, table ? device_parts.data() : nullptr, 1,
              parts[0]};
 
-  Floats expected(scratch.get(), scratch.get() + lane_floats * usize(s.lanes));
   double worst = 0.0;
   for (int lane = 0; lane < s.lanes; ++lane) {
     const cuda::Part& part = parts[usize(lane)];
@@ -128,8 +127,8 @@ void check_conv(const Shape& s, Random& random) {
   CHECK(worst < 2e-6, worst);
   const Queue queue;
   queue.wait(cuda::product(&p, 1, queue.stream));
-  CHECK(std::memcmp(expected.data(), scratch.get(), expected.size() * sizeof(float)) == 0, s.in,
-        s.out, s.taps, s.dilation, s.stride, s.lanes, s.rows);
+  CHECK(same(scratch.values(), expected), s.in, s.out, s.taps, s.dilation, s.stride, s.lanes,
+        s.rows);
 }
 
 void check_convolutions() {
@@ -162,7 +161,7 @@ void check_lstm(int units, int lanes, int steps, Random& random) {
   const cuda::HostMatrix x{random.uniform(usize(n) * gates, 0.3F), random.uniform(gates, 0.3F), n,
                            4 * n};
   const cuda::HostMatrix h{random.uniform(usize(n) * gates, 0.3F), {}, n, 4 * n};
-  const cuda::PackedMatrix packed = cuda::pack({x, h}, cuda::gate_order(n));
+  const DeviceMatrix packed(cuda::pack({x, h}, cuda::gate_order(n)));
   const layers::Packed input(x.weight.data(), x.bias.data(), usize(n), gates);
   const layers::Packed recurrent(h.weight.data(), nullptr, usize(n), gates);
   const std::size_t rows = base::round_up(usize(steps * n), 16);
@@ -170,12 +169,13 @@ void check_lstm(int units, int lanes, int steps, Random& random) {
   const std::size_t cell_at = hidden + base::round_up(usize((steps + 1) * n), 16);
   const std::size_t out = cell_at + base::round_up(usize(n), 16);
   const std::size_t lane_floats = out + rows;
-  const base::FloatBuffer scratch = base::make_floats(lane_floats * usize(lanes));
-  for (std::size_t i = 0; i < lane_floats * usize(lanes); ++i) scratch[i] = random.uniform();
+  Floats expected = random.uniform(lane_floats * usize(lanes), 1.0F);
+  const OnDevice<float> scratch(expected);
   std::vector<cuda::Part> parts;
   for (int i = 0; i < lanes; ++i) parts.push_back({random.below(steps + 1), 0, 0, 0, {0, 0}});
 
-  Floats expected(scratch.get(), scratch.get() + lane_floats * usize(lanes));
+  const OnDevice<cuda::Part> device_parts(parts);
+
   Floats gate(gates);
   for (int lane = 0; lane < lanes; ++lane) {
     float* mine = expected.data() + usize(lane) * lane_floats;
@@ -191,7 +191,7 @@ void check_lstm(int units, int lanes, int steps, Random& random) {
     }
   }
   cuda::Product p{};
-  p.matrix = view(packed);
+  p.matrix = packed.view;
   p.source[0] = {0, n, 1, n, 0, n, n};
   p.source[1] = {hidden, n, 1, n, 0, n, n};
   p.sources = 2;
@@ -199,13 +199,12 @@ void check_lstm(int units, int lanes, int steps, Random& random) {
   p.add_at = -1;
   p.sink[0] = {out, {}};
   p.sinks = 1;
-  p.lanes = {scratch.get(), lane_floats, lanes, 1, parts.data(), 1, {}};
+  p.lanes = {scratch.data(), lane_floats, lanes, 1, device_parts.data(), 1, {}};
   const Queue queue;
   for (int t = 0; t < steps; ++t) {
     queue.wait(cuda::lstm_step(p, {n, t, cell_at, hidden, 0}, queue.stream));
   }
-  CHECK(std::memcmp(expected.data(), scratch.get(), expected.size() * sizeof(float)) == 0, units,
-        lanes, steps);
+  CHECK(same(scratch.values(), expected), units, lanes, steps);
 }
 
 void check_pointwise() {
@@ -213,29 +212,30 @@ void check_pointwise() {
   Floats x = random.uniform(3001, 12.0F);
   for (const float special : {0.0F, -0.0F, 1e-30F, -1e-30F, 88.5F, -90.0F, 1e6F, -1e7F, 3e38F})
     x.push_back(special);
-  Floats got(x.size());
+  const OnDevice<float> there(x);
+  const OnDevice<float> got(Floats(x.size()));
   Floats expected(x.size());
   const Queue queue;
-  const auto compare = [&](const char* name) {
-    CHECK(std::memcmp(got.data(), expected.data(), got.size() * sizeof(float)) == 0, name);
-  };
-  queue.wait(cuda::elu(x.data(), got.data(), x.size(), queue.stream));
-  kernels::generic::kTable.elu(x.data(), expected.data(), x.size());
-  compare("elu");
-  queue.wait(cuda::tanh(x.data(), got.data(), x.size(), queue.stream));
-  kernels::generic::kTable.tanh(x.data(), expected.data(), x.size());
-  compare("tanh");
-  queue.wait(cuda::sigmoid(x.data(), got.data(), x.size(), queue.stream));
-  kernels::generic::kTable.sigmoid(x.data(), expected.data(), x.size());
-  compare("sigmoid");
+  const std::size_t n = x.size();
+  queue.wait(cuda::elu(there.data(), got.data(), n, queue.stream));
+  kernels::generic::kTable.elu(x.data(), expected.data(), n);
+  CHECK(same(got.values(), expected));
+  queue.wait(cuda::tanh(there.data(), got.data(), n, queue.stream));
+  kernels::generic::kTable.tanh(x.data(), expected.data(), n);
+  CHECK(same(got.values(), expected));
+  queue.wait(cuda::sigmoid(there.data(), got.data(), n, queue.stream));
+  kernels::generic::kTable.sigmoid(x.data(), expected.data(), n);
+  CHECK(same(got.values(), expected));
   const Floats alpha = random.uniform(10, 3.0F);
   Floats inverse(alpha);
   for (float& a : inverse) a = 1.0F / (a + 1e-9F);
-  const std::size_t rows = x.size() / 10;
-  queue.wait(
-      cuda::snake(x.data(), alpha.data(), inverse.data(), got.data(), rows, 10, queue.stream));
-  kernels::generic::kTable.snake(x.data(), alpha.data(), inverse.data(), expected.data(), rows, 10);
-  compare("snake");
+  const OnDevice<float> alpha_there(alpha);
+  const OnDevice<float> inverse_there(inverse);
+  queue.wait(cuda::snake(there.data(), alpha_there.data(), inverse_there.data(), got.data(), n / 10,
+                         10, queue.stream));
+  kernels::generic::kTable.snake(x.data(), alpha.data(), inverse.data(), expected.data(), n / 10,
+                                 10);
+  CHECK(same(got.values(), expected));
 }
 
 }  // namespace
@@ -243,7 +243,10 @@ void check_pointwise() {
 
 int main() {
   using namespace hopcodec::test;
+  const int status = status_without_gpu();
+  if (status != 0) return status;
   const hopcodec::base::FlushDenormals flush;
+  const hopcodec::graph::cuda::Device device(0);
   check_convolutions();
   Random random(2);
   check_lstm(5, 3, 4, random);

@@ -1,18 +1,19 @@
-// The tensor core's products, executed on the CPU by the stand-in of cuda_shim/: every tile against
-// float64, as near as the number format allows, and bit for bit the same for any number of rows.
-#define HOPCODEC_ISA cuda
+// The tensor core's products: every tile against float64, as near as the number format allows, and
+// bit for bit the same for any number of rows. Built twice: over the stand-in of cuda_shim/, for
+// any machine, and, as cuda_mma_device_test, for a GPU; there it is skipped (77) without one,
+// unless HOPCODEC_REQUIRE_CUDA=1.
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "base/denormals.hpp"
 #include "base/memory.hpp"
 #include "check.hpp"
-#include "cuda_runtime.h"
-#include "kernels/cuda/launch.cuh"
+#include "cuda_mma_kernels.hpp"
+#include "cuda_shim/rounding.hpp"
+#include "gpu.hpp"
 #include "kernels/cuda/pack.hpp"
-#include "kernels/cuda/product_mma.cuh"
-#include "kernels/cuda/product_mma_thin.cuh"
 #include "kernels/dispatch.hpp"
 #include "random.hpp"
 
@@ -24,31 +25,22 @@ using Floats = std::vector<float>;
 
 std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 double real(float x) { return static_cast<double>(x); }
-
-struct Queue {
-  Queue() { cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking); }
-  ~Queue() { cudaStreamDestroy(stream); }
-  void wait(cudaError_t error) const {
-    CHECK(error == cudaSuccess, static_cast<int>(error));
-    cudaStreamSynchronize(stream);
-  }
-  cudaStream_t stream = nullptr;
-};
+bool same(const Floats& a, const Floats& b, std::size_t first) {  // so many floats
+  return std::memcmp(a.data(), b.data(), first * sizeof(float)) == 0;
+}
 
 // Of one precision: what a factor becomes, and how far a product of two may then be off.
-template <class Format>
-struct Numbers;
-template <>
-struct Numbers<cuda::Tf32> {
+struct Tf32 {
+  using Weight = std::uint32_t;
   static constexpr cuda::Precision kPrecision = cuda::Precision::kTf32;
   static constexpr double kError = 0x1p-10;  // two factors, half a unit in the last place each
-  static double factor(float x) { return real(cuda::rounded_to(x, 10, false)); }
+  static double factor(float x) { return real(shim::rounded_to(x, 10, false)); }
 };
-template <>
-struct Numbers<cuda::Bf16> {
+struct Bf16 {
+  using Weight = std::uint16_t;
   static constexpr cuda::Precision kPrecision = cuda::Precision::kBfloat16;
   static constexpr double kError = 0x1p-7;
-  static double factor(float x) { return real(cuda::rounded_to(x, 7, true)); }
+  static double factor(float x) { return real(shim::rounded_to(x, 7, true)); }
 };
 constexpr double kSumError = 1e-6;  // of float32 sums, against the sum of their terms' magnitudes
 
@@ -56,16 +48,18 @@ template <class Format>
 struct Weights {
   std::vector<cuda::HostMatrix> sources;
   cuda::PackedSlices<typename Format::Weight> packed;
-  std::vector<int> order;
+  OnDevice<typename Format::Weight> weight;
+  OnDevice<float> bias;
 
-  Weights(std::vector<cuda::HostMatrix> from, std::vector<int> by)
+  Weights(std::vector<cuda::HostMatrix> from, const std::vector<int>& order)
       : sources(std::move(from)),
-        packed(cuda::pack_slices<typename Format::Weight>(sources, by)),
-        order(std::move(by)) {}
+        packed(cuda::pack_slices<typename Format::Weight>(sources, order)),
+        weight(packed.weight),
+        bias(packed.bias) {}
   cuda::Matrix view() const {
-    cuda::Matrix m{nullptr, packed.bias.data(), packed.columns, 0};
-    m.precision = Numbers<Format>::kPrecision;
-    m.panels = packed.weight.data();
+    cuda::Matrix m{nullptr, bias.data(), packed.columns, 0};
+    m.precision = Format::kPrecision;
+    m.panels = weight.data();
     m.slices = packed.slices;
     return m;
   }
@@ -85,7 +79,7 @@ void add_terms(const cuda::HostMatrix& m, const cuda::Source& s, const float* wi
     const float w = m.weight[usize(k) * usize(m.columns) + usize(column)];
     const float x = window[cuda::window_offset(s, k)];
     to.exact += real(w) * real(x);
-    to.rounded += Numbers<Format>::factor(w) * Numbers<Format>::factor(x);
+    to.rounded += Format::factor(w) * Format::factor(x);
     to.size += std::fabs(real(w) * real(x));
   }
 }
@@ -104,24 +98,14 @@ struct Shape {
 // How a product is computed: by which kernel, whatever the number of rows would suggest.
 using Run = cudaError_t (*)(const cuda::Product&, cudaStream_t);
 
-template <class S>
+template <int kRows, int kColumns>
 cudaError_t run_tiles(const cuda::Product& p, cudaStream_t stream) {
-  const int rows = p.lanes.count * p.lanes.max_rows;
-  const dim3 grid(static_cast<unsigned>(cuda::ceil_div(rows, S::kRows) *
-                                        cuda::ceil_div(p.matrix.columns, S::kColumns)));
-  const auto kernel = p.sources == 1 && p.source[0].depth <= cuda::kChainTerms
-                          ? cuda::mma<S, true>
-                          : cuda::mma<S, false>;
-  return cuda::launch_shared(kernel, grid, S::kThreads, sizeof(typename S::Memory), stream, p);
+  return mma_tiles(p, kRows, kColumns, stream);
 }
 
-template <class Format, int kM>
+template <int kBlocks>
 cudaError_t run_thin(const cuda::Product& p, cudaStream_t stream) {
-  const int rows = p.lanes.count * p.lanes.max_rows;
-  const cuda::MmaPair pair{{p, p}, {{4, 2}, {4, 2}}};
-  const dim3 grid(static_cast<unsigned>(cuda::ceil_div(p.matrix.columns, 16)),
-                  static_cast<unsigned>(cuda::ceil_div(rows, 16 * kM)));
-  return cuda::launch(cuda::mma_thin<Format, kM>, grid, 32 * 8, stream, pair);
+  return mma_thin_blocks(p, kBlocks, stream);
 }
 
 cudaError_t run_chosen(const cuda::Product& p, cudaStream_t stream) {
@@ -163,33 +147,28 @@ class Convolution {
     p_.sink[0].activation.kind = random.coin() ? cuda::Pointwise::kElu : cuda::Pointwise::kNone;
     p_.add_at = random.coin() ? static_cast<std::ptrdiff_t>(p_.sink[1].at) : -1;
     p_.sinks = p_.add_at < 0 ? 2 : 1;
-    p_.lanes = {nullptr, lane_floats_,  s.lanes, s.rows, table ? parts_.data() : nullptr,
+    device_parts_.emplace(parts_);
+    p_.lanes = {nullptr, lane_floats_,  s.lanes, s.rows, table ? device_parts_->data() : nullptr,
                 1,       parts_.front()};
     before_ = random.uniform(lane_floats_ * usize(s.lanes), 1.0F);
   }
 
   void check(Run run) const {
-    const base::FloatBuffer scratch = filled();
+    const OnDevice<float> scratch(before_);
     const Queue queue;
-    queue.wait(run(over(scratch.get(), s_.lanes, 0), queue.stream));
-    for (int lane = 0; lane < s_.lanes; ++lane) check_lane(lane, scratch.get());
+    queue.wait(run(over(scratch.data(), s_.lanes, 0), queue.stream));
+    const Floats got = scratch.values();
+    for (int lane = 0; lane < s_.lanes; ++lane) check_lane(lane, got.data());
     if (s_.lanes == 1) return;
     // Each lane alone, by the kernel that the number of rows suggests.
-    const base::FloatBuffer alone = filled();
+    const OnDevice<float> alone(before_);
     for (int lane = 0; lane < s_.lanes; ++lane) {
-      queue.wait(run_chosen(over(alone.get(), 1, lane), queue.stream));
+      queue.wait(run_chosen(over(alone.data(), 1, lane), queue.stream));
     }
-    CHECK(std::memcmp(alone.get(), scratch.get(), before_.size() * sizeof(float)) == 0, s_.in,
-          s_.out, s_.taps, s_.rows, s_.lanes);
+    CHECK(same(alone.values(), got, got.size()), s_.in, s_.out, s_.taps, s_.rows, s_.lanes);
   }
 
  private:
-  base::FloatBuffer filled() const {
-    base::FloatBuffer scratch = base::make_floats(before_.size());
-    std::copy(before_.begin(), before_.end(), scratch.get());
-    return scratch;
-  }
-
   cuda::Product over(float* scratch, int lanes, int first) const {
     cuda::Product p = p_;
     p.lanes.scratch = scratch + usize(first) * lane_floats_;
@@ -223,7 +202,7 @@ class Convolution {
         }
       }
     }
-    CHECK(worst < Numbers<Format>::kError, worst);
+    CHECK(worst < Format::kError, worst);
     for (std::size_t i = 0; i < lane_floats_; ++i) {
       // Where nothing was to be written, nothing was.
       if (std::fabs(got[i] - expected[i]) <= bound[i]) continue;
@@ -238,6 +217,7 @@ class Convolution {
   Weights<Format> weights_;
   std::size_t lane_floats_;
   std::vector<cuda::Part> parts_;
+  std::optional<OnDevice<cuda::Part>> device_parts_;
   Floats before_;
   cuda::Product p_{};
 };
@@ -255,14 +235,14 @@ void check_shapes(Run run, int columns, Random& random) {
 
 template <class Format>
 void check_kernels(Random& random) {
-  check_shapes<Format>(run_tiles<cuda::MmaShape<Format, 128, 128, 64, 32>>, 128, random);
-  check_shapes<Format>(run_tiles<cuda::MmaShape<Format, 128, 64, 32, 32>>, 64, random);
-  check_shapes<Format>(run_tiles<cuda::MmaShape<Format, 128, 32, 32, 32>>, 32, random);
-  check_shapes<Format>(run_tiles<cuda::MmaShape<Format, 128, 16, 32, 16>>, 16, random);
-  check_shapes<Format>(run_tiles<cuda::MmaShape<Format, 64, 64, 32, 32>>, 64, random);
-  check_shapes<Format>(run_thin<Format, 1>, 24, random);
-  check_shapes<Format>(run_thin<Format, 2>, 24, random);
-  check_shapes<Format>(run_thin<Format, 4>, 24, random);
+  check_shapes<Format>(run_tiles<128, 128>, 128, random);
+  check_shapes<Format>(run_tiles<128, 64>, 64, random);
+  check_shapes<Format>(run_tiles<128, 32>, 32, random);
+  check_shapes<Format>(run_tiles<128, 16>, 16, random);
+  check_shapes<Format>(run_tiles<64, 64>, 64, random);
+  check_shapes<Format>(run_thin<1>, 24, random);
+  check_shapes<Format>(run_thin<2>, 24, random);
+  check_shapes<Format>(run_thin<4>, 24, random);
   // What the dispatcher makes of them: few rows, and tiles of each kind.
   check_shapes<Format>(run_chosen, 40, random);
   for (const Shape& s : {Shape{32, 16, 1, 1, 1, 97, 128}, Shape{16, 32, 2, 1, 1, 97, 128},
@@ -282,8 +262,7 @@ void check_pair(Random& random) {
   const Weights<Format> flat({{random.uniform(usize(in * 70), 1.0F), {}, in, 70}}, {});
   const Floats before = random.uniform(usize((rows + 9) * in + rows * 24 + rows * 70 + 64), 1.0F);
   const auto run = [&](bool together) {
-    base::FloatBuffer scratch = base::make_floats(before.size());
-    std::copy(before.begin(), before.end(), scratch.get());
+    const OnDevice<float> scratch(before);
     cuda::Product p[2] = {};
     for (int i = 0; i < 2; ++i) {
       const int depth = i == 0 ? 9 * in : in;
@@ -294,7 +273,7 @@ void check_pair(Random& random) {
       p[i].add_at = -1;
       p[i].sink[0].at = base::round_up(usize((rows + 9) * in + i * rows * 24), 4);
       p[i].sinks = 1;
-      p[i].lanes = {scratch.get(), before.size(), 1, rows, nullptr, 0, {rows, 0, 0, rows, {0, 0}}};
+      p[i].lanes = {scratch.data(), before.size(), 1, rows, nullptr, 0, {rows, 0, 0, rows, {0, 0}}};
     }
     const Queue queue;
     if (together) {
@@ -303,7 +282,7 @@ void check_pair(Random& random) {
       queue.wait(cuda::product(p, 1, queue.stream));
       queue.wait(cuda::product(p + 1, 1, queue.stream));
     }
-    return Floats(scratch.get(), scratch.get() + before.size());
+    return scratch.values();
   };
   const Floats together = run(true);
   CHECK(together == run(false));
@@ -324,10 +303,8 @@ void check_lstm(int units, int lanes, Random& random) {
   const std::size_t out = cell_at + hidden;
   const std::size_t lane_floats = out + hidden;
   const Floats before = random.uniform(lane_floats * usize(lanes), 1.0F);
-  const base::FloatBuffer scratch = base::make_floats(before.size());
-  const base::FloatBuffer alone = base::make_floats(before.size());
-  std::copy(before.begin(), before.end(), scratch.get());
-  std::copy(before.begin(), before.end(), alone.get());
+  const OnDevice<float> scratch(before);
+  const OnDevice<float> alone(before);
   cuda::Product p{};
   p.matrix = weights.view();
   p.source[0] = {0, n, 1, n, 0, n, n};
@@ -337,16 +314,17 @@ void check_lstm(int units, int lanes, Random& random) {
   p.add_at = -1;
   p.sink[0] = {out, {}};
   p.sinks = 1;
-  p.lanes = {scratch.get(), lane_floats, lanes, 1, nullptr, 0, {1, 0, 0, 0, {0, 0}}};
+  p.lanes = {scratch.data(), lane_floats, lanes, 1, nullptr, 0, {1, 0, 0, 0, {0, 0}}};
   const cuda::Cell cell{n, 0, cell_at, hidden, 0};
   const Queue queue;
   queue.wait(cuda::lstm_step(p, cell, queue.stream));
+  const Floats all = scratch.values();
   for (int lane = 0; lane < lanes; lane += lane < 3 ? 1 : 1 + lanes / 100) {
-    p.lanes.scratch = alone.get() + usize(lane) * lane_floats;
+    p.lanes.scratch = alone.data() + usize(lane) * lane_floats;
     p.lanes.count = 1;
     if (lane < 3) queue.wait(cuda::lstm_step(p, cell, queue.stream));
     const float* from = before.data() + usize(lane) * lane_floats;
-    const float* got = scratch.get() + usize(lane) * lane_floats;
+    const float* got = all.data() + usize(lane) * lane_floats;
     double worst = 0.0;
     for (int unit = 0; unit < n; ++unit) {
       double gate[4];
@@ -367,8 +345,7 @@ void check_lstm(int units, int lanes, Random& random) {
     }
     CHECK(worst < 2e-5, worst, units, lanes, lane);
   }
-  const auto first = lane_floats * usize(std::min(lanes, 3)) * sizeof(float);
-  CHECK(std::memcmp(alone.get(), scratch.get(), first) == 0, units, lanes);
+  CHECK(same(alone.values(), all, lane_floats * usize(std::min(lanes, 3))), units, lanes);
 }
 
 template <class Format>
@@ -387,9 +364,12 @@ void check_all(Random& random) {
 
 int main() {
   using namespace hopcodec::test;
+  const int status = status_without_gpu();
+  if (status != 0) return status;
   const hopcodec::base::FlushDenormals flush;
+  const hopcodec::graph::cuda::Device device(0);
   Random random(11);
-  check_all<cuda::Tf32>(random);
-  check_all<cuda::Bf16>(random);
+  check_all<Tf32>(random);
+  check_all<Bf16>(random);
   return finish();
 }

@@ -1,6 +1,7 @@
-// The stand-alone GPU operators, executed on the CPU by the stand-in of cuda_shim/: bit for bit the
-// CPU's kernels on torch's layouts. Workspaces and outputs are exactly as long as was asked for,
-// and the streams are lazy: what an operator may not outlive is gone when its work begins.
+// The stand-alone GPU operators: bit for bit the CPU's kernels on torch's layouts. Workspaces and
+// outputs are exactly as long as was asked for. Built twice: over the stand-in of cuda_shim/, whose
+// streams are lazy, so that what an operator may not outlive is gone when its work begins; and, as
+// cuda_ops_device_test, for a GPU, skipped (77) without one unless HOPCODEC_REQUIRE_CUDA=1.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -8,7 +9,7 @@
 
 #include "base/denormals.hpp"
 #include "check.hpp"
-#include "cuda_runtime.h"
+#include "gpu.hpp"
 #include "kernels/cuda/activation.hpp"
 #include "kernels/cuda/causal_conv1d.hpp"
 #include "kernels/cuda/causal_conv_transpose1d.hpp"
@@ -29,21 +30,23 @@ namespace {
 
 namespace cuda = kernels::cuda;
 using Floats = std::vector<float>;
+using There = OnDevice<float>;
 
 std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 // One operator's launch, in a stream of its own that starts late.
 template <class Op>
 void run(cudaError_t (*launch)(const Op&, cudaStream_t), const Op& op) {
-  cudaStream_t stream;
-  cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+  const Queue queue;
+#if defined(HOPCODEC_CUDA_STAND_IN)
   const long waits = shim::calls().waits;
   const long allocations = shim::calls().allocations;
-  const cudaError_t error = launch(op, stream);
-  CHECK(error == cudaSuccess, static_cast<int>(error));
+#endif
+  const cudaError_t error = launch(op, queue.stream);
+#if defined(HOPCODEC_CUDA_STAND_IN)
   CHECK(shim::calls().waits == waits && shim::calls().allocations == allocations);
-  cudaStreamSynchronize(stream);
-  cudaStreamDestroy(stream);
+#endif
+  queue.wait(error);
 }
 
 layers::Compute cpu() {
@@ -65,7 +68,8 @@ Floats turned(const float* x, int rows, int columns) {
   return y;
 }
 
-constexpr float kRubbish = std::numeric_limits<float>::quiet_NaN();
+// Room for results: n times what no result is.
+There room(std::size_t n) { return There(Floats(n, std::numeric_limits<float>::quiet_NaN())); }
 
 // [state | f(x)] of item b as rows, as the CPU's operator has them.
 Floats rows_of(const cuda::Columns& in, int b) {
@@ -95,22 +99,25 @@ void check_conv(const Conv& s, Random& random) {
   const Floats alpha = random.uniform(usize(s.in), 3.0F);
   const bool bare = random.below(4) == 0;
   const auto kind = static_cast<cuda::Pointwise>(random.below(4));
-  cuda::CausalConv1d op{
-      {x.data(), bare ? nullptr : state.data(), alpha.data(), kind, s.batch, s.in, s.time, held},
-      weight.data(),
-      bare ? nullptr : bias.data(),
-      s.out,
-      s.kernel,
-      s.stride,
-      s.dilation,
-      nullptr,
-      nullptr,
-      nullptr};
+  const cuda::Columns input{
+      x.data(), bare ? nullptr : state.data(), alpha.data(), kind, s.batch, s.in, s.time, held};
+  const There there[] = {There(x), There(state), There(alpha), There(weight), There(bias)};
+  cuda::CausalConv1d op{{there[0].data(), bare ? nullptr : there[1].data(), there[2].data(), kind,
+                         s.batch, s.in, s.time, held},
+                        there[3].data(),
+                        bare ? nullptr : there[4].data(),
+                        s.out,
+                        s.kernel,
+                        s.stride,
+                        s.dilation,
+                        nullptr,
+                        nullptr,
+                        nullptr};
   const int frames = op.frames();
   const int kept = op.kept();
-  Floats y(usize(s.batch * s.out * frames), kRubbish);
-  Floats next(usize(s.batch * s.in * kept), kRubbish);
-  Floats workspace(cuda::causal_conv1d_workspace(op), kRubbish);
+  const There y = room(usize(s.batch * s.out * frames));
+  const There next = room(usize(s.batch * s.in * kept));
+  const There workspace = room(cuda::causal_conv1d_workspace(op));
   op.y = y.data();
   op.next = next.data();
   op.workspace = workspace.data();
@@ -125,7 +132,7 @@ void check_conv(const Conv& s, Random& random) {
   Floats expected;
   Floats expected_next;
   for (int b = 0; b < s.batch; ++b) {
-    const Floats rows = rows_of(op.input, b);
+    const Floats rows = rows_of(input, b);
     Floats result(usize(frames * s.out));
     const layers::RowBlock block{rows.data(), std::ptrdiff_t{s.stride} * s.in, result.data(), s.out,
                                  frames};
@@ -136,8 +143,9 @@ void check_conv(const Conv& s, Random& random) {
     expected_next.insert(expected_next.end(), rest.begin(), rest.end());
   }
   run(&cuda::causal_conv1d, op);
-  CHECK(same(y, expected), s.batch, s.in, s.out, s.kernel, s.stride, s.dilation, s.time);
-  CHECK(same(next, expected_next), s.batch, s.in, s.out, s.kernel, s.stride, s.dilation, s.time);
+  CHECK(same(y.values(), expected), s.batch, s.in, s.out, s.kernel, s.stride, s.dilation, s.time);
+  CHECK(same(next.values(), expected_next), s.batch, s.in, s.out, s.kernel, s.stride, s.dilation,
+        s.time);
 }
 
 void check_convs() {
@@ -173,19 +181,22 @@ void check_transpose(int batch, int in, int out, int kernel, int stride, int tim
   const Floats state = random.uniform(usize(batch * in * held), 1.0F);
   const Floats weight = random.uniform(usize(in * out * kernel), 1.0F);
   const Floats bias = random.uniform(usize(out), 1.0F);
+  const cuda::Columns input{x.data(), state.data(), nullptr, cuda::Pointwise::kNone,
+                            batch,    in,           time,    held};
+  const There there[] = {There(x), There(state), There(weight), There(bias)};
   cuda::CausalConvTranspose1d op{
-      {x.data(), state.data(), nullptr, cuda::Pointwise::kNone, batch, in, time, held},
-      weight.data(),
-      bias.data(),
+      {there[0].data(), there[1].data(), nullptr, cuda::Pointwise::kNone, batch, in, time, held},
+      there[2].data(),
+      there[3].data(),
       out,
       kernel,
       stride,
       nullptr,
       nullptr,
       nullptr};
-  Floats y(usize(batch * out * time * stride), kRubbish);
-  Floats next(usize(batch * in * held), kRubbish);
-  Floats workspace(cuda::causal_conv_transpose1d_workspace(op), kRubbish);
+  const There y = room(usize(batch * out * time * stride));
+  const There next = room(usize(batch * in * held));
+  const There workspace = room(cuda::causal_conv_transpose1d_workspace(op));
   op.y = y.data();
   op.next = next.data();
   op.workspace = workspace.data();
@@ -193,7 +204,7 @@ void check_transpose(int batch, int in, int out, int kernel, int stride, int tim
   Floats expected;
   Floats expected_next;
   for (int b = 0; b < batch; ++b) {
-    const Floats rows = rows_of(op.input, b);
+    const Floats rows = rows_of(input, b);
     Floats result(usize(time * stride * out));
     const layers::RowBlock block{rows.data(), in, result.data(), std::ptrdiff_t{stride} * out,
                                  time};
@@ -204,8 +215,8 @@ void check_transpose(int batch, int in, int out, int kernel, int stride, int tim
     expected_next.insert(expected_next.end(), rest.begin(), rest.end());
   }
   run(&cuda::causal_conv_transpose1d, op);
-  CHECK(same(y, expected), batch, in, out, kernel, stride, time);
-  CHECK(same(next, expected_next), batch, in, out, kernel, stride, time);
+  CHECK(same(y.values(), expected), batch, in, out, kernel, stride, time);
+  CHECK(same(next.values(), expected_next), batch, in, out, kernel, stride, time);
 }
 
 void check_lstm(int n, int time, Random& random) {
@@ -216,15 +227,25 @@ void check_lstm(int n, int time, Random& random) {
   const Floats bias_hh = random.uniform(usize(4 * n), 0.3F);
   Floats h = random.uniform(usize(n), 1.0F);
   Floats c = random.uniform(usize(n), 1.0F);
-  const Floats h0 = h;
-  const Floats c0 = c;
-  Floats y(usize(n * time), kRubbish);
-  Floats h1(usize(n), kRubbish);
-  Floats c1(usize(n), kRubbish);
-  cuda::Lstm op{x.data(),  ih.data(), hh.data(), bias_ih.data(), bias_hh.data(),
-                h0.data(), c0.data(), n,         time,           y.data(),
-                h1.data(), c1.data(), nullptr};
-  Floats workspace(cuda::lstm_workspace(op), kRubbish);
+  const There there[] = {There(x),       There(ih), There(hh), There(bias_ih),
+                         There(bias_hh), There(h),  There(c)};
+  const There y = room(usize(n * time));
+  const There h1 = room(usize(n));
+  const There c1 = room(usize(n));
+  cuda::Lstm op{there[0].data(),
+                there[1].data(),
+                there[2].data(),
+                there[3].data(),
+                there[4].data(),
+                there[5].data(),
+                there[6].data(),
+                n,
+                time,
+                y.data(),
+                h1.data(),
+                c1.data(),
+                nullptr};
+  const There workspace = room(cuda::lstm_workspace(op));
   op.workspace = workspace.data();
   const auto stage = layers::pack_lstm(n, ih.data(), hh.data(), bias_ih.data(), bias_hh.data());
   const Floats rows = turned(x.data(), n, time);
@@ -239,8 +260,8 @@ void check_lstm(int n, int time, Random& random) {
     hidden.insert(hidden.end(), h.begin(), h.end());
   }
   run(&cuda::lstm, op);
-  CHECK(same(y, turned(hidden.data(), time, n)), n, time);
-  CHECK(same(h1, h) && same(c1, c), n, time);
+  CHECK(same(y.values(), turned(hidden.data(), time, n)), n, time);
+  CHECK(same(h1.values(), h) && same(c1.values(), c), n, time);
 }
 
 void check_quantize(int n_q, int size, int dim, int time, bool normalised, Random& random) {
@@ -261,30 +282,34 @@ void check_quantize(int n_q, int size, int dim, int time, bool normalised, Rando
     const layers::Rvq::Frame frame{row, expected.data() + t, time};
     rvq.encode(cpu(), &frame, 1, n_q);
   }
-  std::vector<std::uint16_t> codes(usize(n_q * time));
-  std::vector<std::int32_t> wide(usize(n_q * time));
+  const There x_there(x);
+  const There books_there(books);
+  const OnDevice<std::uint16_t> codes(std::vector<std::uint16_t>(usize(n_q * time)));
+  const OnDevice<std::int32_t> wide_codes(std::vector<std::int32_t>(usize(n_q * time)));
   for (const bool as_int32 : {false, true}) {
-    cuda::Quantize op{x.data(), books.data(), dim,     time,     n_q,
-                      size,     normalised,   nullptr, as_int32, nullptr};
-    Floats workspace(cuda::quantize_workspace(op), kRubbish);
+    cuda::Quantize op{x_there.data(), books_there.data(), dim,     time,     n_q,
+                      size,           normalised,         nullptr, as_int32, nullptr};
+    const There workspace = room(cuda::quantize_workspace(op));
     op.workspace = workspace.data();
-    op.codes = as_int32 ? static_cast<void*>(wide.data()) : static_cast<void*>(codes.data());
+    op.codes = as_int32 ? static_cast<void*>(wide_codes.data()) : static_cast<void*>(codes.data());
     run(&cuda::quantize, op);
   }
-  CHECK(codes == expected, n_q, size, dim, time, int{normalised});
+  CHECK(codes.values() == expected, n_q, size, dim, time, int{normalised});
+  std::vector<std::int32_t> wide = wide_codes.values();
   CHECK(std::equal(wide.begin(), wide.end(), expected.begin()), n_q, size, dim, time);
   if (normalised) return;
-  Floats decoded(usize(dim * time), kRubbish);
+  const There sum = room(usize(dim * time));
   run(&cuda::dequantize,
-      cuda::Dequantize{codes.data(), false, books.data(), dim, time, n_q, size, decoded.data()});
+      cuda::Dequantize{codes.data(), false, books_there.data(), dim, time, n_q, size, sum.data()});
   Floats sums(usize(dim * time));
   for (int t = 0; t < time; ++t) {
-    rvq.decode(cpu(), codes.data() + t, time, n_q, sums.data() + t * dim);
+    rvq.decode(cpu(), expected.data() + t, time, n_q, sums.data() + t * dim);
   }
-  CHECK(same(decoded, turned(sums.data(), time, dim)), n_q, size, dim, time);
+  CHECK(same(sum.values(), turned(sums.data(), time, dim)), n_q, size, dim, time);
   wide[0] = size;
-  run(&cuda::dequantize,
-      cuda::Dequantize{wide.data(), true, books.data(), dim, time, n_q, size, decoded.data()});
+  run(&cuda::dequantize, cuda::Dequantize{OnDevice<std::int32_t>(wide).data(), true,
+                                          books_there.data(), dim, time, n_q, size, sum.data()});
+  const Floats decoded = sum.values();
   for (int d = 0; d < dim; ++d) CHECK(std::isnan(decoded[usize(d * time)]), d);
   CHECK(time == 1 || !std::isnan(decoded[1]));
 }
@@ -294,12 +319,13 @@ void check_norm(int batch, int channels, int groups, int time, Random& random) {
   for (float& v : x) v += 2.0F;
   const Floats weight = random.uniform(usize(channels), 2.0F);
   const Floats bias = random.uniform(usize(channels), 2.0F);
-  Floats y(x.size(), kRubbish);
-  cuda::GroupNorm op{x.data(), weight.data(), bias.data(), batch,    channels,
-                     time,     groups,        1e-5F,       y.data(), nullptr};
-  std::vector<double> workspace(cuda::group_norm_workspace(op));
+  const There there[] = {There(x), There(weight), There(bias), room(x.size())};
+  cuda::GroupNorm op{there[0].data(), there[1].data(), there[2].data(), batch,  channels, time,
+                     groups,          1e-5F,           there[3].data(), nullptr};
+  const OnDevice<double> workspace(std::vector<double>(cuda::group_norm_workspace(op)));
   op.workspace = workspace.data();
   run(&cuda::group_norm, op);
+  const Floats y = there[3].values();
   for (int b = 0; b < batch; ++b) {
     Floats rows = turned(x.data() + b * channels * time, channels, time);
     std::vector<double> moments(usize(2 * channels));
@@ -325,13 +351,10 @@ void check_snake(Random& random) {
   const int batch = 3, channels = 7, time = 37;
   const Floats x = random.uniform(usize(batch * channels * time), 9.0F);
   const Floats alpha = random.uniform(usize(channels), 3.0F);
-  Floats y(x.size(), kRubbish);
-  cudaStream_t stream;
-  cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
-  CHECK(cuda::snake_columns(x.data(), alpha.data(), y.data(), batch, channels, time, stream) ==
-        cudaSuccess);
-  cudaStreamSynchronize(stream);
-  cudaStreamDestroy(stream);
+  const There y = room(x.size());
+  const Queue queue;
+  queue.wait(cuda::snake_columns(There(x).data(), There(alpha).data(), y.data(), batch, channels,
+                                 time, queue.stream));
   const cuda::Columns columns{x.data(), nullptr,  alpha.data(), cuda::Pointwise::kSnake,
                               batch,    channels, time,         0};
   Floats expected;
@@ -339,7 +362,7 @@ void check_snake(Random& random) {
     const Floats item = turned(rows_of(columns, b).data(), time, channels);
     expected.insert(expected.end(), item.begin(), item.end());
   }
-  CHECK(same(y, expected));
+  CHECK(same(y.values(), expected));
 }
 
 }  // namespace
@@ -347,7 +370,10 @@ void check_snake(Random& random) {
 
 int main() {
   using namespace hopcodec::test;
+  const int status = status_without_gpu();
+  if (status != 0) return status;
   const hopcodec::base::FlushDenormals flush;
+  const hopcodec::graph::cuda::Device device(0);
   check_convs();
   Random random(12);
   check_transpose(1, 1, 1, 1, 1, 1, random);

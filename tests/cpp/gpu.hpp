@@ -6,31 +6,47 @@
 #include <string>
 #include <vector>
 
+#include "check.hpp"
 #include "graph/cuda/device.hpp"
 
 namespace hopcodec::test {
+
+// A stream for launches, whose errors are failures.
+struct Queue {
+  void wait(cudaError_t error) const {
+    CHECK(error == cudaSuccess, static_cast<int>(error));
+    graph::cuda::check(cudaStreamSynchronize(stream), "wait");
+  }
+  graph::cuda::Stream owned = graph::cuda::make_stream();
+  cudaStream_t stream = owned.get();
+};
 
 // Host values, in device memory.
 template <class T>
 class OnDevice {
  public:
   OnDevice(const std::vector<T>& values, cudaStream_t stream) : array_(values.size(), stream) {
-    graph::cuda::check(cudaMemcpyAsync(array_.data(), values.data(), array_.bytes(),
-                                       cudaMemcpyHostToDevice, stream),
-                       "copy to the device");
-    graph::cuda::check(cudaStreamSynchronize(stream), "wait");
+    copy(array_.data(), values.data(), cudaMemcpyHostToDevice, stream);
   }
+  explicit OnDevice(const std::vector<T>& values) : OnDevice(values, Queue().stream) {}
   T* data() const { return array_.data(); }
   std::vector<T> values(cudaStream_t stream) const {
     std::vector<T> values(array_.count());
-    graph::cuda::check(cudaMemcpyAsync(values.data(), array_.data(), array_.bytes(),
-                                       cudaMemcpyDeviceToHost, stream),
-                       "copy from the device");
-    graph::cuda::check(cudaStreamSynchronize(stream), "wait");
+    copy(values.data(), array_.data(), cudaMemcpyDeviceToHost, stream);
     return values;
   }
+  // Once the work that makes them has been waited for.
+  std::vector<T> values() const { return values(Queue().stream); }
 
  private:
+  void copy(T* to, const T* from, cudaMemcpyKind kind, cudaStream_t stream) const {
+    if (array_.count() > 0) {
+      graph::cuda::check(cudaMemcpyAsync(to, from, array_.bytes(), kind, stream),
+                         "copy to or from the device");
+    }
+    graph::cuda::check(cudaStreamSynchronize(stream), "wait");
+  }
+
   graph::cuda::DeviceArray<T> array_;
 };
 

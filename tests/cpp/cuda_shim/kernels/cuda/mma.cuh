@@ -3,21 +3,12 @@
 // instruction's sum rounded to float32 once.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 
 #include "cuda_runtime.h"
+#include "rounding.hpp"
 
 namespace hopcodec::kernels::cuda {
-
-// x to `bits` behind the point: ties to even, or away from zero.
-inline float rounded_to(float x, int bits, bool even) {
-  if (x == 0.0F || !std::isfinite(x)) return x;
-  int exponent = 0;
-  const float scaled = std::ldexp(std::frexp(x, &exponent), bits + 1);
-  const float whole = even ? std::nearbyint(scaled) : std::round(scaled);
-  return std::ldexp(whole, exponent - bits - 1);
-}
 
 // One slice's factors: what a thread holds of two rows, and of a column.
 template <class W, int kBits, bool kEven>
@@ -31,7 +22,7 @@ struct Format {
     float k[4];
   };
   static Rows rows(const float4& low, const float4& high) {
-    const auto r = [](float x) { return rounded_to(x, kBits, kEven); };
+    const auto r = [](float x) { return shim::rounded_to(x, kBits, kEven); };
     return {{r(low.x), r(low.y), r(low.z), r(low.w)}, {r(high.x), r(high.y), r(high.z), r(high.w)}};
   }
   static Columns columns(const Weight* weights) {
