@@ -199,3 +199,28 @@ def test_replay_equals_eager(tiny_gpu: Codec) -> None:
     assert min(replayed.graph_steps, eager.eager_steps) > 0
     np.testing.assert_array_equal(replayed.push(audio, 3), eager.push(audio, 3))
     assert replayed.eager_steps > 0, "three codebooks were not captured"
+
+
+def test_replay_equals_eager_in_a_decoder(tiny_gpu: Codec) -> None:
+    codec = tiny_gpu
+
+    def session(graphs: bool) -> _core.CudaDecoder:
+        return _core.CudaDecoder(
+            codec._decoder_layers,
+            codec._quantizer,
+            channels=1,
+            hop_samples=320,
+            max_frames=2,
+            graphs=graphs,
+        )
+
+    replayed, eager = session(True), session(False)
+    rng = np.random.default_rng(4)
+    for codebooks, frames in [(8, 1), (8, 9), (1, 2), (3, 5)]:
+        codes = rng.integers(0, 64, (codebooks, frames), np.uint16)
+        sound = replayed.push(codes)
+        assert sound.shape[1] > 0 or frames == 1
+        np.testing.assert_array_equal(sound, eager.push(codes))
+    np.testing.assert_array_equal(replayed.flush(), eager.flush())
+    assert (replayed.eager_steps, eager.graph_steps) == (0, 0)
+    assert min(replayed.graph_steps, eager.eager_steps) > 0

@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "cuda_both.hpp"
-#include "cuda_runtime_api.h"
+#include "cuda_company.hpp"
+#include "gpu.hpp"
 #include "streaming.hpp"
 
 namespace hopcodec::test {
@@ -58,7 +59,7 @@ void check_one_stream(const Both& both, Random& random, bool zero_start) {
 // Streams join, pause, leave and begin anew in one session; each must give what it gives alone.
 void check_company(const Both& both, Random& random, bool zero_start, bool graphs) {
   const CodecSpec& codec = both.codec;
-  const int streams = 7;
+  const int streams = random.pick({7, 11});
   cuda::Options options = gpu_options(codec, zero_start, streams, 2);
   options.graphs = graphs;
   cuda::Encoder encoder = both.gpu_encoder(options);
@@ -112,6 +113,24 @@ void check_company(const Both& both, Random& random, bool zero_start, bool graph
   }
   CHECK(graphs ? encoder.eager_steps() == 0 && encoder.graph_steps() > 0
                : encoder.graph_steps() == 0 && encoder.eager_steps() > 0);
+}
+
+// The same of decoders, with enough lanes for some steps to go by copies and some without.
+void check_decoders(const Both& both, Random& random, bool zero_start, bool graphs) {
+  const CodecSpec& codec = both.codec;
+  const int streams = random.pick({7, 11});
+  cuda::Options options = gpu_options(codec, zero_start, streams, random.pick({1, 2}));
+  options.graphs = graphs;
+  cuda::Decoder many = both.gpu_decoder(options);
+  std::vector<std::unique_ptr<graph::Decoder>> alone;
+  for (int s = 0; s < streams; ++s) {
+    alone.push_back(std::make_unique<graph::Decoder>(both.decoder, codec.quantizer, codec.channels,
+                                                     codec.hop,
+                                                     cpu_options(codec, zero_start, 1, 1)));
+  }
+  check_decoder_company(codec, many, alone, random, 24, codec.name);
+  CHECK(graphs ? many.eager_steps() == 0 && many.graph_steps() > 0
+               : many.graph_steps() == 0 && many.eager_steps() > 0);
 }
 
 // A stream goes from device to device in the middle, both ways, at any point of its life.
@@ -205,6 +224,7 @@ void check_truncated(int codecs, Random& random) {
     check_one_stream(both, random, false);
     check_moves(both, random, false);
     check_company(both, random, false, random.coin());
+    check_decoders(both, random, false, random.coin());
   }
 }
 
@@ -327,29 +347,14 @@ void check_steps(const Both& both) {
 
 #endif
 
-// Why there is nothing to test on; empty if there is.
-std::string missing() {
-  try {
-    cuda::Device device(0);
-  } catch (const cuda::DeviceError& error) {
-    return error.what();
-  }
-  return "";
-}
-
 }  // namespace
 }  // namespace hopcodec::test
 
 // Codecs per family: under compute-sanitizer one is enough.
 int main(int argc, char** argv) {
   using namespace hopcodec::test;
-  const std::string reason = missing();
-  if (!reason.empty()) {
-    const char* required = std::getenv("HOPCODEC_REQUIRE_CUDA");
-    const bool fail = required != nullptr && std::string(required) == "1";
-    std::printf("%s: %s\n", fail ? "failed" : "skipped", reason.c_str());
-    return fail ? 1 : 77;
-  }
+  const int status = status_without_gpu();
+  if (status != 0) return status;
   const int codecs = argc > 1 ? std::atoi(argv[1]) : 2;
   Random random(7);
   for (const Family family : kFamilies) {
@@ -360,6 +365,7 @@ int main(int argc, char** argv) {
         check_moves(both, random, zero_start);
       }
       check_company(both, random, random.coin(), random.coin());
+      for (const bool graphs : {true, false}) check_decoders(both, random, random.coin(), graphs);
     }
     const Both both(random_codec(family, random.next()));
     check_refusals(both);

@@ -2,12 +2,13 @@
 // themselves, the same bits for any partition, any company, and across snapshots. Built twice, as
 // cuda_graph_test is: over the stand-in of cuda_shim/, and for a GPU.
 #include <cmath>
-#include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "codecs.hpp"
-#include "cuda_runtime_api.h"
+#include "cuda_company.hpp"
+#include "gpu.hpp"
 #include "graph/cuda/decoder.hpp"
 #include "graph/cuda/encoder.hpp"
 #include "streaming.hpp"
@@ -191,13 +192,19 @@ void check_moves(const Both& both, Random& random, Precision precision) {
   check_near(all.latents, exact.latents, precision, codec.name);
 }
 
-std::string missing() {
-  try {
-    cuda::Device device(0);
-  } catch (const cuda::DeviceError& error) {
-    return error.what();
+// Decoders that join, pause, leave and begin anew, each also in a session of its own.
+void check_decoders(const Both& both, Random& random, Precision precision) {
+  const int streams = 5;
+  cuda::Decoder many = both.gpu_decoder(precision, streams, 2, true);
+  std::vector<std::unique_ptr<cuda::Decoder>> alone;
+  for (int s = 0; s < streams; ++s) {
+    alone.push_back(std::make_unique<cuda::Decoder>(
+        both.decoder, both.codec.quantizer, both.codec.channels, both.codec.hop,
+        both.options(precision, 1, 1, /*graphs=*/false)));
   }
-  return "";
+  check_decoder_company(both.codec, many, alone, random, 10,
+                        both.codec.name + " " + name_of(precision));
+  CHECK(many.graph_steps() > 0 && many.eager_steps() == 0);
 }
 
 }  // namespace
@@ -206,13 +213,8 @@ std::string missing() {
 // With an argument, one family: under compute-sanitizer that is enough.
 int main(int argc, char**) {
   using namespace hopcodec::test;
-  const std::string reason = missing();
-  if (!reason.empty()) {
-    const char* required = std::getenv("HOPCODEC_REQUIRE_CUDA");
-    const bool fail = required != nullptr && std::string(required) == "1";
-    std::printf("%s: %s\n", fail ? "failed" : "skipped", reason.c_str());
-    return fail ? 1 : 77;
-  }
+  const int status = status_without_gpu();
+  if (status != 0) return status;
   Random random(21);
   for (const Family family : kFamilies) {
     // Wide enough for most layers to be a tensor core's.
@@ -220,6 +222,7 @@ int main(int argc, char**) {
     for (const Precision precision : {Precision::kTf32, Precision::kBfloat16}) {
       check_partitions(both, random, precision);
       check_moves(both, random, precision);
+      check_decoders(both, random, precision);
       for (const int streams : kCompanies) check_company(both, random, precision, streams);
     }
     if (argc > 1) break;
