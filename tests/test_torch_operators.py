@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -137,3 +140,51 @@ def test_gradients_through_the_activation(activation: str) -> None:
 def test_codes_beyond_the_codebook_are_refused() -> None:
     with pytest.raises(ValueError, match="expected 0 to 7"):
         operators.rvq_decode(torch.full((1, 2), 8, dtype=torch.int32), normal(1, 8, 5))
+
+
+def outputs_and_gradients(operator: Any, arguments: tuple[Any, ...]) -> list[torch.Tensor]:
+    """What comes out, and where a gradient was asked for what comes back."""
+    result = operator(*arguments)
+    outputs = [result] if isinstance(result, torch.Tensor) else list(result)
+    inputs = [a for a in arguments if isinstance(a, torch.Tensor) and a.requires_grad]
+    values = [y.detach() for y in outputs]
+    if not inputs:
+        return values
+    upstream = [normal(*y.shape, seed=9 + i) for i, y in enumerate(outputs)]
+    return [*values, *torch.autograd.grad(outputs, inputs, upstream)]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inductor's own, of torch.jit
+@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+@pytest.mark.parametrize("name", CASES)
+def test_torch_compiles_it_whole_forth_and_back(name: str, backend: str) -> None:
+    if backend == "inductor" and not (shutil.which("c++") or shutil.which("g++")):
+        pytest.skip("inductor: expected a C++ compiler, found none")
+    operator, arguments = CASES[name]
+    torch.compiler.reset()
+    compiled = torch.compile(lambda *a: operator(*a), fullgraph=True, backend=backend)
+    expected = outputs_and_gradients(operator, arguments())
+    got = outputs_and_gradients(compiled, arguments())
+    assert len(got) == len(expected) >= 1
+    for ours, theirs in zip(got, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
+
+
+def test_a_compiled_chain_is_the_chain() -> None:
+    """Every operator between torch's own, with gradients through all that have one."""
+
+    def chain(x: Any, weight: Any, bias: Any, alpha: Any, books: Any) -> Any:
+        y, _ = operators.causal_conv1d(x * 0.5, weight, bias, x[:, :, :2])
+        latents = operators.snake(y, alpha)
+        codes = operators.rvq_encode(latents[0].detach(), books)
+        return latents + operators.rvq_decode(codes, books).tanh()
+
+    alpha = normal(5, seed=4).abs().add(0.5).requires_grad_()
+    shapes = [(1, 3, 9), (5, 3, 3), (5,)]
+    inputs = (*(normal(*shape, grad=True) for shape in shapes), alpha, normal(3, 8, 5, grad=True))
+    torch.compiler.reset()
+    compiled = torch.compile(chain, fullgraph=True, backend="aot_eager")
+    for ours, theirs in zip(
+        outputs_and_gradients(compiled, inputs), outputs_and_gradients(chain, inputs), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
