@@ -9,17 +9,22 @@ namespace hopcodec::test {
 namespace {
 
 std::atomic<bool> counting{false};
+std::atomic<int> pauses{0};
 std::atomic<long> allocations_seen{0};
 std::atomic<long> frees_seen{0};
 
+bool counts() noexcept {
+  return counting.load(std::memory_order_relaxed) && pauses.load(std::memory_order_relaxed) == 0;
+}
+
 void saw_allocation() noexcept {
-  if (counting.load(std::memory_order_relaxed)) {
+  if (counts()) {
     allocations_seen.fetch_add(1, std::memory_order_relaxed);
   }
 }
 
 void saw_free(const volatile void* p) noexcept {
-  if (p != nullptr && counting.load(std::memory_order_relaxed)) {
+  if (p != nullptr && counts()) {
     frees_seen.fetch_add(1, std::memory_order_relaxed);
   }
 }
@@ -34,6 +39,9 @@ AllocationCounter::AllocationCounter() noexcept {
 AllocationCounter::~AllocationCounter() { counting = false; }
 long AllocationCounter::allocations() const noexcept { return allocations_seen; }
 long AllocationCounter::frees() const noexcept { return frees_seen; }
+
+void pause_counting() noexcept { ++pauses; }
+void resume_counting() noexcept { --pauses; }
 
 }  // namespace hopcodec::test
 

@@ -44,4 +44,9 @@ class AllocationCounter {
   long frees() const noexcept;
 };
 
+// Between the two nothing is counted, on any thread: a stand-in for somebody else's code is at
+// work.
+void pause_counting() noexcept;
+void resume_counting() noexcept;
+
 }  // namespace hopcodec::test

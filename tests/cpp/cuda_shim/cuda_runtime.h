@@ -124,6 +124,7 @@ using std::sqrt;
 template <class... Params, class... Args>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Params...),
                                Args&&... args) {
+  const hopcodec::shim::Aside aside;
   const dim3 grid = config->gridDim;
   const dim3 block = config->blockDim;
   // The limits of every GPU that there is a kernel for.
@@ -153,6 +154,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
 template <class... Params>
 cudaError_t cudaFuncSetAttribute(void (*kernel)(Params...), cudaFuncAttribute, int bytes) {
+  const hopcodec::shim::Aside aside;
   if (bytes < 0 || bytes > hopcodec::shim::machine().shared_bytes) return cudaErrorInvalidValue;
   hopcodec::shim::shared_limit(reinterpret_cast<const void*>(kernel)) =
       static_cast<std::size_t>(bytes);

@@ -46,6 +46,21 @@ struct Calls {
   long graph_launches = 0;
 };
 Calls& calls();
+// Told when the stand-in's own work begins and when it ends, which is not the caller's: a queue
+// grows, kernels run. May be null.
+using OwnWork = void (*)(bool begins);
+OwnWork& own_work();
+struct Aside {
+  Aside() { tell(true); }
+  ~Aside() { tell(false); }
+  Aside(const Aside&) = delete;
+  Aside& operator=(const Aside&) = delete;
+
+ private:
+  static void tell(bool begins) {
+    if (own_work() != nullptr) own_work()(begins);
+  }
+};
 // A machine without a GPU, one with an older GPU, or one that runs out of memory after so many
 // bytes (0: never).
 struct Machine {

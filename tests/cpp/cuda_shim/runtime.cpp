@@ -37,6 +37,11 @@ Calls& calls() {
   return calls;
 }
 
+OwnWork& own_work() {
+  static OwnWork told = nullptr;
+  return told;
+}
+
 Machine& machine() {
   static Machine machine;
   return machine;
@@ -144,9 +149,11 @@ cudaError_t cudaFreeHost(void* memory) { return release(memory); }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                             cudaStream_t stream) {
+  const Aside aside;
   return enqueue(stream, [=] { std::memcpy(to, from, bytes); });
 }
 cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t stream) {
+  const Aside aside;
   return enqueue(stream, [=] { std::memset(memory, value, bytes); });
 }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
@@ -157,7 +164,10 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   delete stream;
   return cudaSuccess;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return drain(stream); }
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  const Aside aside;
+  return drain(stream);
+}
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (stream->capture != nullptr) return cudaErrorInvalidValue;
   stream->capture = new Graph;
@@ -175,6 +185,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsig
   return cudaSuccess;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+  const Aside aside;
   ++calls().graph_launches;
   for (const Work& work : exec->nodes) stream->queue.push_back(work);
   return cudaSuccess;
@@ -197,6 +208,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  const Aside aside;
   ++calls().waits;
   if (event->stream != nullptr) event->stream->run(event->position);
   return cudaSuccess;
