@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import numpy.typing as npt
+import pytest
 
 from hopcodec import DeviceError, _core
 from stand_in_gpu import HostedArray
@@ -41,7 +42,10 @@ class TorchGpu:
         return array
 
 
-def find_gpu() -> tuple[StandInGpu | TorchGpu | None, str]:
+Gpu = StandInGpu | TorchGpu
+
+
+def find_gpu() -> tuple[Gpu | None, str]:
     """What to test on, or why there is nothing."""
     try:
         _core.cuda_check()
@@ -56,3 +60,13 @@ def find_gpu() -> tuple[StandInGpu | TorchGpu | None, str]:
     if not torch.cuda.is_available():
         return None, "torch: expected one with CUDA, got one without"
     return TorchGpu(), ""
+
+
+def gpu_or_skip() -> Gpu:
+    """What to test on; without any a skip, or a failure with HOPCODEC_REQUIRE_CUDA=1."""
+    found, reason = find_gpu()
+    if found is None and REQUIRED:
+        pytest.fail(f"HOPCODEC_REQUIRE_CUDA=1: {reason}")
+    if found is None:
+        pytest.skip(reason)
+    return found

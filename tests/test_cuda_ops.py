@@ -15,25 +15,19 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gpus import REQUIRED, StandInGpu, TorchGpu, find_gpu
+from gpus import Gpu, StandInGpu, find_gpu, gpu_or_skip
 from hopcodec import DeviceError, _core, ops
 from reference.conv1d import conv1d
 from reference.group_norm import group_norm
+from reference.tolerances import EPS
 from stand_in_gpu import HostedArray
 
 Array = npt.NDArray[np.float32]
-Gpu = StandInGpu | TorchGpu
-EPS = 2.0**-24
 
 
 @pytest.fixture(scope="module")
 def gpu() -> Gpu:
-    found, reason = find_gpu()
-    if found is None and REQUIRED:
-        pytest.fail(f"HOPCODEC_REQUIRE_CUDA=1: {reason}")
-    if found is None:
-        pytest.skip(reason)
-    return found
+    return gpu_or_skip()
 
 
 def normal(rng: np.random.Generator, *shape: int) -> Array:

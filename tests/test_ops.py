@@ -21,6 +21,7 @@ from reference.conv_transpose1d import conv_transpose1d
 from reference.group_norm import group_norm
 from reference.lstm import lstm
 from reference.rvq import nearest_normalised, rvq_encode
+from reference.tolerances import EPS, TOLERANCE, ULP, worst_ulp
 
 Array = npt.NDArray[np.float32]
 Wide = npt.NDArray[np.float64]
@@ -31,14 +32,6 @@ SIZES = (1, W - 1, W, W + 1, 3 * W, 8 * W + 2)
 KERNELS = (1, 2, 3, 7, 16)
 STRIDES = (1, 2, 4, 5, 8)
 DILATIONS = (1, 3, 9)
-
-EPS = 2.0**-24  # half an ulp of 1: what one float32 rounding costs at most
-# Sums of products: in EPS of the sum of the absolute products. Others: absolute.
-TOLERANCE = {"conv1d": 8.0, "conv_transpose1d": 8.0, "lstm": 2e-6, "group_norm": 1e-6}
-# Largest error in ulp of the result against float64 (snake: of the larger of x and the result,
-# because x and sin^2(alpha x) / alpha cancel in part).
-ULP = {"elu": 1.0, "tanh": 2.5, "sigmoid": 2.5, "snake": 3.5}
-FLOOR = np.float32(2.0**-126)  # the smallest normal float32; what is below counts as zero
 
 
 def normal(rng: np.random.Generator, *shape: int) -> Array:
@@ -276,11 +269,6 @@ def ladder() -> Array:
     near = rng.uniform(-20, 20, 400_000).astype(np.float32)
     edges = np.float32([2.0**-126, 1e-30, 0.34657, 0.34658, 9.02, 87, 88, 104, 1e30, 3.4e38])
     return np.concatenate([binades, -binades, near, edges, -edges])
-
-
-def worst_ulp(y: Array, expected: Wide, scale: Wide) -> float:
-    ulp = np.spacing(np.maximum(np.abs(scale).astype(np.float32), FLOOR)).astype(np.float64)
-    return float(np.max(np.abs(y - expected) / ulp))
 
 
 @pytest.mark.parametrize("name", ["elu", "tanh", "sigmoid"])
