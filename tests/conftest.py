@@ -23,6 +23,18 @@ from speech_codebooks import speech_codebooks
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "minutes_on_a_stand_in: skipped where a GPU's kernels run on the CPU"
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("minutes_on_a_stand_in") and _core.cuda_stand_in():
+        pytest.skip("minutes on the stand-in; tests/cpp bring these shapes to every kernel")
+
+
 Array = npt.NDArray[np.float32]
 FIXTURES = Path(__file__).parent / "fixtures"
 

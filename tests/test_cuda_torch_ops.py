@@ -13,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gpus import REQUIRED, TorchGpu, find_gpu  # noqa: E402
+from gpus import StandInGpu, gpu_or_skip  # noqa: E402
 from hopcodec import ops  # noqa: E402
 from hopcodec.torch import operators  # noqa: E402
 
@@ -26,12 +26,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module", autouse=True)
 def gpu() -> None:
-    found, reason = find_gpu()
-    if not isinstance(found, TorchGpu):
-        reason = reason or "a stand-in, which torch does not know"
-        if REQUIRED:
-            pytest.fail(f"HOPCODEC_REQUIRE_CUDA=1: {reason}")
-        pytest.skip(reason)
+    if isinstance(gpu_or_skip(), StandInGpu):
+        pytest.skip("a stand-in, which torch does not know")
 
 
 def normal(*shape: int, seed: int = 0, grad: bool = False) -> Any:
