@@ -2,7 +2,8 @@
 
 namespace hopcodec::graph::cuda {
 namespace {
-constexpr int kOldestMajor = 8;  // Ampere: what the kernels are built for, and newer
+constexpr int kOldestMajor = 8;   // Ampere: what the kernels are built for, and newer
+constexpr int kOverlapMajor = 9;  // Hopper
 
 const char* without_device(cudaError_t error) {
   if (error == cudaSuccess || error == cudaErrorNoDevice) return "no GPU";
@@ -37,6 +38,7 @@ Device::Device(int ordinal) : ordinal_(ordinal) {
     throw DeviceError("cuda: expected compute capability 8.0 or newer, got " +
                       std::to_string(major) + ".x");
   }
+  overlaps_ = major >= kOverlapMajor;
   check(cudaSetDevice(ordinal), "select the device");
 }
 

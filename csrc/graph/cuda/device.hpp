@@ -26,9 +26,12 @@ class Device {
  public:
   explicit Device(int ordinal);
   int ordinal() const { return ordinal_; }
+  // Whether a launch may begin before the one ahead of it has ended (kernels/cuda/overlap.cuh).
+  bool overlaps() const { return overlaps_; }
 
  private:
   int ordinal_;
+  bool overlaps_ = false;
 };
 
 // Device memory of `count` T, zeroed.

@@ -73,6 +73,7 @@ class Program {
     const kernels::cuda::Part* parts;    // (lane, operation), on the device, or null
     const kernels::cuda::Padding* pads;  // (lane, pad), or (pad) for all; null: nothing to pad
     const Trace* steady;
+    bool overlaps;  // its launches may, the first one's apart: there is none ahead of it
   };
   // All launches from the first layer's inlet to the outlet.
   void enqueue(const Lanes& lanes, cudaStream_t stream) const;

@@ -214,7 +214,8 @@ bool Program::headers_match(std::int64_t taken, const float* state) const {
 }
 
 gpu::Lanes Program::lanes_of(const Lanes& lanes, int operation, int max_rows) const {
-  gpu::Lanes result{lanes.scratch, scratch_.floats(), lanes.count, max_rows, nullptr, 0, {}};
+  gpu::Lanes result{lanes.scratch, scratch_.floats(), lanes.count, max_rows, nullptr, 0, {},
+                    lanes.overlaps};
   if (lanes.parts != nullptr) {
     result.table = lanes.parts + operation;
     result.table_step = operations_;

@@ -47,6 +47,7 @@ struct Lanes {
   const Part* table;
   std::int32_t table_step;
   Part fixed;
+  bool overlaps = false;  // a launch may begin before the one ahead of it has ended (overlap.cuh)
 };
 
 }  // namespace hopcodec::kernels::cuda

@@ -80,9 +80,10 @@ cudaError_t launch_thin(const Product* products, int n, cudaStream_t stream) {
     const dim3 own = thin_grid(products[i], shape, shared, n);
     grid = dim3(own.x > grid.x ? own.x : grid.x, own.y > grid.y ? own.y : grid.y, own.z);
   }
-  if (shared == 8) return launch(thin<8>, grid, threads, stream, pair);
-  if (shared == 4) return launch(thin<4>, grid, threads, stream, pair);
-  return launch(thin<1>, grid, threads, stream, pair);
+  const Order order(stream, products[0].lanes.overlaps);
+  if (shared == 8) return launch(thin<8>, grid, threads, order, pair);
+  if (shared == 4) return launch(thin<4>, grid, threads, order, pair);
+  return launch(thin<1>, grid, threads, order, pair);
 }
 
 // Columns first: neighbours in time share the rows, and all the weights. One dimension, as no other
@@ -97,7 +98,7 @@ cudaError_t launch_wide(const Product& p, cudaStream_t stream) {
   using W = WideProduct<kRows, kColumns, kThreadRows, kThreadColumns, kOneChain>;
   return launch_shared(wide<kRows, kColumns, kThreadRows, kThreadColumns, kOneChain>,
                        tiles_of(p, kRows, kColumns), W::T::kThreads, sizeof(typename W::Memory),
-                       stream, p);
+                       {stream, p.lanes.overlaps}, p);
 }
 
 template <int kRows, int kColumns, int kThreadRows, int kThreadColumns>
@@ -138,15 +139,16 @@ cudaError_t lstm_step(const Product& p, const Cell& cell, cudaStream_t stream) {
   if (is_wide(p, 128, 128)) {
     using W = WideProduct<128, 128, 8, 8, false>;
     return launch_shared(wide_cell<128, 128, 8, 8>, tiles_of(p, 128, 128), W::T::kThreads,
-                         sizeof(W::Memory), stream, p, cell);
+                         sizeof(W::Memory), {stream, p.lanes.overlaps}, p, cell);
   }
   const int shared = shared_rows(p);
   const ThinShape shape = thin_shape(p, shared);
   const dim3 grid = thin_grid(p, shape, shared, 1);
   const unsigned threads = threads_of(shape);
-  if (shared == 8) return launch(thin_cell<8>, grid, threads, stream, p, cell, shape);
-  if (shared == 4) return launch(thin_cell<4>, grid, threads, stream, p, cell, shape);
-  return launch(thin_cell<1>, grid, threads, stream, p, cell, shape);
+  const Order order(stream, p.lanes.overlaps);
+  if (shared == 8) return launch(thin_cell<8>, grid, threads, order, p, cell, shape);
+  if (shared == 4) return launch(thin_cell<4>, grid, threads, order, p, cell, shape);
+  return launch(thin_cell<1>, grid, threads, order, p, cell, shape);
 }
 
 }  // namespace hopcodec::kernels::cuda

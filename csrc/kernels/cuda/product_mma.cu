@@ -45,7 +45,8 @@ TileSize tile_size(const Product& p) {
 template <class S, bool kOneChain>
 cudaError_t launch_tiles(const Product& p, cudaStream_t stream) {
   const dim3 grid(static_cast<unsigned>(tiles_in(p, S::kRows, S::kColumns)));
-  return launch_shared(mma<S, kOneChain>, grid, S::kThreads, sizeof(typename S::Memory), stream, p);
+  return launch_shared(mma<S, kOneChain>, grid, S::kThreads, sizeof(typename S::Memory),
+                       {stream, p.lanes.overlaps}, p);
 }
 
 template <class S>
@@ -121,9 +122,10 @@ cudaError_t thin(const Product* products, int n, cudaStream_t stream) {
     grid = dim3(own.x > grid.x ? own.x : grid.x, own.y > grid.y ? own.y : grid.y, own.z);
   }
   const auto threads = static_cast<unsigned>(32 * warps);
-  if (blocks == 4) return launch(mma_thin<Format, 4>, grid, threads, stream, pair);
-  if (blocks == 2) return launch(mma_thin<Format, 2>, grid, threads, stream, pair);
-  return launch(mma_thin<Format, 1>, grid, threads, stream, pair);
+  const Order order(stream, products[0].lanes.overlaps);
+  if (blocks == 4) return launch(mma_thin<Format, 4>, grid, threads, order, pair);
+  if (blocks == 2) return launch(mma_thin<Format, 2>, grid, threads, order, pair);
+  return launch(mma_thin<Format, 1>, grid, threads, order, pair);
 }
 
 template <class Format>
@@ -143,7 +145,8 @@ cudaError_t products_of(const Product* products, int n, cudaStream_t stream) {
 template <class S>
 cudaError_t cell_tiles(const Product& p, const Cell& cell, cudaStream_t stream) {
   const dim3 grid(static_cast<unsigned>(tiles_in(p, S::kRows, S::kColumns)));
-  return launch_shared(mma_cell<S>, grid, S::kThreads, sizeof(typename S::Memory), stream, p, cell);
+  return launch_shared(mma_cell<S>, grid, S::kThreads, sizeof(typename S::Memory),
+                       {stream, p.lanes.overlaps}, p, cell);
 }
 
 template <class Format>
@@ -159,9 +162,10 @@ cudaError_t cell_step(const Product& p, const Cell& cell, cudaStream_t stream) {
   const MmaThinShape shape = thin_shape(p, blocks);
   const dim3 grid = thin_grid(p, shape, blocks, 1);
   const auto threads = static_cast<unsigned>(32 * shape.groups * shape.panels);
-  if (blocks == 4) return launch(mma_thin_cell<Format, 4>, grid, threads, stream, p, shape, cell);
-  if (blocks == 2) return launch(mma_thin_cell<Format, 2>, grid, threads, stream, p, shape, cell);
-  return launch(mma_thin_cell<Format, 1>, grid, threads, stream, p, shape, cell);
+  const Order order(stream, p.lanes.overlaps);
+  if (blocks == 4) return launch(mma_thin_cell<Format, 4>, grid, threads, order, p, shape, cell);
+  if (blocks == 2) return launch(mma_thin_cell<Format, 2>, grid, threads, order, p, shape, cell);
+  return launch(mma_thin_cell<Format, 1>, grid, threads, order, p, shape, cell);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernels/cuda/mma_tile.cuh"
+#include "kernels/cuda/overlap.cuh"
 
 namespace hopcodec::kernels::cuda {
 
@@ -93,6 +94,7 @@ struct MmaProduct {
 
   __device__ static void run(const Product& p, const Cell* cell, Row* rows,
                              typename S::Memory& memory) {
+    take_turn();
     const int thread = static_cast<int>(threadIdx.x);
     const int warp = thread / 32;
     const int across = ceil_div(p.matrix.columns, S::kColumns);

@@ -8,6 +8,7 @@
 #include "kernels/cuda/epilogue.cuh"
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/operand.cuh"
+#include "kernels/cuda/overlap.cuh"
 
 namespace hopcodec::kernels::cuda {
 
@@ -114,6 +115,7 @@ struct MmaThin {
 
   __device__ static void run(const Product& p, const MmaThinShape& shape, const Cell* cell,
                              Partials& partial) {
+    take_turn();
     const int thread = static_cast<int>(threadIdx.x);
     const int warp = thread / 32;
     const int group = warp / shape.panels;

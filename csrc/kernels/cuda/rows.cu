@@ -3,6 +3,7 @@
 
 #include "kernels/cuda/index.hpp"
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/overlap.cuh"
 #include "kernels/cuda/pointwise.cuh"
 #include "kernels/cuda/rows.cuh"
 
@@ -68,6 +69,7 @@ __device__ inline void feed_row(const Feed& f, int i, int lane) {
 
 // The first blocks of a lane see to its state, the others to its rows.
 __global__ void feed_rows(const Moves m, const Feed f) {
+  let_next_begin();
   const int block = static_cast<int>(blockIdx.x);
   const int lane = static_cast<int>(blockIdx.y);
   if (block < m.count) return open_state(m, block, lane, kThreads);
@@ -75,6 +77,7 @@ __global__ void feed_rows(const Moves m, const Feed f) {
 }
 
 __global__ void gather_rows(const Moves m, const Gather g) {
+  take_turn();
   const int block = static_cast<int>(blockIdx.x);
   const int lane = static_cast<int>(blockIdx.y);
   if (block < m.count) {
@@ -113,7 +116,7 @@ cudaError_t gather(const Gather& g, cudaStream_t stream, const Moves& closed) {
   const unsigned count = static_cast<unsigned>(closed.count) + blocks(g.floats);
   if (count == 0) return cudaSuccess;
   const std::int32_t lanes = closed.count > 0 && closed.lanes > g.lanes ? closed.lanes : g.lanes;
-  return launch(gather_rows, grid(count, lanes), kThreads, stream, closed, g);
+  return launch(gather_rows, grid(count, lanes), kThreads, {stream, closed.overlaps}, closed, g);
 }
 
 }  // namespace hopcodec::kernels::cuda

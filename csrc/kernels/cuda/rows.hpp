@@ -38,6 +38,7 @@ struct Moves {
   std::size_t scratch_step;
   float* states;
   std::size_t state_floats;
+  bool overlaps = false;  // as Lanes::overlaps
 };
 
 // Rows of padding to be made in one layer's buffer. Zeros stand behind rows that are still to be

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels/cuda/cluster.cuh"
+#include "kernels/cuda/overlap.cuh"
 #include "kernels/cuda/rvq_tile.cuh"
 #include "kernels/cuda/shared_memory.cuh"
 
@@ -75,7 +76,7 @@ struct ClusterSearcher {
         residual(&shared_memory<float>() + kStages * kSlabFloats),
         candidates(reinterpret_cast<Key*>(residual + kFrames * pitch)) {}
 
-  // The frames, on their way with the first slab. Terms beyond the last are zeros, as the entries'.
+  // The frames, once there are any. Terms beyond the last are zeros, as the entries'.
   __device__ void load() {
     const auto dim = static_cast<std::size_t>(s.frames.dim);
 #pragma unroll 1
@@ -95,6 +96,8 @@ struct ClusterSearcher {
         }
       }
     }
+    commit_copies();
+    await_copies<0>();
   }
 
   // Tells every block of the cluster what this warp found.
@@ -156,13 +159,13 @@ struct ClusterSearcher {
 
   __device__ void run() {
     cluster_arrive();
+    let_next_begin();
     const Share share{s.books, s.count, s.size, s.groups, rank, s.ranks};
+    Supply feed(share, &shared_memory<float>());  // entries are constants
+    await_previous();
     load();
-    Supply feed(share, &shared_memory<float>());
-    if (rank >= share.blocks()) {  // nothing to score, and so nobody waits for the residuals
-      await_copies<0>();
-      __syncthreads();
-    }
+    // Where there is nothing to score, nobody else waits for the residuals.
+    if (rank >= share.blocks()) __syncthreads();
     for (int q = 0; q < s.count; ++q) {
       Best best[kDown];
 #pragma unroll
@@ -207,19 +210,21 @@ cudaError_t launch_clusters(const ClusterSearch& search, cudaStream_t stream) {
   const cudaError_t error = cudaFuncSetAttribute(
       kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kClusterSharedBytes);
   if (error != cudaSuccess) return error;
-  cudaLaunchAttribute cluster{};
-  cluster.id = cudaLaunchAttributeClusterDimension;
-  cluster.val.clusterDim.x = static_cast<unsigned>(search.ranks);
-  cluster.val.clusterDim.y = 1;
-  cluster.val.clusterDim.z = 1;
+  cudaLaunchAttribute attributes[2]{};
+  attributes[0].id = cudaLaunchAttributeClusterDimension;
+  attributes[0].val.clusterDim.x = static_cast<unsigned>(search.ranks);
+  attributes[0].val.clusterDim.y = 1;
+  attributes[0].val.clusterDim.z = 1;
+  attributes[1].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attributes[1].val.programmaticStreamSerializationAllowed = 1;
   cudaLaunchConfig_t config{};
   config.gridDim =
       dim3(static_cast<unsigned>(ceil_div(search.total, Searcher::kFrames) * search.ranks));
   config.blockDim = dim3(Searcher::Supply::kThreads);
   config.dynamicSmemBytes = bytes;
   config.stream = stream;
-  config.attrs = &cluster;
-  config.numAttrs = 1;
+  config.attrs = attributes;
+  config.numAttrs = search.frames.lanes.overlaps ? 2 : 1;
   return cudaLaunchKernelEx(&config, kernel, search);
 }
 

@@ -78,6 +78,8 @@ std::uint32_t warp_max(std::uint32_t value) {
 
 void* dynamic_shared() { return shared.at(self().rank).get(); }
 
+void await_previous() { self().awaited = true; }
+
 unsigned cluster_rank() { return self().rank; }
 
 void cluster_arrive() { ++self().arrivals; }

@@ -39,8 +39,12 @@ struct alignas(16) float4 {
   float x, y, z, w;
 };
 
-enum cudaLaunchAttributeID { cudaLaunchAttributeClusterDimension };
+enum cudaLaunchAttributeID {
+  cudaLaunchAttributeClusterDimension,
+  cudaLaunchAttributeProgrammaticStreamSerialization,
+};
 union cudaLaunchAttributeValue {
+  int programmaticStreamSerializationAllowed;
   struct {
     unsigned x, y, z;
   } clusterDim;
@@ -81,12 +85,15 @@ unsigned cluster_rank();
 void cluster_arrive();
 void cluster_wait();
 void* at_rank(void* mine, unsigned rank);
+// Until the launch ahead has ended: it always has, but a launch that may overlap must say it.
+void await_previous();
 
 struct Shape {
   dim3 grid;
   unsigned threads;  // of a block
   unsigned cluster;  // blocks of one, along x
   std::size_t shared_bytes;
+  bool overlaps;  // may begin before the launch ahead of it has ended
 };
 // Runs body once for every thread of every block.
 void run_grid(const Shape& shape, const std::function<void()>& body);
@@ -135,9 +142,15 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
       grid.z > 65535 || block.x == 0 || block.x > 1024 || block.y != 1 || block.z != 1) {
     return cudaErrorInvalidValue;
   }
-  hopcodec::shim::Shape shape{grid, block.x, 1, config->dynamicSmemBytes};
+  hopcodec::shim::Shape shape{grid, block.x, 1, config->dynamicSmemBytes, false};
   for (unsigned i = 0; i < config->numAttrs; ++i) {
-    const auto& size = config->attrs[i].val.clusterDim;
+    const cudaLaunchAttribute& attribute = config->attrs[i];
+    if (attribute.id == cudaLaunchAttributeProgrammaticStreamSerialization) {
+      if (hopcodec::shim::machine().capability_major < 9) return cudaErrorInvalidValue;
+      shape.overlaps = attribute.val.programmaticStreamSerializationAllowed != 0;
+      continue;
+    }
+    const auto& size = attribute.val.clusterDim;
     if (hopcodec::shim::machine().capability_major < 9 || size.x == 0 || size.x > 8 ||
         size.y != 1 || size.z != 1 || grid.x % size.x != 0) {
       return cudaErrorInvalidValue;

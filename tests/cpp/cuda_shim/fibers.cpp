@@ -199,6 +199,10 @@ void run_grid(const Shape& shape, const std::function<void()>& body) {
       for (unsigned x = 0; x < shape.grid.x; x += shape.cluster) {
         make_cluster(dim3(x, y, z), shape);
         run_cluster();
+        if (shape.overlaps && !std::all_of(threads.begin(), threads.end(),
+                                           [](const Thread& t) { return t.awaited; })) {
+          give_up("a launch that may overlap the one ahead of it ends without waiting for it");
+        }
         backwards = !backwards;
       }
     }

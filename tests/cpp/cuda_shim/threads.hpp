@@ -26,6 +26,7 @@ struct Thread {
   unsigned index = 0;  // in the block
   Wait waits = Wait::kNone;
   bool done = false;
+  bool awaited = false;      // the launch ahead of this one
   unsigned arrivals = 0;     // at the cluster's barrier
   unsigned passed = 0;       // cluster barriers waited for
   unsigned groups = 0;       // of copies, closed
