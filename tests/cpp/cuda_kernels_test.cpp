@@ -142,6 +142,7 @@ void check_convolutions() {
   }
   // Deep ones, whose chains are spread over threads, and each shape of tile.
   check_conv({512, 24, 7, 1, 1, 1, 1}, random);
+  check_conv({512, 12, 9, 1, 1, 1, 2}, random);  // more of them than a block takes at a time
   check_conv({300, 24, 5, 3, 2, 3, 3}, random);
   check_conv({129, 10, 33, 1, 1, 9, 1}, random);
   check_conv({70, 130, 4, 2, 1, 50, 21}, random);

@@ -1,10 +1,11 @@
-// Which kernel computes a product: thin for few rows, wide once tiles can fill the device. The
-// choice changes no bit.
+// Which kernel computes a product: staged for a few rows, thin for more, wide once tiles can fill
+// the device. The choice changes no bit.
 #define HOPCODEC_ISA cuda
 #include "kernels/cuda/product.hpp"
 
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/product_mma.hpp"
+#include "kernels/cuda/product_staged.cuh"
 #include "kernels/cuda/product_thin.cuh"
 #include "kernels/cuda/product_wide.cuh"
 
@@ -38,6 +39,78 @@ int shared_rows(const Product& p) {
   return rows * p.matrix.columns >= 4 * 256 * kProcessors ? 4 : 1;
 }
 
+std::size_t staged_bytes(const StagedShape& s) {
+  return static_cast<std::size_t>(staged_floats(s)) * sizeof(float);
+}
+
+// Whether a block may be so large: while every processor still has one.
+bool fits(const Product& p, const StagedShape& s) {
+  const int blocks = ceil_div(p.matrix.columns, s.columns) * ceil_div(rows_of(p), s.rows);
+  return blocks >= kProcessors && s.columns <= kStagedRows && s.rows <= kStagedRows &&
+         s.columns * s.groups * s.rows <= kStagedThreads && staged_bytes(s) <= kStagedBytes;
+}
+
+StagedShape staged_shape(const Product& p) {
+  int deepest = p.source[0].depth;
+  if (p.sources > 1 && p.source[1].depth > deepest) deepest = p.source[1].depth;
+  StagedShape shape{
+      4, 1, 1, deepest < kChainTerms ? 4 * groups_of(deepest) : kChainTerms, 1, kStagedThreads};
+  while (shape.groups < chains_in(p) && shape.groups < kMostGroups) shape.groups *= 2;
+  // Rows share a read of the weights, columns one of the rows: about as many of either.
+  while (true) {
+    StagedShape wider = shape;
+    wider.columns *= 2;
+    StagedShape taller = shape;
+    taller.rows *= 2;
+    const bool widens = fits(p, wider);
+    const bool grows = fits(p, taller);
+    if (!widens && !grows) break;
+    shape = grows && (!widens || shape.rows < shape.columns) ? taller : wider;
+  }
+  const int own = shape.columns * shape.groups * shape.rows;
+  shape.threads = own < 64 ? 64 : own;  // some more, to have the copies begun
+  return shape;
+}
+
+// As many threads side by side as a chain has groups of four, so that all have a part in copying.
+void share_copies(StagedShape& shape, int threads) {
+  shape.threads = threads;
+  while (shape.across * 4 < shape.slot && shape.across < threads) shape.across *= 2;
+}
+
+dim3 staged_grid(const Product& p, const StagedShape& s, int n) {
+  return dim3(static_cast<unsigned>(ceil_div(rows_of(p), s.rows)),
+              static_cast<unsigned>(ceil_div(p.matrix.columns, s.columns)),
+              static_cast<unsigned>(n));
+}
+
+cudaError_t launch_staged(const Product* products, int n, cudaStream_t stream) {
+  StagedPair pair{{products[0], products[n - 1]}, {}};
+  int threads = 0;
+  for (int i = 0; i < n; ++i) {
+    pair.shape[i] = staged_shape(products[i]);
+    if (pair.shape[i].threads > threads) threads = pair.shape[i].threads;
+  }
+  dim3 grid(1);
+  std::size_t bytes = 0;
+  for (int i = 0; i < n; ++i) {
+    share_copies(pair.shape[i], threads);
+    if (staged_bytes(pair.shape[i]) > bytes) bytes = staged_bytes(pair.shape[i]);
+    const dim3 own = staged_grid(products[i], pair.shape[i], n);
+    grid = dim3(own.x > grid.x ? own.x : grid.x, own.y > grid.y ? own.y : grid.y, own.z);
+  }
+  return launch_within(staged, grid, static_cast<unsigned>(threads), bytes, kStagedBytes,
+                       {stream, products[0].lanes.overlaps}, pair);
+}
+
+cudaError_t launch_staged_cell(const Product& p, const Cell& cell, cudaStream_t stream) {
+  StagedShape shape = staged_shape(p);
+  share_copies(shape, shape.threads);
+  return launch_within(staged_cell, staged_grid(p, shape, 1), static_cast<unsigned>(shape.threads),
+                       staged_bytes(shape), kStagedBytes, {stream, p.lanes.overlaps}, p, cell,
+                       shape);
+}
+
 ThinShape thin_shape(const Product& p, int shared) {
   const int row_blocks = ceil_div(rows_of(p), shared);
   ThinShape shape{32, 1, 1};
@@ -67,6 +140,7 @@ dim3 thin_grid(const Product& p, const ThinShape& s, int shared, int n) {
 cudaError_t launch_thin(const Product* products, int n, cudaStream_t stream) {
   // One block size serves both: the smaller product's extra threads find nothing to do.
   const int shared = shared_rows(products[0]);
+  if (shared == 1) return launch_staged(products, n, stream);
   Pair pair{{products[0], products[n - 1]}, {}};
   dim3 grid(1);
   unsigned threads = 0;
@@ -82,8 +156,7 @@ cudaError_t launch_thin(const Product* products, int n, cudaStream_t stream) {
   }
   const Order order(stream, products[0].lanes.overlaps);
   if (shared == 8) return launch(thin<8>, grid, threads, order, pair);
-  if (shared == 4) return launch(thin<4>, grid, threads, order, pair);
-  return launch(thin<1>, grid, threads, order, pair);
+  return launch(thin<4>, grid, threads, order, pair);
 }
 
 // Columns first: neighbours in time share the rows, and all the weights. One dimension, as no other
@@ -142,13 +215,13 @@ cudaError_t lstm_step(const Product& p, const Cell& cell, cudaStream_t stream) {
                          sizeof(W::Memory), {stream, p.lanes.overlaps}, p, cell);
   }
   const int shared = shared_rows(p);
+  if (shared == 1) return launch_staged_cell(p, cell, stream);
   const ThinShape shape = thin_shape(p, shared);
   const dim3 grid = thin_grid(p, shape, shared, 1);
   const unsigned threads = threads_of(shape);
   const Order order(stream, p.lanes.overlaps);
   if (shared == 8) return launch(thin_cell<8>, grid, threads, order, p, cell, shape);
-  if (shared == 4) return launch(thin_cell<4>, grid, threads, order, p, cell, shape);
-  return launch(thin_cell<1>, grid, threads, order, p, cell, shape);
+  return launch(thin_cell<4>, grid, threads, order, p, cell, shape);
 }
 
 }  // namespace hopcodec::kernels::cuda

@@ -23,7 +23,7 @@ struct ThinShape {
 template <int kRows>
 __device__ inline void chain(const float* const (&x)[kRows], const Source& source,
                              const float* weight, int from, int to, float (&sum)[kRows]) {
-  constexpr int kAhead = kRows == 1 ? 16 : 4;
+  constexpr int kAhead = 4;
   int k = from;
   if (reads_by_four(source)) {
     for (; k + 4 * kAhead <= to; k += 4 * kAhead) {
