@@ -166,19 +166,12 @@ dim3 tiles_of(const Product& p, int rows, int columns) {
       static_cast<unsigned>(ceil_div(p.matrix.columns, columns) * ceil_div(rows_of(p), rows)));
 }
 
-template <int kRows, int kColumns, int kThreadRows, int kThreadColumns, bool kOneChain>
-cudaError_t launch_wide(const Product& p, cudaStream_t stream) {
-  using W = WideProduct<kRows, kColumns, kThreadRows, kThreadColumns, kOneChain>;
-  return launch_shared(wide<kRows, kColumns, kThreadRows, kThreadColumns, kOneChain>,
-                       tiles_of(p, kRows, kColumns), W::T::kThreads, sizeof(typename W::Memory),
-                       {stream, p.lanes.overlaps}, p);
-}
-
 template <int kRows, int kColumns, int kThreadRows, int kThreadColumns>
 cudaError_t launch_wide(const Product& p, cudaStream_t stream) {
-  return chains_in(p) == 1
-             ? launch_wide<kRows, kColumns, kThreadRows, kThreadColumns, true>(p, stream)
-             : launch_wide<kRows, kColumns, kThreadRows, kThreadColumns, false>(p, stream);
+  using W = WideProduct<kRows, kColumns, kThreadRows, kThreadColumns>;
+  return launch_shared(wide<kRows, kColumns, kThreadRows, kThreadColumns>,
+                       tiles_of(p, kRows, kColumns), W::T::kThreads, sizeof(typename W::Memory),
+                       {stream, p.lanes.overlaps}, p);
 }
 
 cudaError_t one(const Product& p, cudaStream_t stream) {
@@ -210,7 +203,7 @@ cudaError_t product(const Product* products, int n, cudaStream_t stream) {
 cudaError_t lstm_step(const Product& p, const Cell& cell, cudaStream_t stream) {
   if (p.matrix.precision != Precision::kFloat32) return lstm_step_mma(p, cell, stream);
   if (is_wide(p, 128, 128)) {
-    using W = WideProduct<128, 128, 8, 8, false>;
+    using W = WideProduct<128, 128, 8, 8>;
     return launch_shared(wide_cell<128, 128, 8, 8>, tiles_of(p, 128, 128), W::T::kThreads,
                          sizeof(W::Memory), {stream, p.lanes.overlaps}, p, cell);
   }

@@ -34,29 +34,74 @@ struct Fetch {
   float4 w[T::kFetchW];
 };
 
-// This thread's share of the tile at depth k of a source, from global memory.
-template <class T, int kColumns>
-__device__ inline void fetch(const Product& p, const Source& s, bool by_four, int first_group,
-                             int first_column, const float* const (&window)[T::kFetchX], int k,
-                             Fetch<T>& to) {
-  const int thread = static_cast<int>(threadIdx.x);
+// This thread's share of one tile after another along a source, from global memory. Its terms are
+// at the same place in every tile, so that where they lie is a matter of additions. kPlain: windows
+// are read by four, and of one tap.
+template <class T, int kColumns, bool kPlain>
+class WideFeed {
+ public:
+  __device__ WideFeed(const Product& p, const Source& s, int first_group, const Row* rows,
+                      int first_column)
+      : p_(p), s_(s), offset_(window_offset(s, own_term())) {
+    if constexpr (!kPlain) in_tap_ = own_term() % s.tap_length;
 #pragma unroll
-  for (int i = 0; i < T::kFetchX; ++i) {
-    const int at = thread + i * T::kThreads;
-    to.x[i] = four_of(window[i], s, by_four, k + at % (kTileDepth / 4) * 4);
-  }
+    for (int i = 0; i < T::kFetchX; ++i) {
+      window_[i] = window_at(rows[(thread() + i * T::kThreads) / (kTileDepth / 4)], s);
+    }
 #pragma unroll
-  for (int i = 0; i < T::kFetchW; ++i) {
-    const int at = thread + i * T::kThreads;
-    const int column = first_column + at % kColumns;
-    const int depth = k + at / kColumns * 4;
-    to.w[i] = {0.0F, 0.0F, 0.0F, 0.0F};
-    if (at < kColumns * kTileDepth / 4 && column < p.matrix.columns && depth < s.depth) {
-      const std::size_t place = packed_at(p.matrix.groups, first_group, depth, column);
-      to.w[i] = __ldg(reinterpret_cast<const float4*>(p.matrix.weight + place));
+    for (int i = 0; i < T::kFetchW; ++i) {
+      const int at = thread() + i * T::kThreads;
+      const int column = first_column + at % kColumns;
+      there_[i] = at < kColumns * kTileDepth / 4 && column < p.matrix.columns;
+      weight_[i] = static_cast<int>(
+          packed_at(p.matrix.groups, first_group, at / kColumns * 4, there_[i] ? column : 0));
     }
   }
-}
+
+  // The tile at depth k; tiles one after the other.
+  __device__ void next(int k, Fetch<T>& to) {
+    const int mine = k + own_term();
+#pragma unroll
+    for (int i = 0; i < T::kFetchX; ++i) {
+      if (!kPlain && !reads_by_four(s_)) {
+        to.x[i] = four_of(window_[i], s_, false, mine);
+      } else if (mine < s_.depth) {
+        to.x[i] = *reinterpret_cast<const float4*>(window_[i] + offset_);
+      } else {
+        to.x[i] = {0.0F, 0.0F, 0.0F, 0.0F};
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < T::kFetchW; ++i) {
+      const int first = (thread() + i * T::kThreads) / kColumns * 4;
+      to.w[i] = {0.0F, 0.0F, 0.0F, 0.0F};
+      if (there_[i] && k + first < s_.depth) {
+        to.w[i] = __ldg(reinterpret_cast<const float4*>(p_.matrix.weight + weight_[i]));
+      }
+      weight_[i] += kTileDepth * 4;
+    }
+    offset_ += kTileDepth;
+    if constexpr (!kPlain) {
+      for (in_tap_ += kTileDepth; in_tap_ >= s_.tap_length; in_tap_ -= s_.tap_length) {
+        offset_ += s_.tap_stride - s_.tap_length;
+      }
+    }
+  }
+
+ private:
+  __device__ static int thread() { return static_cast<int>(threadIdx.x); }
+  // This thread's first term in a tile.
+  __device__ static int own_term() { return thread() % (kTileDepth / 4) * 4; }
+
+  static_assert(T::kThreads % (kTileDepth / 4) == 0);
+  const Product& p_;
+  const Source& s_;
+  int offset_;  // of this thread's first term in the next tile, in a window
+  int in_tap_;
+  const float* window_[T::kFetchX];
+  bool there_[T::kFetchW];  // its columns
+  int weight_[T::kFetchW];  // and where they go on
+};
 
 template <class T, int kColumns>
 __device__ inline void store(T& tile, int buffer, Fetch<T>& from) {
@@ -81,23 +126,19 @@ __device__ inline void store(T& tile, int buffer, Fetch<T>& from) {
   }
 }
 
-// kOneChain: the product has no second one, so its sums are the totals. Otherwise totals wait in
-// shared memory, each thread's own: 256 terms are added between two visits, and the registers they
-// would take are another block's on the same processor.
-template <class T, bool kOneChain>
-struct WideMemory {
-  T tile;
-};
+// Totals wait in shared memory, each thread's own: 256 terms are added between two visits, and the
+// registers they would take are another block's on the same processor. From there they are also
+// finished, in a loop: what follows a sum is much code, to be fetched once and not once per sum.
 template <class T>
-struct WideMemory<T, false> {
+struct WideMemory {
   T tile;
   float4 total[T::kFours][T::kThreads];
 };
 
-template <int kRows, int kColumns, int kThreadRows, int kThreadColumns, bool kOneChain>
+template <int kRows, int kColumns, int kThreadRows, int kThreadColumns>
 struct WideProduct {
   using T = Tile<kRows, kColumns, kThreadRows, kThreadColumns>;
-  using Memory = WideMemory<T, kOneChain>;
+  using Memory = WideMemory<T>;
   using Sums = float[kThreadRows][kThreadColumns];
   static constexpr int kApart = kColumns / (kThreadColumns / 4);  // a thread's fours of columns
 
@@ -143,39 +184,30 @@ struct WideProduct {
   }
 
   __device__ static void end_chain(Memory& memory, Sums& sum) {
-    if constexpr (!kOneChain) {
 #pragma unroll
-      for (int r = 0; r < kThreadRows; ++r) {
+    for (int r = 0; r < kThreadRows; ++r) {
 #pragma unroll
-        for (int c = 0; c < kThreadColumns; c += 4) {
-          float4& total = memory.total[(r * kThreadColumns + c) / 4][threadIdx.x];
-          total = plus(total, &sum[r][c]);
-          sum[r][c] = sum[r][c + 1] = sum[r][c + 2] = sum[r][c + 3] = 0.0F;
-        }
+      for (int c = 0; c < kThreadColumns; c += 4) {
+        float4& total = memory.total[(r * kThreadColumns + c) / 4][threadIdx.x];
+        total = plus(total, &sum[r][c]);
+        sum[r][c] = sum[r][c + 1] = sum[r][c + 2] = sum[r][c + 3] = 0.0F;
       }
     }
   }
 
   // The chains of one source.
+  template <bool kPlain>
   __device__ static void accumulate(const Product& p, const Source& s, int first_group,
                                     const Row* rows, int first_column, int row, int column,
                                     Memory& memory, Sums& sum) {
-    const bool by_four = reads_by_four(s);
-    const float* window[T::kFetchX];
-#pragma unroll
-    for (int i = 0; i < T::kFetchX; ++i) {
-      const int at = static_cast<int>(threadIdx.x) + i * T::kThreads;
-      window[i] = window_at(rows[at / (kTileDepth / 4)], s);
-    }
+    WideFeed<T, kColumns, kPlain> feed(p, s, first_group, rows, first_column);
     Fetch<T> next;
-    fetch<T, kColumns>(p, s, by_four, first_group, first_column, window, 0, next);
+    feed.next(0, next);
     int buffer = 0;
     for (int k = 0; k < s.depth; k += kTileDepth) {
       store<T, kColumns>(memory.tile, buffer, next);
       __syncthreads();
-      if (k + kTileDepth < s.depth) {
-        fetch<T, kColumns>(p, s, by_four, first_group, first_column, window, k + kTileDepth, next);
-      }
+      if (k + kTileDepth < s.depth) feed.next(k + kTileDepth, next);
       multiply(memory.tile, buffer, row, column, sum);
       if ((k + kTileDepth) % kChainTerms == 0 || k + kTileDepth >= s.depth) end_chain(memory, sum);
       buffer ^= 1;  // the other one was last read before the barrier that everyone has passed
@@ -194,13 +226,11 @@ struct WideProduct {
     for (int i = thread; i < kRows; i += T::kThreads) {
       rows[i] = locate(p.lanes, first_row + i, cell != nullptr ? cell->step : 0);
     }
-    if constexpr (!kOneChain) {
 #pragma unroll
-      for (int c = 0; c < kThreadColumns; c += 4) {
-        const float4 bias = bias_of(p, first_column + column + c / 4 * kApart);
-        for (int r = 0; r < kThreadRows; ++r) {
-          memory.total[(r * kThreadColumns + c) / 4][thread] = bias;
-        }
+    for (int c = 0; c < kThreadColumns; c += 4) {
+      const float4 bias = bias_of(p, first_column + column + c / 4 * kApart);
+      for (int r = 0; r < kThreadRows; ++r) {
+        memory.total[(r * kThreadColumns + c) / 4][thread] = bias;
       }
     }
     __syncthreads();
@@ -208,10 +238,15 @@ struct WideProduct {
     int first_group = 0;
 #pragma unroll 1
     for (int s = 0; s < p.sources; ++s) {
-      accumulate(p, p.source[s], first_group, rows, first_column, row, column, memory, sum);
-      first_group += groups_of(p.source[s].depth);
+      const Source& source = p.source[s];
+      if (source.taps == 1 && reads_by_four(source)) {
+        accumulate<true>(p, source, first_group, rows, first_column, row, column, memory, sum);
+      } else {
+        accumulate<false>(p, source, first_group, rows, first_column, row, column, memory, sum);
+      }
+      first_group += groups_of(source.depth);
     }
-#pragma unroll(kOneChain ? kThreadRows : 1)
+#pragma unroll 1
     for (int r = 0; r < kThreadRows; ++r) {
       const Row& at = rows[row + r];
       if (!at.live) continue;
@@ -219,12 +254,7 @@ struct WideProduct {
       for (int c = 0; c < kThreadColumns; c += 4) {
         const int n = first_column + column + c / 4 * kApart;
         if (n >= p.matrix.columns) continue;
-        float4 y;
-        if constexpr (kOneChain) {
-          y = plus(bias_of(p, n), &sum[r][c]);
-        } else {
-          y = memory.total[(r * kThreadColumns + c) / 4][thread];
-        }
+        const float4 y = memory.total[(r * kThreadColumns + c) / 4][thread];
         if (cell != nullptr) {
           finish_cell(p, *cell, at, n / 4, {y.x, y.y, y.z, y.w});
         } else {
@@ -236,11 +266,11 @@ struct WideProduct {
 };
 
 // Several blocks to a processor: one finishes while another multiplies.
-template <int kRows, int kColumns, int kThreadRows, int kThreadColumns, bool kOneChain>
+template <int kRows, int kColumns, int kThreadRows, int kThreadColumns>
 __global__ void __launch_bounds__(Tile<kRows, kColumns, kThreadRows, kThreadColumns>::kThreads,
                                   Tile<kRows, kColumns, kThreadRows, kThreadColumns>::kBlocks)
     wide(const Product p) {
-  using W = WideProduct<kRows, kColumns, kThreadRows, kThreadColumns, kOneChain>;
+  using W = WideProduct<kRows, kColumns, kThreadRows, kThreadColumns>;
   __shared__ Row rows[kRows];
   W::run(p, nullptr, rows, shared_memory<typename W::Memory>());
 }
@@ -249,7 +279,7 @@ template <int kRows, int kColumns, int kThreadRows, int kThreadColumns>
 __global__ void __launch_bounds__(Tile<kRows, kColumns, kThreadRows, kThreadColumns>::kThreads,
                                   Tile<kRows, kColumns, kThreadRows, kThreadColumns>::kBlocks)
     wide_cell(const Product p, const Cell cell) {
-  using W = WideProduct<kRows, kColumns, kThreadRows, kThreadColumns, false>;
+  using W = WideProduct<kRows, kColumns, kThreadRows, kThreadColumns>;
   __shared__ Row rows[kRows];
   W::run(p, &cell, rows, shared_memory<typename W::Memory>());
 }
