@@ -151,6 +151,9 @@ void check_convolutions() {
   // Hardly a column, and as many rows as a thousand streams have in front of the speaker: more
   // blocks than y or z holds.
   check_conv({4, 1, 3, 1, 1, 1600, 700}, random);
+  check_conv({32, 1, 7, 1, 1, 30, 330}, random);
+  check_conv({96, 2, 7, 1, 1, 70, 131}, random);
+  check_conv({8, 3, 5, 1, 2, 140, 40}, random);
   check_conv({4, 20, 2, 1, 2, 64, 128}, random);
   // Tiles whose terms lie in taps apart.
   check_conv({64, 130, 3, 3, 1, 50, 21}, random);

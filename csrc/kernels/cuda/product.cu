@@ -1,10 +1,11 @@
 // Which kernel computes a product: staged for a few rows, thin for more, wide once tiles can fill
-// the device. The choice changes no bit.
+// the device, narrow where there are hardly columns to a tile. The choice changes no bit.
 #define HOPCODEC_ISA cuda
 #include "kernels/cuda/product.hpp"
 
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/product_mma.hpp"
+#include "kernels/cuda/product_narrow.cuh"
 #include "kernels/cuda/product_staged.cuh"
 #include "kernels/cuda/product_thin.cuh"
 #include "kernels/cuda/product_wide.cuh"
@@ -174,12 +175,32 @@ cudaError_t launch_wide(const Product& p, cudaStream_t stream) {
                        {stream, p.lanes.overlaps}, p);
 }
 
+bool is_narrow(const Product& p) {
+  const Source& s = p.source[0];
+  return p.matrix.columns <= 4 && p.sources == 1 && s.taps == 1 && reads_by_four(s) &&
+         p.lanes.count * narrow_blocks(p.lanes) >= kProcessors &&
+         static_cast<std::size_t>(narrow_floats(s)) * sizeof(float) <= kNarrowBytes;
+}
+
+template <int kColumns>
+cudaError_t launch_narrow(const Product& p, cudaStream_t stream) {
+  return launch_within(
+      narrow<kColumns>, dim3(static_cast<unsigned>(p.lanes.count * narrow_blocks(p.lanes))),
+      kNarrowRows, static_cast<std::size_t>(narrow_floats(p.source[0])) * sizeof(float),
+      kNarrowBytes, {stream, p.lanes.overlaps}, p);
+}
+
 cudaError_t one(const Product& p, cudaStream_t stream) {
   const int columns = p.matrix.columns;
   if (columns > 64 && is_wide(p, 128, 128)) return launch_wide<128, 128, 8, 8>(p, stream);
   if (columns > 32 && is_wide(p, 128, 64)) return launch_wide<128, 64, 8, 8>(p, stream);
   if (columns > 16 && is_wide(p, 128, 32)) return launch_wide<128, 32, 8, 4>(p, stream);
   if (columns > 4 && is_wide(p, 128, 16)) return launch_wide<128, 16, 4, 4>(p, stream);
+  if (is_narrow(p)) {
+    return columns == 1   ? launch_narrow<1>(p, stream)
+           : columns == 2 ? launch_narrow<2>(p, stream)
+                          : launch_narrow<4>(p, stream);
+  }
   return launch_thin(&p, 1, stream);
 }
 
