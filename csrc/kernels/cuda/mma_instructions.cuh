@@ -7,10 +7,13 @@
 
 namespace hopcodec::kernels::cuda {
 
+// As cvt.rna.tf32.f32, which is three instructions that work in place, so that a thread's share
+// would have to be put in the order of its registers by as many again. The smaller of the two keeps
+// the NaN that arithmetic makes from becoming a zero.
 __device__ inline std::uint32_t to_tf32(float x) {
-  std::uint32_t bits;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
-  return bits;
+  constexpr int kMost = 0x7fffe000;
+  const int bits = __float_as_int(x);
+  return (static_cast<std::uint32_t>(bits < kMost ? bits : kMost) + 0x1000U) & ~0x1fffU;
 }
 
 // `low` in the lower half of the word.
