@@ -44,11 +44,13 @@ std::size_t staged_bytes(const StagedShape& s) {
   return static_cast<std::size_t>(staged_floats(s)) * sizeof(float);
 }
 
-// Whether a block may be so large: while every processor still has one.
+// Whether a block may be so large: while every processor still has one, or it is not yet a warp.
 bool fits(const Product& p, const StagedShape& s) {
   const int blocks = ceil_div(p.matrix.columns, s.columns) * ceil_div(rows_of(p), s.rows);
-  return blocks >= kProcessors && s.columns <= kStagedRows && s.rows <= kStagedRows &&
-         s.columns * s.groups * s.rows <= kStagedThreads && staged_bytes(s) <= kStagedBytes;
+  const int threads = s.columns * s.groups * s.rows;
+  const bool filled = s.columns < 2 * p.matrix.columns && s.rows < 2 * rows_of(p);
+  return (blocks >= kProcessors || threads <= 32) && filled && s.columns <= kStagedRows &&
+         s.rows <= kStagedRows && threads <= kStagedThreads && staged_bytes(s) <= kStagedBytes;
 }
 
 StagedShape staged_shape(const Product& p) {
@@ -69,7 +71,7 @@ StagedShape staged_shape(const Product& p) {
     shape = grows && (!widens || shape.rows < shape.columns) ? taller : wider;
   }
   const int own = shape.columns * shape.groups * shape.rows;
-  shape.threads = own < 64 ? 64 : own;  // some more, to have the copies begun
+  shape.threads = own < 32 ? 32 : own;
   return shape;
 }
 

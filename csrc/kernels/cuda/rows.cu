@@ -61,7 +61,9 @@ __device__ inline void feed_row(const Feed& f, int i, int lane) {
   const float x = f.rows[static_cast<std::size_t>(lane) * f.lane_step +
                          static_cast<std::size_t>(part.begin * f.channels + i)];
   float* scratch = lanes.scratch + static_cast<std::size_t>(lane) * lanes.scratch_step;
-  for (int s = 0; s < f.sinks; ++s) {
+#pragma unroll
+  for (int s = 0; s < kMaxSinks; ++s) {
+    if (s >= f.sinks) break;
     scratch[f.sink[s].at + static_cast<std::size_t>(part.to[s] * f.channels + i)] =
         activate(f.sink[s].activation, x, i % f.channels);
   }
@@ -77,13 +79,13 @@ __global__ void feed_rows(const Moves m, const Feed f) {
 }
 
 __global__ void gather_rows(const Moves m, const Gather g) {
-  take_turn();
+  let_next_begin();
   const int block = static_cast<int>(blockIdx.x);
   const int lane = static_cast<int>(blockIdx.y);
-  if (block < m.count) {
-    if (lane < m.lanes) close_state(m, block, lane, kThreads);
-    return;
-  }
+  const bool closes = block < m.count;
+  const int slot = closes && lane < m.lanes ? slot_of(m, lane) : -1;
+  await_previous();
+  if (closes) return close_state(m, block, lane, slot, kThreads);
   const std::size_t i = static_cast<std::size_t>(block - m.count) * kThreads + threadIdx.x;
   if (i >= g.floats || lane >= g.lanes) return;
   const auto l = static_cast<std::size_t>(lane);

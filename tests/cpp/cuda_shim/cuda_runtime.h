@@ -129,6 +129,10 @@ template <class T>
 T __ldg(const T* p) {
   return *p;
 }
+template <class T>
+T __ldcg(const T* p) {
+  return *p;
+}
 using std::sqrt;
 
 template <class... Params, class... Args>
