@@ -71,7 +71,8 @@ StagedShape staged_shape(const Product& p) {
     shape = grows && (!widens || shape.rows < shape.columns) ? taller : wider;
   }
   const int own = shape.columns * shape.groups * shape.rows;
-  shape.threads = own < 32 ? 32 : own;
+  const int least = shape.groups * shape.slot > 512 ? 64 : 32;  // many copies to be begun
+  shape.threads = own < least ? least : own;
   return shape;
 }
 
