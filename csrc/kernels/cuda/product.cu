@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kProcessors = 132;  // of an H200; only the choice of shapes depends on it
 constexpr int kEnoughTiles = 64;  // below, wide tiles leave most of the device idle
+constexpr int kAmpleTiles = 100;  // below, narrower ones are done sooner, on more processors
 constexpr int kFewRows = 128;
 constexpr int kMostGroups = 16;
 
@@ -24,9 +25,9 @@ int chains_in(const Product& p) {
   return chains_of(p.source[0].depth) + (p.sources > 1 ? chains_of(p.source[1].depth) : 0);
 }
 
-bool is_wide(const Product& p, int tile_rows, int tile_columns) {
+bool is_wide(const Product& p, int tile_rows, int tile_columns, int enough = kEnoughTiles) {
   const int tiles = ceil_div(rows_of(p), tile_rows) * ceil_div(p.matrix.columns, tile_columns);
-  return rows_of(p) >= kFewRows && tiles >= kEnoughTiles;
+  return rows_of(p) >= kFewRows && tiles >= enough;
 }
 
 // Rows that share a read of the weights. While the second level of cache gives all that is asked
@@ -195,9 +196,10 @@ cudaError_t launch_narrow(const Product& p, cudaStream_t stream) {
 
 cudaError_t one(const Product& p, cudaStream_t stream) {
   const int columns = p.matrix.columns;
-  if (columns > 64 && is_wide(p, 128, 128)) return launch_wide<128, 128, 8, 8>(p, stream);
-  if (columns > 32 && is_wide(p, 128, 64)) return launch_wide<128, 64, 8, 8>(p, stream);
-  if (columns > 16 && is_wide(p, 128, 32)) return launch_wide<128, 32, 8, 4>(p, stream);
+  const auto ample = [&](int tile) { return is_wide(p, 128, tile, kAmpleTiles); };
+  if (columns > 64 && ample(128)) return launch_wide<128, 128, 8, 8>(p, stream);
+  if (columns > 32 && ample(64)) return launch_wide<128, 64, 8, 8>(p, stream);
+  if (columns > 16 && ample(32)) return launch_wide<128, 32, 8, 4>(p, stream);
   if (columns > 4 && is_wide(p, 128, 16)) return launch_wide<128, 16, 4, 4>(p, stream);
   if (is_narrow(p)) {
     return columns == 1   ? launch_narrow<1>(p, stream)
