@@ -19,7 +19,7 @@ class Device {
  public:
   explicit Device(int) {
     throw DeviceError(
-        "cuda: expected a build with CUDA (install with nvcc 12.0 or newer on the PATH), got one "
+        "cuda: expected a build with CUDA (install with nvcc 12.3 or newer on the PATH), got one "
         "without");
   }
 };

@@ -2,8 +2,9 @@
 
 namespace hopcodec::graph::cuda {
 namespace {
-constexpr int kOldestMajor = 8;   // Ampere: what the kernels are built for, and newer
-constexpr int kOverlapMajor = 9;  // Hopper
+constexpr int kOldestMajor = 8;        // Ampere: what the kernels are built for, and newer
+constexpr int kOverlapMajor = 9;       // Hopper
+constexpr int kOverlapDriver = 12030;  // whose graphs keep overlaps
 
 const char* without_device(cudaError_t error) {
   if (error == cudaSuccess || error == cudaErrorNoDevice) return "no GPU";
@@ -38,7 +39,9 @@ Device::Device(int ordinal) : ordinal_(ordinal) {
     throw DeviceError("cuda: expected compute capability 8.0 or newer, got " +
                       std::to_string(major) + ".x");
   }
-  overlaps_ = major >= kOverlapMajor;
+  int driver = 0;
+  check(cudaDriverGetVersion(&driver), "ask for the driver's version");
+  overlaps_ = major >= kOverlapMajor && driver >= kOverlapDriver;
   check(cudaSetDevice(ordinal), "select the device");
 }
 

@@ -1,5 +1,6 @@
 // The threads of a cluster's blocks as fibers: each runs until it must wait for others or returns;
 // when all have, those whose wait is over go on. In every other cluster they run backwards.
+#undef _FORTIFY_SOURCE  // it takes a jump to another stack for a fault
 #include <setjmp.h>
 #include <ucontext.h>
 
