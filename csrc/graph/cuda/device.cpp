@@ -1,5 +1,7 @@
 #include "graph/cuda/device.hpp"
 
+#include "kernels/cuda/compiled.hpp"
+
 namespace hopcodec::graph::cuda {
 namespace {
 constexpr int kOldestMajor = 8;        // Ampere: what the kernels are built for, and newer
@@ -39,10 +41,11 @@ Device::Device(int ordinal) : ordinal_(ordinal) {
     throw DeviceError("cuda: expected compute capability 8.0 or newer, got " +
                       std::to_string(major) + ".x");
   }
+  check(cudaSetDevice(ordinal), "select the device");
   int driver = 0;
   check(cudaDriverGetVersion(&driver), "ask for the driver's version");
-  overlaps_ = major >= kOverlapMajor && driver >= kOverlapDriver;
-  check(cudaSetDevice(ordinal), "select the device");
+  overlaps_ =
+      major >= kOverlapMajor && driver >= kOverlapDriver && kernels::cuda::compiled_for_hopper();
 }
 
 void upload(const void* host, const DeviceArray<std::byte>& to, cudaStream_t stream) {

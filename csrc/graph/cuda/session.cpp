@@ -212,14 +212,14 @@ void Session::enqueue(Half& half, int lanes, int shape, int n_q) {
                          program_.scratch_floats(),
                          states_.data(),
                          program_.state_floats(),
-                         device_.overlaps()};
+                         options_.overlaps && device_.overlaps()};
   const Program::Lanes all{scratch_.data(),
                            lanes,
                            even ? nullptr : reinterpret_cast<const gpu::Part*>(in + p.parts),
                            even ? steady_[static_cast<std::size_t>(shape)].pads
                                 : reinterpret_cast<const gpu::Padding*>(in + p.pads),
                            even ? &steady_[static_cast<std::size_t>(shape)].trace : nullptr,
-                           device_.overlaps()};
+                           options_.overlaps && device_.overlaps()};
   enqueue_input(all, moves, in + p.payload);
   program_.enqueue(all, stream());
   const int rows = even ? all.steady->out_rows : program_.max_out_rows();

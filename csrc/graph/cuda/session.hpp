@@ -31,6 +31,7 @@ struct Options {
   std::uint64_t fingerprint = 0;  // that of the same codec's sessions on the CPU
   int device = 0;
   bool graphs = true;            // or launch every step anew: for tests and measurements
+  bool overlaps = true;          // launches, where the device can; or not: likewise
   std::vector<int> codebooks{};  // numbers of codebooks to capture encoder graphs for
   // Of the layers' products; codebooks are always searched in float32.
   Precision precision = Precision::kFloat32;

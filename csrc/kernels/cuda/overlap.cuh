@@ -8,10 +8,11 @@
 namespace hopcodec::kernels::cuda {
 
 // The launch behind this one may begin once every block has said so. It waits for this one's end
-// even so, which makes it safe to say at once.
-__device__ inline void let_next_begin() {
+// even so, which makes it safe to say at once: where launches overlap, as that of a stranger behind
+// an operator may not wait.
+__device__ inline void let_next_begin([[maybe_unused]] bool overlaps) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+  if (overlaps) asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
 
@@ -25,8 +26,8 @@ __device__ inline void await_previous() {
 }
 
 // Both, for kernels that have nothing to do in between.
-__device__ inline void take_turn() {
-  let_next_begin();
+__device__ inline void take_turn(bool overlaps) {
+  let_next_begin(overlaps);
   await_previous();
 }
 

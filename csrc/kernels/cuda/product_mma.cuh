@@ -94,7 +94,7 @@ struct MmaProduct {
 
   __device__ static void run(const Product& p, const Cell* cell, Row* rows,
                              typename S::Memory& memory) {
-    take_turn();
+    take_turn(p.lanes.overlaps);
     const int thread = static_cast<int>(threadIdx.x);
     const int warp = thread / 32;
     const int across = ceil_div(p.matrix.columns, S::kColumns);

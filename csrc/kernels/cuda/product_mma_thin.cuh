@@ -115,7 +115,7 @@ struct MmaThin {
 
   __device__ static void run(const Product& p, const MmaThinShape& shape, const Cell* cell,
                              Partials& partial) {
-    take_turn();
+    take_turn(p.lanes.overlaps);
     const int thread = static_cast<int>(threadIdx.x);
     const int warp = thread / 32;
     const int group = warp / shape.panels;

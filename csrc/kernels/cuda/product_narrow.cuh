@@ -43,7 +43,7 @@ __device__ inline void narrow_chain(const float* stretch, int window, const floa
 // One source of one tap, that is read by four; of at most kColumns columns.
 template <int kColumns>
 __global__ void __launch_bounds__(kNarrowRows) narrow(const Product p) {
-  let_next_begin();
+  let_next_begin(p.lanes.overlaps);
   const Source& s = p.source[0];
   const int thread = static_cast<int>(threadIdx.x);
   float* weight = &shared_memory<float>();

@@ -213,7 +213,7 @@ class StagedProduct {
 
 __global__ void __launch_bounds__(kStagedThreads) staged(const StagedPair pair) {
   __shared__ Row rows[kStagedRows];
-  let_next_begin();
+  let_next_begin(pair.product[0].lanes.overlaps);
   const Product& p = pair.product[blockIdx.z];
   StagedProduct product(p, pair.shape[blockIdx.z], rows);
   const float total = product.total(0);
@@ -223,7 +223,7 @@ __global__ void __launch_bounds__(kStagedThreads) staged(const StagedPair pair) 
 __global__ void __launch_bounds__(kStagedThreads)
     staged_cell(const Product p, const Cell cell, const StagedShape shape) {
   __shared__ Row rows[kStagedRows];
-  let_next_begin();
+  let_next_begin(p.lanes.overlaps);
   StagedProduct product(p, shape, rows);
   float gate[4];
   product.exchange(product.total(cell.step), gate);

@@ -216,7 +216,7 @@ struct WideProduct {
   }
 
   __device__ static void run(const Product& p, const Cell* cell, Row* rows, Memory& memory) {
-    take_turn();
+    take_turn(p.lanes.overlaps);
     const int thread = static_cast<int>(threadIdx.x);
     const int across = ceil_div(p.matrix.columns, kColumns);
     const int first_row = static_cast<int>(blockIdx.x) / across * kRows;

@@ -71,7 +71,7 @@ __device__ inline void feed_row(const Feed& f, int i, int lane) {
 
 // The first blocks of a lane see to its state, the others to its rows.
 __global__ void feed_rows(const Moves m, const Feed f) {
-  let_next_begin();
+  let_next_begin(m.overlaps);
   const int block = static_cast<int>(blockIdx.x);
   const int lane = static_cast<int>(blockIdx.y);
   if (block < m.count) return open_state(m, block, lane, kThreads);
@@ -79,7 +79,7 @@ __global__ void feed_rows(const Moves m, const Feed f) {
 }
 
 __global__ void gather_rows(const Moves m, const Gather g) {
-  let_next_begin();
+  let_next_begin(m.overlaps);
   const int block = static_cast<int>(blockIdx.x);
   const int lane = static_cast<int>(blockIdx.y);
   const bool closes = block < m.count;

@@ -96,6 +96,7 @@ struct ClusterSearcher {
         }
       }
     }
+    if (!Tile::scores()) return;  // the warp that brings entries has those to wait for, in turn
     commit_copies();
     await_copies<0>();
   }
@@ -159,7 +160,7 @@ struct ClusterSearcher {
 
   __device__ void run() {
     cluster_arrive();
-    let_next_begin();
+    let_next_begin(s.frames.lanes.overlaps);
     const Share share{s.books, s.count, s.size, s.groups, rank, s.ranks};
     Supply feed(share, &shared_memory<float>());  // entries are constants
     await_previous();

@@ -1,5 +1,6 @@
 // Which search quantises: a matter of the codebooks and of the device. The choice changes no code.
 #define HOPCODEC_ISA cuda
+#include "kernels/cuda/compiled.hpp"
 #include "kernels/cuda/rvq_cluster.cuh"
 #include "kernels/cuda/rvq_projected.cuh"
 #include "kernels/cuda/rvq_staged.cuh"
@@ -19,7 +20,7 @@ bool suits_clusters() {
          cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
          cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device) ==
              cudaSuccess &&
-         major >= 9 && bytes >= kClusterSharedBytes;
+         major >= 9 && bytes >= kClusterSharedBytes && compiled_for_hopper();
 }
 
 }  // namespace

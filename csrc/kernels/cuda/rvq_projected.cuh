@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(kProjectedThreads) search_projected(const Proj
   __shared__ float inner[kMaxInnerDim];
   __shared__ float partial[kMaxInnerDim * (kMaxProjectedDim / kChainTerms)];
   __shared__ Best best[kProjectedThreads];
-  take_turn();
+  take_turn(p.frames.lanes.overlaps);
   const int thread = static_cast<int>(threadIdx.x);
   const int frame = static_cast<int>(blockIdx.x);
   const int dim = p.frames.dim;

@@ -6,8 +6,8 @@
 
 namespace hopcodec::kernels::cuda {
 
-inline void let_next_begin() {}
+inline void let_next_begin(bool) {}
 inline void await_previous() { shim::await_previous(); }
-inline void take_turn() { await_previous(); }
+inline void take_turn(bool) { await_previous(); }
 
 }  // namespace hopcodec::kernels::cuda
