@@ -159,7 +159,8 @@ void check_codec(const Both& both, Random& random, cuda::Precision precision, bo
 }  // namespace
 }  // namespace hopcodec::test
 
-int main() {
+// With an argument, one family: under sanitizers that is enough.
+int main(int argc, char**) {
   using namespace hopcodec::test;
   namespace shim = hopcodec::shim;
   shim::own_work() = [](bool begins) { begins ? pause_counting() : resume_counting(); };
@@ -174,6 +175,7 @@ int main() {
     if (family == Family::kSymmetric) {
       check_codec(truncated_both(both.codec, random), random, cuda::Precision::kFloat32, true);
     }
+    if (argc > 1) break;
   }
   return finish();
 }
