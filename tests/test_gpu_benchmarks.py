@@ -29,6 +29,11 @@ from hopcodec.weights.seeded import seeded_weights
 from peers.torch_batched import Batched
 from peers.transformers_eager import encodec_model
 
+# Each puts the sources ahead of what is installed, which is what tests are about: also those whose
+# processes begin with a copy of this path.
+for _ in (bench_cuda, bench_cuda_ops):
+    sys.path.remove(str(bench_cuda.ROOT / "python"))
+
 HOPS = 20
 
 
