@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from functools import cache
 from pathlib import Path
@@ -12,7 +11,8 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from hopcodec import Codec, DeviceError, _core
+from gpus import no_gpu, skip_unless_required
+from hopcodec import Codec, _core
 from hopcodec.bench import shipped_speech
 from hopcodec.models.encodec import causal_encodec, encodec_24khz
 from hopcodec.models.spec import CodecSpec
@@ -104,20 +104,7 @@ def isa(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@cache
-def no_gpu() -> str:
-    """Why there is no GPU to test on; empty if there is one."""
-    try:
-        _core.cuda_check()
-    except DeviceError as error:
-        return str(error)
-    return ""
-
-
 @pytest.fixture(scope="session")
 def gpu() -> None:
-    reason = no_gpu()
-    if reason and os.environ.get("HOPCODEC_REQUIRE_CUDA") == "1":
-        pytest.fail(f"HOPCODEC_REQUIRE_CUDA=1: {reason}")
-    if reason:
-        pytest.skip(reason)
+    if no_gpu():
+        skip_unless_required(no_gpu())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from functools import cache
+from typing import Any, NoReturn
 
 import numpy.typing as npt
 import pytest
@@ -45,12 +46,27 @@ class TorchGpu:
 Gpu = StandInGpu | TorchGpu
 
 
-def find_gpu() -> tuple[Gpu | None, str]:
-    """What to test on, or why there is nothing."""
+@cache
+def no_gpu() -> str:
+    """Why there is no GPU to test on; empty if there is one."""
     try:
         _core.cuda_check()
     except DeviceError as error:
-        return None, str(error)
+        return str(error)
+    return ""
+
+
+def skip_unless_required(reason: str) -> NoReturn:
+    """A skip, or a failure with HOPCODEC_REQUIRE_CUDA=1."""
+    if REQUIRED:
+        pytest.fail(f"HOPCODEC_REQUIRE_CUDA=1: {reason}")
+    pytest.skip(reason)
+
+
+def find_gpu() -> tuple[Gpu | None, str]:
+    """What to test on, or why there is nothing."""
+    if no_gpu():
+        return None, no_gpu()
     if _core.cuda_stand_in():
         return StandInGpu(), ""
     try:
@@ -65,8 +81,6 @@ def find_gpu() -> tuple[Gpu | None, str]:
 def gpu_or_skip() -> Gpu:
     """What to test on; without any a skip, or a failure with HOPCODEC_REQUIRE_CUDA=1."""
     found, reason = find_gpu()
-    if found is None and REQUIRED:
-        pytest.fail(f"HOPCODEC_REQUIRE_CUDA=1: {reason}")
     if found is None:
-        pytest.skip(reason)
+        skip_unless_required(reason)
     return found
