@@ -23,31 +23,31 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
     "numpydoc",
-    # Ours, in _ext/: each writes pages into _generated/ before Sphinx reads any.
+    # Ours, in _ext/: three write pages before Sphinx reads any, one adds a directive.
     "api_pages",
     "cli_page",
-    "included_pages",
     "listen_page",
+    "module_text",
 ]
 
-exclude_patterns = ["README.md", "_ext"]
-source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+exclude_patterns = ["_ext"]
+default_role = "code"  # docstrings write names as `name`
+smartquotes = False  # "--model" is an option, not a dash
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
-# The packages of the public tree are documented under their public names.
 python_maximum_signature_line_length = 88
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
 html_theme = "furo"
 html_title = "hopcodec"
-html_static_path = ["_static", "_generated/static"]
+(HERE / "_generated").mkdir(exist_ok=True)  # the clips of the page with players
+html_static_path = ["_static", "_generated"]
 html_theme_options = {
-    "source_repository": "",
     "light_css_variables": {"color-brand-primary": "#b83a06", "color-brand-content": "#b83a06"},
     "dark_css_variables": {"color-brand-primary": "#ff8a5c", "color-brand-content": "#ff8a5c"},
 }

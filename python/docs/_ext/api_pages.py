@@ -42,8 +42,11 @@ def package_page(package: str, names: list[str], documented: dict[int, str]) -> 
     module = importlib.import_module(package)
     # The title is not the summary: that stands in the docstring.
     lines = [package, "=" * len(package), "", f".. automodule:: {package}", ""]
-    for name in sorted(names, key=lambda name: _rank(getattr(module, name), name)):
-        lines += _entry(package, name, getattr(module, name), documented)
+    if "__version__" in names:  # no attribute where the package is not installed
+        lines += [".. py:data:: __version__", "", "   The installed version.", ""]
+    values = {name: getattr(module, name) for name in names if name != "__version__"}
+    for name in sorted(values, key=lambda name: _rank(values[name], name)):
+        lines += _entry(package, name, values[name], documented)
     return "\n".join(lines)
 
 
@@ -51,8 +54,6 @@ def _entry(package: str, name: str, value: Any, documented: dict[int, str]) -> l
     full = f"{package}.{name}"
     if isinstance(value, ModuleType):
         return [f"* :doc:`{value.__name__} <{value.__name__}>`", ""]
-    if name.startswith("__"):
-        return [f".. py:data:: {full}", "", "   The installed version.", ""]
     described = inspect.isclass(value) or inspect.isroutine(value)
     if described and documented.setdefault(id(value), full) != full:
         return [f"* ``{name}``: see :py:obj:`{documented[id(value)]}`", ""]
@@ -94,10 +95,13 @@ def undocumented(inventory: dict[str, Any]) -> list[str]:
     for package, names in public_packages().items():
         module = importlib.import_module(package)
         for name in names:
-            value, full = getattr(module, name), f"{package}.{name}"
-            if isinstance(value, ModuleType):
-                continue
-            target = documented.setdefault(id(value), full) if callable(value) else full
+            full = target = f"{package}.{name}"
+            if name != "__version__":
+                value = getattr(module, name)
+                if isinstance(value, ModuleType):
+                    continue
+                if inspect.isclass(value) or inspect.isroutine(value):
+                    target = documented.setdefault(id(value), full)
             if target not in inventory:
                 missing.append(full)
     return missing

@@ -43,36 +43,19 @@ def _section(name: str, command: Any) -> list[str]:
     usage = " ".join(["hopcodec", name, *command.collect_usage_pieces(context)])
     text = inspect.cleandoc(str(command.help or "")).replace("\b\n", "")
     lines = [f"## {name}", "", text, "", "```", usage, "```", ""]
-    arguments = [p for p in command.params if p.param_type_name == "argument"]
-    options = [p for p in command.params if p.param_type_name == "option" and not p.hidden]
-    if arguments:
-        lines += ["| argument | |", "|---|---|"]
-        lines += [f"| `{p.make_metavar(context)}` | {_help(p)} |" for p in arguments]
-        lines += [""]
-    lines += ["| option | value | |", "|---|---|---|"]
-    for option in options:
-        spelling = ", ".join(f"`{opt}`" for opt in [*option.opts, *option.secondary_opts])
-        value = "" if option.is_flag else f"`{option.make_metavar(context)}`"
-        lines.append(f"| {spelling} | {_cell(value)} | {_help(option)}{_default(option)} |")
-    return [*lines, ""]
-
-
-def _help(parameter: Any) -> str:
-    return _cell(" ".join(str(parameter.help or "").split()))
-
-
-def _default(option: Any) -> str:
-    value = option.default
-    if value is None or value is False or callable(value) or not option.show_default:
-        return ""
-    return f" Default: `{getattr(value, 'value', value)}`."
+    for kind in ("argument", "option"):
+        records = [
+            p.get_help_record(context) for p in command.params if p.param_type_name == kind
+        ]
+        rows = [f"| `{_cell(names)}` | {_cell(text)} |" for names, text in filter(None, records)]
+        if rows:
+            lines += [f"| {kind} | |", "|---|---|", *rows, ""]
+    return lines
 
 
 def _cell(text: str) -> str:
     """Return text that may stand in a cell of a table."""
-    return text.replace("|", "\\|").replace("[", "\\[") if "`" not in text else text.replace(
-        "|", "\\|"
-    )
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _write(app: Sphinx) -> None:

@@ -103,7 +103,7 @@ def _write_clip(folder: Path, stem: str, version: Version) -> str:
 
 def _write(app: Sphinx) -> None:
     source = Path(app.srcdir)
-    write_page(source / "listen.md", listen_page(source / "_generated" / "static" / "listen"))
+    write_page(source / "listen.md", listen_page(source / "_generated" / "listen"))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
