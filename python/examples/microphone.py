@@ -43,7 +43,9 @@ def main() -> None:
 
     print(f"{stats.hops} hops, {stats.late_hops} late, {stats.underruns} underruns")
     print(f"computing a hop took {stats.compute.p99_ms:.2f} of {stats.deadline_ms:.2f} ms (p99)")
-    print(f"latency {stats.latency.total:.1f} ms, of which the codec adds {stats.latency.added:.1f}")
+    print(
+        f"latency {stats.latency.total:.1f} ms, of which the codec adds {stats.latency.added:.1f}"
+    )
     if clip is not None:
         hopcodec.write_audio("heard.wav", live.heard(), codec.sample_rate)
         print("what came out: heard.wav")

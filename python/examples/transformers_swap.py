@@ -9,10 +9,10 @@ import argparse
 import tempfile
 import time
 
-import torch
 import transformers
 
 import hopcodec.torch.hf
+import torch
 from hopcodec.audio import shipped_speech
 
 

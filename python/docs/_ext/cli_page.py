@@ -44,9 +44,7 @@ def _section(name: str, command: Any) -> list[str]:
     text = inspect.cleandoc(str(command.help or "")).replace("\b\n", "")
     lines = [f"## {name}", "", text, "", "```", usage, "```", ""]
     for kind in ("argument", "option"):
-        records = [
-            p.get_help_record(context) for p in command.params if p.param_type_name == kind
-        ]
+        records = [p.get_help_record(context) for p in command.params if p.param_type_name == kind]
         rows = [f"| `{_cell(names)}` | {_cell(text)} |" for names, text in filter(None, records)]
         if rows:
             lines += [f"| {kind} | |", "|---|---|", *rows, ""]

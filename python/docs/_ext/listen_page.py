@@ -56,9 +56,7 @@ def versions(path: Path) -> list[Version]:
         codes = codec.encode(audio, bandwidth=kbps)
         bits = codes.size * codec.bits_per_code
         decoded = codec.decode(codes, audio.shape[1])
-        found.append(
-            Version("hopcodec_24khz", bits / seconds / 1000, decoded, codec.sample_rate)
-        )
+        found.append(Version("hopcodec_24khz", bits / seconds / 1000, decoded, codec.sample_rate))
     return found + [_opus(audio, codec.sample_rate, kbps) for kbps in OPUS_KBPS]
 
 
