@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Audio = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.uint16]
+from hopcodec.typing import Audio, CodeArray
 
 
 def _describe(value: object) -> str:
@@ -46,7 +44,7 @@ def check_audio(audio: object, channels: int, *, batch: int | None = None) -> Au
     return audio
 
 
-def check_codes(codes: object, most_books: int, *, batch: int | None = None) -> Codes:
+def check_codes(codes: object, most_books: int, *, batch: int | None = None) -> CodeArray:
     """`codes` itself, if C-contiguous uint16 `(codebooks, frames)`, `batch` in front."""
     lead = "" if batch is None else f"{batch}, "
     shape = f"({lead}1 to {most_books} codebooks, frames)"

@@ -105,7 +105,7 @@ def test_nothing_of_this_is_loaded_unasked() -> None:
     code = (
         "import sys, hopcodec, hopcodec.live, hopcodec.cli._app\n"
         "print('sounddevice' in sys.modules)\n"
-        "hopcodec.Loopback\n"
+        "hopcodec.live.Loopback\n"
         "print('sounddevice' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

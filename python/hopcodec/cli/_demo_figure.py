@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hopcodec.cli._demo_run import code_arrays
+from hopcodec.codec._codes import code_arrays
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

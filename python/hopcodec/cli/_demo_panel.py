@@ -12,7 +12,7 @@ from rich.panel import Panel as Frame
 from rich.table import Table
 from rich.text import Text
 
-from hopcodec.cli._demo_run import step_of
+from hopcodec.cli._demo_step import step_of
 
 if TYPE_CHECKING:
     from rich.console import Console

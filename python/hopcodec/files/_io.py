@@ -10,9 +10,7 @@ import shutil
 from typing import IO, Final
 
 import numpy as np
-import numpy.typing as npt
 
-Codes = npt.NDArray[np.uint16]
 File = str | os.PathLike[str] | IO[bytes]
 
 _READ_BYTES: Final = 1 << 20

@@ -6,19 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-import hopcodec
 from hopcodec.audio import read_audio
-from hopcodec.codec._codec import Codec
+from hopcodec.codec import Codec, load
 from hopcodec.errors import ConfigError
 from hopcodec.evaluation import evaluate
 from hopcodec.training._config import Validation
 from hopcodec.training._corpus import source_files
 from hopcodec.training._validation_figure import draw_spectrograms
-
-Audio = npt.NDArray[np.float32]
+from hopcodec.typing import Audio
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,7 @@ def validate(weights: Path, config: Validation, files: Sequence[Path], out: Path
 
     Metrics whose packages are not installed are named in the notes.
     """
-    codec = hopcodec.load(weights, full_hop=True)  # as the commands: as long as it went in
+    codec = load(weights, full_hop=True)  # as the commands: as long as it went in
     bandwidths = check_bandwidths(config, codec.bandwidths)
     report = evaluate(codec, files, bandwidths=bandwidths)
     means = {}

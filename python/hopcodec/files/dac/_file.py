@@ -21,8 +21,9 @@ from typing import Final
 import numpy as np
 
 from hopcodec.errors import BitstreamError
-from hopcodec.files._io import Codes, File, Opened, check_codes_array, read_up_to
+from hopcodec.files._io import File, Opened, check_codes_array, read_up_to
 from hopcodec.files.dac._pickle import ArrayRecord, parse_object
+from hopcodec.typing import CodeArray
 
 MAGIC: Final = b"\x93NUMPY"
 VERSION: Final = "1.0.0"
@@ -54,7 +55,7 @@ class DacFile:
         one chunk) a chunk's codes overlap those of its neighbours.
     """
 
-    codes: Codes
+    codes: CodeArray
     input_db: float
     original_length: int
     sample_rate: int
