@@ -60,7 +60,7 @@ def test_settings_can_be_changed(tmp_path: Path) -> None:
         (MINIMAL + "[optimiser]\n", "optimiser: unknown key"),
         (MINIMAL + "batch = 3.0\n", "data.batch: expected a whole number, got 3.0"),
         (MINIMAL + "batch = true\n", "data.batch: expected a whole number, got True"),
-        (MINIMAL + "batch = 0\n", "data.batch: expected at least 1, got 0"),
+        (MINIMAL + "batch = 0\n", "data.batch: expected 1 to 4096, got 0"),
         (MINIMAL + "gain_db = [1.0]\n", r"data.gain_db: expected 2 items, got \[1.0\]"),
         (MINIMAL + 'gain_db = [1.0, "x"]\n', r"data.gain_db\[1\]: expected a number, got 'x'"),
         (MINIMAL + "gain_db = [2, 1]\n", "data.gain_db: expected"),

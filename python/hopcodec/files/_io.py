@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 import os
 import secrets
 import shutil
@@ -86,22 +85,6 @@ class Replacing:
                 self._target = None
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self._part)
-
-
-def as_int(name: str, value: object) -> int:
-    """An int of Python's or numpy's as Python's; TypeError for anything else, a float too."""
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(f"{name}: expected an int, got {type(value).__name__}") from None
-
-
-def checked_length(audio_length: int, most: int) -> int:
-    """An audio's samples per channel, 1 to `most`; TypeError or ValueError for anything else."""
-    length = as_int("audio_length", audio_length)
-    if not 1 <= length <= most:
-        raise ValueError(f"audio_length: expected 1 to {most} samples, got {length}")
-    return length
 
 
 def read_up_to(stream: IO[bytes], count: int) -> bytes:

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
-from hopcodec._checks import Audio, check_audio
+from hopcodec._checks import Audio, check_audio, whole
 from hopcodec.codec._codec import Codec
-from hopcodec.live._arguments import check_codec, check_whole
+from hopcodec.live._arguments import MAX_BLOCK, check_codec
 from hopcodec.live._base import LiveCodec
 from hopcodec.live._device_link import LinkStatus
 from hopcodec.live._stats import LiveStats, read_stats
@@ -56,7 +56,8 @@ class LiveEngine(LiveCodec):
             SCHED_FIFO priority to ask for; `stats()` says what was granted.
         """
         check_codec(codec)
-        check_whole("period", period, 65536)
+        if period is not None:
+            whole("period", period, 1, MAX_BLOCK)
         self._port = _core.Port(channels=codec.channels)
         engine = _core.Engine(self._port, priority=priority, backlog_ms=backlog_ms)
         super().__init__(engine, codec, bandwidth)

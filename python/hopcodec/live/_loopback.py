@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
-from hopcodec._checks import check_audio
+from hopcodec._checks import check_audio, number, whole
 from hopcodec.codec._codec import Codec
-from hopcodec.live._arguments import check_codec, check_ms, check_whole
+from hopcodec.live._arguments import MAX_BLOCK, check_codec
 from hopcodec.live._base import LiveCodec
 from hopcodec.live._device_link import DeviceLink
 from hopcodec.live._file_link import FileLink
@@ -25,6 +25,8 @@ Audio = npt.NDArray[np.float32]
 Device = int | str | None
 
 _LOUDEST: Final = 1024.0  # what an encoder takes
+_MAX_RATE_HZ: Final = 768_000
+_MAX_MS: Final = 10_000.0
 _PRIORITY: Final = 3  # below the sound servers' own threads (PulseAudio 5, JACK 10 and more)
 
 
@@ -85,10 +87,12 @@ class Loopback(LiveCodec):
             A folder for `heard.wav` and `captured.wav`.
         """
         check_codec(codec)
-        check_whole("rate", rate, 768_000)
-        check_whole("block", block, 65536)
-        check_ms("latency_ms", latency_ms)
-        check_ms("extra_ms", extra_ms)
+        for name, value, most in (("rate", rate, _MAX_RATE_HZ), ("block", block, MAX_BLOCK)):
+            if value is not None:
+                whole(name, value, 1, most)
+        for name, ms in (("latency_ms", latency_ms), ("extra_ms", extra_ms)):
+            if ms is not None:
+                number(name, ms, 0, _MAX_MS)
         self._port = _core.Port(channels=codec.channels, monitor=record is not None)
         super().__init__(_core.Engine(self._port, priority=_PRIORITY), codec, bandwidth)
         self._engine.bypass = bypass

@@ -7,14 +7,16 @@ configuration, its audio and the code.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
+from hopcodec._checks import number, require, whole
 from hopcodec.errors import ConfigError
 
-
-def _require(holds: bool, key: str, expected: str, got: object) -> None:
-    if not holds:
-        raise ConfigError(f"{key}: expected {expected}, got {got!r}")
+_MAX_HOPS, _MAX_BATCH = 3000, 4096  # a batch is held in memory many times over
+_require = partial(require, error=ConfigError)
+_whole = partial(whole, error=ConfigError)
+_number = partial(number, error=ConfigError)
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,11 @@ class Data:
             f"{len(self.train)} positive numbers, one for each of data.train, or none",
             self.weights,
         )
-        for key in ("segment_hops", "batch", "silence_tries"):
-            _require(getattr(self, key) >= 1, f"data.{key}", "at least 1", getattr(self, key))
-        # A batch is held in memory many times over.
-        _require(self.segment_hops <= 3000, "data.segment_hops", "up to 3000", self.segment_hops)
-        _require(self.batch <= 4096, "data.batch", "up to 4096", self.batch)
+        _whole("data.segment_hops", self.segment_hops, 1, _MAX_HOPS)
+        _whole("data.batch", self.batch, 1, _MAX_BATCH)
+        _whole("data.silence_tries", self.silence_tries, 1)
         for key in ("mix_probability", "band_probability", "noise_probability"):
-            value = getattr(self, key)
-            _require(0 <= value <= 1, f"data.{key}", "a number from 0 to 1", value)
+            _number(f"data.{key}", getattr(self, key), 0, 1)
         for key in ("gain_db", "mix_gain_db", "band_hz", "noise_snr_db"):
             low, high = getattr(self, key)
             _require(low <= high, f"data.{key}", "[lowest, highest]", [low, high])
@@ -78,11 +77,9 @@ class Quantizer:
     books: tuple[int, ...] = (2, 4, 8)
 
     def __post_init__(self) -> None:
-        _require(self.from_step >= 0, "quantizer.from_step", "0 or more", self.from_step)
-        _require(
-            self.kmeans_batches >= 1, "quantizer.kmeans_batches", "at least 1", self.kmeans_batches
-        )
-        _require(0 <= self.dropout <= 1, "quantizer.dropout", "0 to 1", self.dropout)
+        _whole("quantizer.from_step", self.from_step)
+        _whole("quantizer.kmeans_batches", self.kmeans_batches, 1)
+        _number("quantizer.dropout", self.dropout, 0, 1)
         _require(
             len(self.books) > 0 and all(b >= 1 for b in self.books),
             "quantizer.books",
@@ -124,10 +121,9 @@ class Losses:
             for window in getattr(self, key):
                 holds = window >= 16 and window & (window - 1) == 0
                 _require(holds, f"losses.{key}", "powers of two from 16 on", window)
-        for key in ("mel", "mel_linear", "complex", "waveform", "adversarial", "feature"):
-            value = getattr(self, key)
-            _require(value >= 0, f"losses.{key}", "0 or more", value)
-        _require(self.commitment >= 0, "losses.commitment", "0 or more", self.commitment)
+        weights = ("mel", "mel_linear", "complex", "waveform", "adversarial", "feature")
+        for key in (*weights, "commitment"):
+            _number(f"losses.{key}", getattr(self, key))
         _require(self.mel_floor > 0, "losses.mel_floor", "a positive number", self.mel_floor)
 
 
@@ -150,9 +146,8 @@ class Discriminator:
 
     def __post_init__(self) -> None:
         for key in ("every", "stft_channels", "period_channels"):
-            value = getattr(self, key)
-            _require(value >= 1, f"discriminator.{key}", "at least 1", value)
-        _require(self.items >= 0, "discriminator.items", "0 or more", self.items)
+            _whole(f"discriminator.{key}", getattr(self, key), 1)
+        _whole("discriminator.items", self.items)
         _require(
             0 <= self.from_step <= self.generator_from_step,
             "discriminator.generator_from_step",
@@ -192,9 +187,8 @@ class Optimizer:
         for key in ("lr", "discriminator_lr", "clip", "discriminator_clip"):
             value = getattr(self, key)
             _require(value > 0, f"optimizer.{key}", "a positive number", value)
-        for key in ("weight_decay", "warmup_steps"):
-            value = getattr(self, key)
-            _require(value >= 0, f"optimizer.{key}", "0 or more", value)
+        _number("optimizer.weight_decay", self.weight_decay)
+        _whole("optimizer.warmup_steps", self.warmup_steps)
         _require(all(0 <= b < 1 for b in self.betas), "optimizer.betas", "0 to below 1", self.betas)
         _require(0 < self.final <= 1, "optimizer.final", "above 0, at most 1", self.final)
         _require(0 <= self.ema < 1, "optimizer.ema", "0 to below 1", self.ema)
@@ -211,10 +205,9 @@ class Validation:
     pictures: int = 3  # files whose audio and spectrograms are written
 
     def __post_init__(self) -> None:
-        for key in ("files", "every"):
-            value = getattr(self, key)
-            _require(value >= 1, f"validation.{key}", "at least 1", value)
-        _require(self.pictures >= 0, "validation.pictures", "0 or more", self.pictures)
+        _whole("validation.files", self.files, 1)
+        _whole("validation.every", self.every, 1)
+        _whole("validation.pictures", self.pictures)
 
 
 @dataclass(frozen=True)
@@ -231,7 +224,7 @@ class Run:
     export_dtype: Literal["fp32", "fp16"] = "fp32"
 
     def __post_init__(self) -> None:
-        _require(self.threads >= 0, "run.threads", "0 or more", self.threads)
+        _whole("run.threads", self.threads)
         _require(
             not (self.graphs and self.compile), "run.graphs", "false with run.compile", self.graphs
         )
@@ -241,9 +234,8 @@ class Run:
             "false on the CPU",
             self.graphs,
         )
-        _require(self.log_every >= 1, "run.log_every", "at least 1", self.log_every)
-        value = self.checkpoint_minutes
-        _require(value >= 0, "run.checkpoint_minutes", "0 or more", value)
+        _whole("run.log_every", self.log_every, 1)
+        _number("run.checkpoint_minutes", self.checkpoint_minutes)
 
 
 @dataclass(frozen=True)
@@ -275,5 +267,5 @@ class Config:
     run: Run = field(default_factory=Run)
 
     def __post_init__(self) -> None:
-        _require(self.steps >= 1, "steps", "at least 1", self.steps)
-        _require(0 <= self.seed < 2**63, "seed", "0 to 2**63 - 1", self.seed)
+        _whole("steps", self.steps, 1)
+        _whole("seed", self.seed, 0, 2**63 - 1)

@@ -14,12 +14,14 @@ The file does not say which model made it. What its numbers mean is in `dac_audi
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from hopcodec._checks import number, whole
 from hopcodec.errors import BitstreamError
 from hopcodec.files._io import Codes, File, Opened, check_codes_array, read_up_to
 from hopcodec.files.dac._pickle import ArrayRecord, parse_object
@@ -114,11 +116,8 @@ def write_dac(file: File, content: DacFile) -> int:
     """
     check_codes_array(content.codes, 3, "(channels, codebooks, frames)")
     for name in ("original_length", "sample_rate", "chunk_length"):
-        value = getattr(content, name)
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-            raise TypeError(f"{name}: expected an int, got {type(value).__name__}")
-    if isinstance(content.input_db, bool) or not isinstance(content.input_db, (int, float)):
-        raise TypeError(f"input_db: expected a float, got {type(content.input_db).__name__}")
+        whole(name, getattr(content, name))
+    number("input_db", content.input_db, -math.inf)
     try:
         _check(content)
     except BitstreamError as error:

@@ -27,9 +27,10 @@ from typing import IO, Any, Final
 
 import numpy as np
 
+from hopcodec._checks import whole
 from hopcodec.codec._segments import SegmentedCodes
 from hopcodec.errors import BitstreamError
-from hopcodec.files._io import Codes, File, Opened, checked_length
+from hopcodec.files._io import Codes, File, Opened
 from hopcodec.files.ecdc._body import (
     BLOCK_FRAMES,
     Body,
@@ -200,7 +201,7 @@ class EcdcWriter:
         Raises `TypeError` unless `audio_length` is an int, `ValueError` unless the pushed frames
         are those of so many samples.
         """
-        audio_length = checked_length(audio_length, MAX_AUDIO_LENGTH)
+        audio_length = whole("audio_length", audio_length, 1, MAX_AUDIO_LENGTH)
         self._packer.finish(self._model, audio_length)
         described = EcdcHeader(self._model, audio_length, self._codebooks, weights=self._weights)
         header = header_bytes(described)
