@@ -155,7 +155,7 @@ def number(
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         refuse(name, "a number", value, error or TypeError)
     if not least <= value <= most:
-        expected = f"at least {least:g}" if math.isinf(most) else f"{least:g} to {most:g}"
+        expected = f"at least {least:.12g}" if math.isinf(most) else f"{least:.12g} to {most:.12g}"
         refuse(name, expected, value, error or ValueError)
     return float(value)
 
