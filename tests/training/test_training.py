@@ -304,7 +304,7 @@ def test_checkpoints_keep_two(config: Config, tmp_path: Path) -> None:
     run(config, tmp_path / "run")
     found = checkpoint.found(tmp_path / "run" / "checkpoints")
     assert [path.name for path in found] == ["step-00000004.pt", "step-00000005.pt"]
-    assert not list((tmp_path / "run" / "checkpoints").glob("*.partial"))
+    assert not list((tmp_path / "run" / "checkpoints").glob("*.part"))
 
 
 def test_refusals(config: Config, tmp_path: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-import shutil
 from typing import IO, Final
 
 import numpy as np
 import numpy.typing as npt
+
+from hopcodec._atomic import Replacement
 
 Codes = npt.NDArray[np.uint16]
 File = str | os.PathLike[str] | IO[bytes]
@@ -36,14 +35,13 @@ class Opened:
 
 
 class Replacing:
-    """A path written beside itself, that it may stay as it is until `keep`; or an open file.
+    """A path that stays as it is until `keep`, or an open file.
 
-    What is no regular file (a pipe, a device) is written directly. A process that is killed leaves
-    what it wrote beside the path, as a `.part` file.
+    A pipe or a device is written directly.
     """
 
     def __init__(self, file: File) -> None:
-        self._target: str | None = None
+        self._replacement: Replacement | None = None
         if not isinstance(file, (str, os.PathLike)):
             self.stream, self._own = file, False
             return
@@ -55,36 +53,31 @@ class Replacing:
         if os.path.exists(path):
             with open(path, "ab"):  # not allowed to be written, it is not to be replaced either
                 pass
-        folder, name = os.path.split(path)
-        self._part = os.path.join(folder, f".{name[:64]}-{secrets.token_hex(4)}.part")
+        replacement = Replacement(path)
         try:
-            self.stream = open(self._part, "xb")  # noqa: SIM115
+            self.stream = open(replacement.part, "xb")  # noqa: SIM115
         except OSError as error:
             error.filename = os.fspath(file)  # as the caller knows it
             raise
-        self._target = path
+        self._replacement = replacement
 
     def keep(self) -> None:
-        """Put the file in its place, whole."""
+        """Put the complete file in its place."""
         self.stream.flush()
-        if self._target is None:
-            return
-        self.stream.close()
-        if os.path.exists(self._target):
-            shutil.copymode(self._target, self._part)
-        os.replace(self._part, self._target)
-        self._target = None
+        if self._replacement is not None:
+            self.stream.close()
+            self._replacement.keep(mode=True)
+            self._replacement = None
 
     def close(self) -> None:
-        """Close what was opened here; without `keep` before, nothing is left of it."""
+        """Close the file if it was opened here. Without `keep` before, remove it."""
         try:
             if self._own:
                 self.stream.close()
         finally:
-            if self._target is not None:
-                self._target = None
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self._part)
+            if self._replacement is not None:
+                self._replacement.drop()
+                self._replacement = None
 
 
 def read_up_to(stream: IO[bytes], count: int) -> bytes:

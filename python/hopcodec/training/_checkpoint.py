@@ -6,13 +6,13 @@ one runs no code. It appears whole or not at all.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from hopcodec._atomic import replacing
 from hopcodec.errors import TrainingError
 
 VERSION: Final = 1
@@ -25,18 +25,14 @@ def save(folder: Path, step: int, state: dict[str, Any], *, best: bool = False) 
     """Write the checkpoint of `step`, drop all but the last two and the best."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"step-{step:08d}.pt"
-    partial = target.with_suffix(f".{os.getpid()}.partial")
     try:
-        torch.save({"version": VERSION, "step": step, **state}, partial)
-        partial.replace(target)
+        with replacing(target) as partial:
+            torch.save({"version": VERSION, "step": step, **state}, partial)
+        if best:
+            with replacing(folder / BEST) as partial:
+                shutil.copyfile(target, partial)
     except OSError as error:
         raise TrainingError(f"{target}: cannot be written: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    if best:
-        copy = folder / f"best.{os.getpid()}.partial"
-        shutil.copyfile(target, copy)
-        copy.replace(folder / BEST)
     for old in found(folder)[:-_KEEP]:
         old.unlink()
     return target

@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from hopcodec._atomic import replacing
 from hopcodec.audio import audio_files, iter_audio
 from hopcodec.errors import TrainingError
 
@@ -119,27 +120,21 @@ def _build(
     index: Path,
     report: Callable[[int, int], None],
 ) -> None:
-    partial = pcm.with_name(f"{pcm.name}.{os.getpid()}.partial")
     lengths = []
-    try:
-        with partial.open("wb") as target:
-            for done, path in enumerate(files):
-                report(done, len(files))
-                written = 0
-                for block in iter_audio(path, sample_rate, 1):
-                    rounded = np.rint(block[0] * np.float32(FULL_SCALE))
-                    target.write(rounded.clip(-32768, 32767).astype(np.int16).tobytes())
-                    written += block.shape[1]
-                lengths.append(written)
+    with replacing(pcm) as partial, partial.open("wb") as target:
+        for done, path in enumerate(files):
+            report(done, len(files))
+            written = 0
+            for block in iter_audio(path, sample_rate, 1):
+                rounded = np.rint(block[0] * np.float32(FULL_SCALE))
+                target.write(rounded.clip(-32768, 32767).astype(np.int16).tobytes())
+                written += block.shape[1]
+            lengths.append(written)
         report(len(files), len(files))
-        partial.replace(pcm)
-    finally:
-        partial.unlink(missing_ok=True)
     ends = np.cumsum(np.asarray(lengths, np.int64))
     energy = _energy(np.memmap(pcm, np.int16, "r"))
-    temporary = index.with_name(f"{index.name}.{os.getpid()}.partial.npz")
-    np.savez(temporary, ends=ends, energy=energy)
-    temporary.replace(index)
+    with replacing(index) as partial, partial.open("wb") as target:
+        np.savez(target, ends=ends, energy=energy)
 
 
 def _energy(samples: Samples) -> npt.NDArray[np.float64]:
