@@ -5,6 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hopcodec._atomic import replacing
+from hopcodec._figures import picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Curves:
@@ -39,12 +46,10 @@ class Curves:
         return csv.DictWriter(file, self._columns, lineterminator="\n")  # type: ignore[arg-type]
 
     def _rewrite(self) -> None:
-        partial = self.path.with_suffix(".partial")
-        with partial.open("w", newline="") as file:
+        with replacing(self.path) as partial, partial.open("w", newline="") as file:
             writer = self._writer(file)
             writer.writeheader()
             writer.writerows(self.rows)
-        partial.replace(self.path)
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:
@@ -60,31 +65,33 @@ def read_curves(path: Path) -> list[dict[str, float]]:
 
 def draw_curves(source: Path, target: Path) -> None:
     """Draw every column of a curves file over the steps, as PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows = read_curves(source)
     panels = _panels([name for row in rows for name in row])
     if not panels:
         return
-    figure = Figure(figsize=(5.5 * min(3, len(panels)), 3.2 * -(-len(panels) // 3)), dpi=110)
-    FigureCanvasAgg(figure)
-    figure.set_layout_engine("constrained")
-    grid = figure.subplots(-(-len(panels) // 3), min(3, len(panels)), squeeze=False)
-    for axes, (title, names) in zip(grid.flat, panels.items(), strict=False):
-        for name in names:
-            points = [(row["step"], row[name]) for row in rows if name in row]
-            label = name[len(title) :].strip("_@") or name
-            marker = "." if len(points) < 40 else ""
-            axes.plot(*zip(*points, strict=True), label=label, linewidth=1.0, marker=marker)
-        axes.set_title(title, loc="left", fontsize=10)
-        axes.set_xlabel("step")
-        axes.grid(alpha=0.3)
-        if len(names) > 1:
-            axes.legend(fontsize=7, ncols=2)
-    for axes in list(grid.flat)[len(panels) :]:
-        axes.set_visible(False)
-    figure.savefig(target, format="png")
+    columns, lines = min(3, len(panels)), -(-len(panels) // 3)
+    with picture(target, (5.5 * columns, 3.2 * lines)) as figure:
+        grid = figure.subplots(lines, columns, squeeze=False)
+        for axes, (title, names) in zip(grid.flat, panels.items(), strict=False):
+            _panel(axes, title, {name: _points(rows, name) for name in names})
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_visible(False)
+
+
+def _points(rows: list[dict[str, float]], name: str) -> list[tuple[float, float]]:
+    return [(row["step"], row[name]) for row in rows if name in row]
+
+
+def _panel(axes: Axes, title: str, curves: Mapping[str, list[tuple[float, float]]]) -> None:
+    for name, points in curves.items():
+        label = name[len(title) :].strip("_@") or name
+        marker = "." if len(points) < 40 else ""
+        axes.plot(*zip(*points, strict=True), label=label, linewidth=1.0, marker=marker)
+    axes.set_title(title)
+    axes.set_xlabel("step")
+    axes.grid(alpha=0.3)
+    if len(curves) > 1:
+        axes.legend(fontsize=7, ncols=2)
 
 
 def _panels(names: list[str]) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import torch
+from hopcodec.audio import _mel
 from torch import Tensor
 
 OVERLAP = 4  # windows over each sample
@@ -64,15 +65,6 @@ def power_of(spectrum: Tensor) -> Tensor:
 
 
 def mel_bank(bins: int, window: int, sample_rate: int) -> Tensor:
-    """Triangles evenly spaced in mel (O'Shaughnessy) from 0 to Nyquist, `(window / 2 + 1, bins)`.
-
-    Each sums to 1, so that a band's level is a mean of the spectrum's. Where bins of the FFT lie
-    farther apart than bands, a triangle is widened to reach the nearest: no band is empty.
-    """
-    hz = np.fft.rfftfreq(window, 1.0 / sample_rate)
-    mels = 2595.0 * np.log10(1.0 + hz / 700.0)
-    centres = np.linspace(0.0, mels[-1], bins + 2)[1:-1]
-    distance = np.abs(mels[:, None] - centres)
-    width = np.maximum(centres[0], 1.5 * distance.min(axis=0))
-    bank = np.maximum(0.0, 1.0 - distance / width)
-    return torch.from_numpy((bank / bank.sum(axis=0)).astype(np.float32))
+    """Return the triangles of `hopcodec.audio._mel.mel_bank`, straight in mel, as float32."""
+    bank = _mel.mel_bank(bins, window, sample_rate, "mel")
+    return torch.from_numpy(bank.astype(np.float32))
