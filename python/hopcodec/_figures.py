@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 INK: Final = "#1f2937"
 COLOURS: Final = ("#2563eb", "#f59e0b", "#10b981", "#a855f7", "#ef4444")
 _RANGE_DB: Final = 75.0
-_STYLE: Final[dict[str, Any]] = {
+_STYLE: Final[Any] = {  # matplotlib types each key
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.titleweight": "bold",

@@ -72,21 +72,22 @@ def _check_instructions(code: bytes) -> None:
     """Refuse instructions that are unknown, too many, or that allocate more than they bring."""
     references = 0
     for step, (op, arg, at) in enumerate(pickletools.genops(code)):
-        assert at is not None
+        number = arg if isinstance(arg, int) else 0
+        left = len(code) - (at or 0) - 1
         if op.name not in _OPCODES:
             raise BitstreamError(f"pickle: {op.name} at byte {at} has no place in it")
-        if (op.name == "PROTO") != (step == 0) or (step == 0 and not 2 <= int(arg) <= 5):
-            _refuse("protocol 2 to 5", arg)
-        if op.name == "FRAME" and int(arg) > len(code) - at - 9:
-            _refuse(f"a frame of at most {len(code) - at - 9} bytes", arg)
-        if op.name in ("BINPUT", "LONG_BINPUT") and int(arg) >= _MAX_STEPS:
-            _refuse(f"at most {_MAX_STEPS} values to remember", arg)
+        if (op.name == "PROTO") != (step == 0) or (step == 0 and not 2 <= number <= 5):
+            _refuse("protocol 2 to 5", number)
+        if op.name == "FRAME" and number > left - 8:
+            _refuse(f"a frame of at most {left - 8} bytes", number)
+        if op.name in ("BINPUT", "LONG_BINPUT") and number >= _MAX_STEPS:
+            _refuse(f"at most {_MAX_STEPS} values to remember", number)
         # A tuple of n references, each to the one before, takes 2**n steps to hash.
         references += op.name in ("BINGET", "LONG_BINGET")
         if step >= _MAX_STEPS or references > _MAX_REFERENCES:
             _refuse(f"at most {_MAX_STEPS} instructions and {_MAX_REFERENCES} references", "more")
-        if op.name == "STOP" and at + 1 != len(code):
-            _refuse("the file to end with its pickle", f"{len(code) - at - 1} more bytes")
+        if op.name == "STOP" and left > 0:
+            _refuse("the file to end with its pickle", f"{left} more bytes")
 
 
 class _Unpickler(pickle.Unpickler):
