@@ -14,7 +14,8 @@ from hopcodec.cli._files import refuse_existing, replacing
 from hopcodec.errors import CommandError
 
 if TYPE_CHECKING:
-    from hopcodec.cli._demo_run import DemoRun, Step
+    from hopcodec.cli._demo_run import DemoRun
+    from hopcodec.cli._demo_step import Step
     from hopcodec.codec._codec import Codec
     from hopcodec.evaluation._speed import HopTimes
 

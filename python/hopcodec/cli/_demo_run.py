@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from hopcodec.cli._demo_step import Step, step_of
 from hopcodec.codec._segments import SegmentedCodes
 from hopcodec.evaluation._speed import wait_until
 
 if TYPE_CHECKING:
-    from hopcodec.cli._demo_panel import Panel
     from hopcodec.codec._codec import Codec
     from hopcodec.files.hop._file import AnyCodes
 
@@ -22,40 +22,14 @@ Audio = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint16]
 
 
-@dataclass(frozen=True)
-class Step:
-    """What a codec computes at a time: a hop, or a segment of them.
+class Display(Protocol):
+    """What shows a run while it goes on."""
 
-    It is `samples` long. The next one is there `interval` samples later, which is the time there
-    is to compute it: a hop's own length, less than a segment's, as segments overlap.
-    """
-
-    name: Literal["hop", "segment"]
-    samples: int
-    interval: int
-    rate_hz: int
-
-    @property
-    def samples_ms(self) -> float:
-        """How long a step lasts: 13.33 ms for EnCodec 24 kHz, 1000 ms for 48 kHz."""
-        return 1000.0 * self.samples / self.rate_hz
-
-    @property
-    def interval_ms(self) -> float:
-        """How long after a step the next one is there."""
-        return 1000.0 * self.interval / self.rate_hz
-
-    def ends(self, samples: int) -> list[int]:
-        """Where the whole steps of so many samples end."""
-        return list(range(self.samples, samples + 1, self.interval))
-
-
-def step_of(codec: Codec) -> Step:
-    """What `codec` computes at a time."""
-    segments = codec.spec.segments
-    if segments is None:
-        return Step("hop", codec.hop_samples, codec.hop_samples, codec.sample_rate)
-    return Step("segment", segments.samples, segments.stride, codec.sample_rate)
+    def update(
+        self, hop: Audio, sound: Audio, codes: list[Codes], compute_ms: float | None
+    ) -> None:
+        """Take in one hop's input, what came out for it, and the time of a step it ended."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -101,7 +75,7 @@ class _Duplex:
 
 
 def run_demo(
-    codec: Codec, audio: Audio, bandwidth: float, panel: Panel | None, *, paced: bool
+    codec: Codec, audio: Audio, bandwidth: float, panel: Display | None, *, paced: bool
 ) -> DemoRun:
     """Push `audio` hop by hop, each when the clock says its last sample has arrived.
 
