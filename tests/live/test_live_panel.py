@@ -17,7 +17,7 @@ from hopcodec import Codec
 from hopcodec.cli._keys import Keys, decode
 from hopcodec.cli._loopback_panel import WIDTH, LoopbackPanel
 from hopcodec.cli._terminal import Meter, Screen
-from hopcodec.live._device_link import LinkStatus
+from hopcodec.live._link import LinkStatus
 from hopcodec.live._stats import LiveStats, read_stats
 
 TIMES = {"count": 750, "mean_us": 1400, "p50_us": 1350, "p90_us": 1500, "p99_us": 1620}

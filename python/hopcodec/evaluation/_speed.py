@@ -134,7 +134,7 @@ def hop_deadline_ms(codec: Codec) -> float:
     return 1000.0 * codec.hop_samples / codec.sample_rate
 
 
-def bench_hops(
+def time_hops(
     codec: Codec,
     audio: Audio,
     *,
@@ -175,7 +175,7 @@ def bench_hops(
     )
 
 
-def bench_paced(
+def time_paced(
     codec: Codec,
     audio: Audio,
     *,
@@ -219,7 +219,7 @@ def bench_paced(
     )
 
 
-def bench_file(codec: Codec, audio: Audio, *, bandwidth: float) -> FileTimes:
+def time_file(codec: Codec, audio: Audio, *, bandwidth: float) -> FileTimes:
     """Time `codec.encode` and `codec.decode` of the whole of `audio`, after a short warm-up."""
     codec.decode(codec.encode(audio[:, : codec.sample_rate // 2].copy(), bandwidth=bandwidth))
     begin = time.perf_counter_ns()

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from hopcodec.live._device_link import LinkStatus
 from hopcodec.live._devices import AudioDevice, AudioSystem, query_devices
 from hopcodec.live._engine import LiveEngine
+from hopcodec.live._link import LinkStatus
 from hopcodec.live._loopback import Loopback
 from hopcodec.live._stats import Durations, Latency, LiveStats
 

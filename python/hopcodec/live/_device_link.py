@@ -15,13 +15,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from hopcodec import _core
 from hopcodec.errors import DeviceError, StreamError
-from hopcodec.live import _child as child
-from hopcodec.live._settings import DeviceSettings
+from hopcodec.live import _device_process
+from hopcodec.live._device_settings import DeviceSettings
+from hopcodec.live._link import LinkStatus
 
 STALL_S: Final = 0.25
 GRACE_S: Final = 1.0
@@ -32,35 +33,6 @@ _OPEN_S: Final = 8.0  # a frozen server keeps an open waiting, and answers when 
 _FIRST_CALLBACK_S: Final = 4.0  # an idle null sink of PulseAudio takes two seconds to begin
 _KILL_S: Final = 2.0
 _SERVERS_BEHIND_ALSA: Final = ("default", "pulse", "pipewire", "sysdefault")
-
-
-@dataclass(frozen=True)
-class LinkStatus:
-    """How the device is doing.
-
-    `state` is "running", "stalled" (no callback for a quarter of a second), "reopening" or
-    "stopped". `faults` counts stalls and losses, `reopened` the times a new device process took
-    over. `last_fault` is what was noticed; `waiting_for` why it cannot be opened again yet.
-    `detected_ms` and `outage_ms` are of the last fault: from the last callback to its detection,
-    and to the first one after.
-    """
-
-    state: str = "stopped"
-    input: str = ""
-    output: str = ""
-    host: str = ""
-    input_rate_hz: int = 0
-    output_rate_hz: int = 0
-    block: int = 0
-    one_clock: bool = True
-    faults: int = 0
-    reopened: int = 0
-    last_fault: str = ""
-    waiting_for: str = ""
-    detected_ms: float = 0.0
-    outage_ms: float = 0.0
-    device_priority: str = ""
-    device_memory: str = ""
 
 
 class DeviceLink:
@@ -134,10 +106,10 @@ class DeviceLink:
     def _open(self) -> None:
         """Start a device process, wait for it and its first callback. DeviceError otherwise."""
         self._process = subprocess.Popen(
-            child.command(
+            _device_process.command(
                 "device", str(self._port.fd), json.dumps(dataclasses.asdict(self._settings))
             ),
-            env=child.environment(),
+            env=_device_process.environment(),
             pass_fds=[self._port.fd],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

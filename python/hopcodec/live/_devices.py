@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hopcodec.errors import DeviceError
-from hopcodec.live import _child as child
+from hopcodec.live import _device_process
 from hopcodec.live.device._portaudio import hint_no_device
 
 _TIMEOUT_S: Final = 20.0  # a real card is opened once per rate; a hanging server never answers
@@ -75,8 +75,8 @@ def query_devices() -> AudioSystem:
     """
     try:
         done = subprocess.run(
-            child.command("device._probe"),
-            env=child.environment(),
+            _device_process.command("device._probe"),
+            env=_device_process.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

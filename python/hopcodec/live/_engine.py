@@ -9,8 +9,8 @@ from hopcodec import _core
 from hopcodec._checks import Audio, check_audio, whole
 from hopcodec.codec._codec import Codec
 from hopcodec.live._arguments import MAX_BLOCK, check_codec
-from hopcodec.live._base import LiveCodec
-from hopcodec.live._device_link import LinkStatus
+from hopcodec.live._link import LinkStatus
+from hopcodec.live._live_codec import LiveCodec
 from hopcodec.live._stats import LiveStats, read_stats
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
-from hopcodec.live._device_link import LinkStatus
+from hopcodec.live._link import LinkStatus
 
 Audio = npt.NDArray[np.float32]
 _TICK_S: Final = 0.05

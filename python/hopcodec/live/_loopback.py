@@ -14,11 +14,11 @@ from hopcodec import _core
 from hopcodec._checks import check_audio, number, whole
 from hopcodec.codec._codec import Codec
 from hopcodec.live._arguments import MAX_BLOCK, check_codec
-from hopcodec.live._base import LiveCodec
 from hopcodec.live._device_link import DeviceLink
+from hopcodec.live._device_settings import DeviceSettings
 from hopcodec.live._file_link import FileLink
+from hopcodec.live._live_codec import LiveCodec
 from hopcodec.live._recorder import Recorder
-from hopcodec.live._settings import DeviceSettings
 from hopcodec.live._stats import LiveStats, read_stats
 
 Audio = npt.NDArray[np.float32]

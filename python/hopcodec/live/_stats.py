@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hopcodec.live._device_link import LinkStatus
+from hopcodec.live._link import LinkStatus
 
 
 @dataclass(frozen=True)

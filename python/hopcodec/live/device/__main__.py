@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from hopcodec import _core
 from hopcodec.errors import DeviceError
-from hopcodec.live._settings import DeviceSettings
+from hopcodec.live._device_settings import DeviceSettings
 from hopcodec.live.device._portaudio import import_sounddevice, silence
 from hopcodec.live.device._privileges import lock_memory, raise_priority
 from hopcodec.live.device._streams import Opened, open_streams

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hopcodec.errors import DeviceError
-from hopcodec.live._settings import DeviceSettings
+from hopcodec.live._device_settings import DeviceSettings
 from hopcodec.live.device._jack import JackTiming, query_timing
 from hopcodec.live.device._portaudio import RATES_HZ, hint_no_device
 

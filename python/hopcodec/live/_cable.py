@@ -36,7 +36,7 @@ _MOST_S: Final = 1.0
 
 
 @dataclass(frozen=True)
-class LiveBenchmark:
+class CableMeasurement:
     """What was measured beside what was computed, in milliseconds.
 
     `device` is a pass-through's latency on this device, `engine` what comes on top of it.
@@ -69,7 +69,7 @@ class LiveBenchmark:
         }
 
 
-def bench_live(
+def measure_over_cable(
     codec: Codec,
     *,
     input: Device = None,
@@ -79,7 +79,7 @@ def bench_live(
     block: int | None = None,
     latency_ms: float | None = None,
     progress: Callable[[float], None] = lambda share: None,
-) -> LiveBenchmark:
+) -> CableMeasurement:
     """Measure for `seconds`; the output must be wired to the input, by a cable or in software.
 
     Raises
@@ -113,7 +113,7 @@ def bench_live(
             "Hz; give --rate"
         )
     answer = _answer(codec, captured, bandwidth) if through_codec else captured
-    return LiveBenchmark(
+    return CableMeasurement(
         device=_lags(heard, captured, rates[0], "what the output plays at the input"),
         engine=_lags(answer, heard, rates[0], "the codec's answer at the output"),
         through_codec=through_codec,
