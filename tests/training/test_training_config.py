@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hopcodec.errors import ConfigError
-from hopcodec.training._config import Config, Data, Losses
+from hopcodec.training._config import Config, DataConfig, LossConfig
 from hopcodec.training._config_file import (
     from_table,
     load_config,
@@ -27,9 +27,9 @@ def written(tmp_path: Path, text: str) -> str:
 
 def test_what_is_written_reads_back(tmp_path: Path) -> None:
     config = Config(
-        Data(("a b", 'quo"te', "ümlaut"), weights=(1.0, 2.5, 3.0), gain_db=(-3.0, 0.0)),
+        DataConfig(("a b", 'quo"te', "ümlaut"), weights=(1.0, 2.5, 3.0), gain_db=(-3.0, 0.0)),
         steps=7,
-        losses=Losses(balance=True, mel=0.0),
+        losses=LossConfig(balance=True, mel=0.0),
     )
     assert load_config(written(tmp_path, to_toml(config))) == config
     assert from_table(to_table(config)) == config

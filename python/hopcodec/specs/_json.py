@@ -42,7 +42,7 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 def spec_to_json(spec: CodecSpec) -> str:
     """The spec as one line of JSON; the same spec always gives the same text."""
-    return json.dumps(_plain(spec), separators=(",", ":"), sort_keys=True)
+    return json.dumps(spec, default=_fields, separators=(",", ":"), sort_keys=True)
 
 
 def spec_from_json(value: object) -> CodecSpec:
@@ -79,17 +79,11 @@ def _check_sizes(spec: CodecSpec) -> None:
             )
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {
-            f.name: _plain(getattr(value, f.name))
-            for f in dataclasses.fields(value)
-            if getattr(value, f.name) != f.default
-        }
-        return {"kind": _NAMES[type(value)], **fields}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
+def _fields(part: Any) -> dict[str, Any]:
+    """Return the kind of a part of a spec, and its fields that are not at their default."""
+    fields = ((f, getattr(part, f.name)) for f in dataclasses.fields(part))
+    given = {f.name: value for f, value in fields if value != f.default}
+    return {"kind": _NAMES[type(part)], **given}
 
 
 class _Reader:

@@ -8,7 +8,7 @@ file. What follows (gain, mixing, band limits, noise) is the same code on both.
 from __future__ import annotations
 
 import torch
-from hopcodec.training._config import Data
+from hopcodec.training._config import DataConfig
 from hopcodec.training._corpus import FULL_SCALE, Corpus
 from hopcodec.training._draws import Draws, Sampler
 from torch import Tensor
@@ -34,7 +34,7 @@ class Batches:
     def __init__(
         self,
         corpora: list[Corpus],
-        data: Data,
+        data: DataConfig,
         segment_samples: int,
         sample_rate: int,
         seed: int,

@@ -20,7 +20,7 @@ _number = partial(number, error=ConfigError)
 
 
 @dataclass(frozen=True)
-class Data:
+class DataConfig:
     """Where audio comes from and what is done to it.
 
     `train` lists sources: a folder (searched recursively), a file, or a glob pattern for several of
@@ -63,7 +63,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Quantizer:
+class QuantizerConfig:
     """How the residual quantizer takes part.
 
     Until `from_step` the decoder sees unquantized latents; then every codebook is set by k-means on
@@ -89,7 +89,7 @@ class Quantizer:
 
 
 @dataclass(frozen=True)
-class Losses:
+class LossConfig:
     """Weights of the losses, and the spectra they look at; weight 0 leaves a loss out.
 
     With `balance`, each loss that acts on the decoded audio has its gradient scaled to its weight's
@@ -128,7 +128,7 @@ class Losses:
 
 
 @dataclass(frozen=True)
-class Discriminator:
+class DiscriminatorConfig:
     """The networks that tell decoded audio from original; empty lists leave a kind out.
 
     They learn from `from_step` on, and the generator hears them from `generator_from_step` on: a
@@ -169,7 +169,7 @@ class Discriminator:
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class OptimizerConfig:
     """AdamW, its schedule, and the running mean of the generator's weights that is exported."""
 
     lr: float = 3e-4
@@ -195,7 +195,7 @@ class Optimizer:
 
 
 @dataclass(frozen=True)
-class Validation:
+class ValidationConfig:
     """Held-out audio, coded by the runtime every `every` steps once codebooks are in use."""
 
     folders: tuple[str, ...] = ()
@@ -211,7 +211,7 @@ class Validation:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunConfig:
     """The machine's side: nothing here is meant to change what is learnt."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -239,7 +239,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Model:
+class ModelConfig:
     """The codec that is trained, a name `hopcodec.load` knows, and what it begins from.
 
     `start` is a trained codec of the same spec, as `hopcodec.load` takes it ("hopcodec_24khz" is
@@ -255,16 +255,16 @@ class Model:
 class Config:
     """One training run."""
 
-    data: Data
+    data: DataConfig
     steps: int
     seed: int = 1
-    model: Model = field(default_factory=Model)
-    quantizer: Quantizer = field(default_factory=Quantizer)
-    losses: Losses = field(default_factory=Losses)
-    discriminator: Discriminator = field(default_factory=Discriminator)
-    optimizer: Optimizer = field(default_factory=Optimizer)
-    validation: Validation = field(default_factory=Validation)
-    run: Run = field(default_factory=Run)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
         _whole("steps", self.steps, 1)

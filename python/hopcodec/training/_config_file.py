@@ -95,7 +95,8 @@ def from_table(table: Mapping[str, Any]) -> Config:
 
 def to_table(config: Config) -> dict[str, Any]:
     """Nested tables of plain values: what `from_table` reads."""
-    return _plain(dataclasses.asdict(config))  # type: ignore[no-any-return]
+    table: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))  # lists, no tuples
+    return table
 
 
 def to_toml(config: Config) -> str:
@@ -106,12 +107,6 @@ def to_toml(config: Config) -> str:
         if isinstance(inner, dict):
             lines += ["", f"[{name}]", *(f"{k} = {_literal(v)}" for k, v in inner.items())]
     return "\n".join(lines) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _literal(value: Any) -> str:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
 import torch
-from hopcodec.training._config import Discriminator
+from hopcodec.training._config import DiscriminatorConfig
 from hopcodec.training._spectra import framed, power_of, window_of
 from torch import Tensor, nn
 
@@ -106,7 +106,7 @@ class PeriodDiscriminator(nn.Module):
 class Discriminators(nn.Module):
     """All of them, as the configuration lists them."""
 
-    def __init__(self, config: Discriminator) -> None:
+    def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.members = nn.ModuleList(
             [

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hopcodec.training._config import Data
+from hopcodec.training._config import DataConfig
 from hopcodec.training._corpus import BLOCK_SAMPLES, Corpus
 
 Ints = npt.NDArray[np.int64]
@@ -37,7 +37,7 @@ class Draws:
 
 
 class Sampler:
-    """Draws batches from corpora as `Data` says.
+    """Draws batches from corpora as `DataConfig` says.
 
     Parameters
     ----------
@@ -51,7 +51,9 @@ class Sampler:
         Of the run.
     """
 
-    def __init__(self, corpora: list[Corpus], data: Data, segment_samples: int, seed: int) -> None:
+    def __init__(
+        self, corpora: list[Corpus], data: DataConfig, segment_samples: int, seed: int
+    ) -> None:
         self._corpora = corpora
         self._data = data
         self._samples = segment_samples

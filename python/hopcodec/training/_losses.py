@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch.nn import functional
 
 import torch
-from hopcodec.training._config import Losses
+from hopcodec.training._config import LossConfig
 from hopcodec.training._spectra import mel_bank, window_of
 from hopcodec.training._spectral_distance import spectral_distances
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ class SpectralLosses(nn.Module):
         Hz.
     """
 
-    def __init__(self, config: Losses, sample_rate: int) -> None:
+    def __init__(self, config: LossConfig, sample_rate: int) -> None:
         super().__init__()
         self.config = config
         bins = dict(zip(config.mel_windows, config.mel_bins, strict=True))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from hopcodec.training._config import Config, Quantizer
+from hopcodec.training._config import Config, QuantizerConfig
 
 _STREAM = 1  # apart from the stream of random numbers that draws audio
 
@@ -27,7 +27,7 @@ def rate_factor(config: Config, step: int) -> float:
 
 
 def books_in_use(
-    config: Quantizer, codebooks: int, items: int, seed: int, step: int
+    config: QuantizerConfig, codebooks: int, items: int, seed: int, step: int
 ) -> npt.NDArray[np.int64]:
     """Codebooks of each item `(items,)`: all, or with probability `dropout` one of `books`."""
     rng = np.random.default_rng([seed, step, _STREAM])

@@ -14,7 +14,7 @@ from hopcodec.audio import read_audio
 from hopcodec.codec._codec import Codec
 from hopcodec.errors import ConfigError
 from hopcodec.evaluation import evaluate
-from hopcodec.training._config import Validation
+from hopcodec.training._config import ValidationConfig
 from hopcodec.training._corpus import source_files
 from hopcodec.training._validation_figure import draw_spectrograms
 
@@ -35,7 +35,7 @@ class Findings:
         return sum(found) / len(found)
 
 
-def validation_files(config: Validation) -> list[Path]:
+def validation_files(config: ValidationConfig) -> list[Path]:
     """At most `files` of each folder, spread evenly over it; TrainingError for one without any."""
     chosen = []
     for folder in config.folders:
@@ -45,7 +45,7 @@ def validation_files(config: Validation) -> list[Path]:
     return chosen
 
 
-def check_bandwidths(config: Validation, offered: Sequence[float]) -> tuple[float, ...]:
+def check_bandwidths(config: ValidationConfig, offered: Sequence[float]) -> tuple[float, ...]:
     """The bandwidths to validate at; ConfigError for one that the codec does not offer."""
     for kbps in config.bandwidths:
         if kbps not in offered:
@@ -54,7 +54,7 @@ def check_bandwidths(config: Validation, offered: Sequence[float]) -> tuple[floa
     return config.bandwidths or tuple(offered)
 
 
-def validate(weights: Path, config: Validation, files: Sequence[Path], out: Path) -> Findings:
+def validate(weights: Path, config: ValidationConfig, files: Sequence[Path], out: Path) -> Findings:
     """Code `files` with the model in `weights` and judge them; write audio and pictures to `out`.
 
     Metrics whose packages are not installed are named in the notes.
