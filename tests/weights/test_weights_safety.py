@@ -187,6 +187,8 @@ def test_handmade_torch_files_are_well_made(tmp_path: Path) -> None:
         (b"\x80\x02" + b"}q\x00" + b"(h\x00" * 3000 + b"t" * 3000 + b".", "expected a state dict"),
         (b"\x80\x02}" + b"K\x00QK\x00Q" * 1001 + b".", "more than the 2000 tensors"),
         (b"\x80\x02}r\xff\xff\xff\x7f.", "missing tensor"),
+        (b"\x80\x02})" + b"q\0h\0\x86" * 60 + b"Ns.", "uses a tuple as a key"),
+        (b"\x80\x02})" + b"q\0(Nh\0h\0t" * 60 + b"q\0(h\0Nu.", "uses a tuple as a key"),
         (b"\x80\x02(.", "malformed"),
         (b"\x80\x02t.", "malformed"),
         (b"\x80\x02\x87.", "more from its stack"),
