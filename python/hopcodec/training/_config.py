@@ -1,7 +1,7 @@
-"""What a training run is, as data: read from TOML, kept in every checkpoint.
+"""The configuration of a training run: read from TOML, kept in every checkpoint.
 
-Each class is one table of the file. Everything that changes a result is here, so that a run is its
-configuration, its audio and the code.
+Each class is one table of the file. Everything that changes a result is here, so a run is
+determined by its configuration, its audio and the code.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _number = partial(number, error=ConfigError)
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where audio comes from and what is done to it.
+    """The source of the audio, and its augmentation.
 
     `train` lists sources: a folder (searched recursively), a file, or a glob pattern for several of
-    them that count as one. `weights` says how often each is drawn relative to the others; without
-    it, in proportion to its hours. Paths are relative to the working directory.
+    them that count as one. `weights` says how often each is drawn relative to the others; by
+    default, in proportion to its hours. Paths are relative to the working directory.
     """
 
     train: tuple[str, ...]
@@ -34,14 +34,14 @@ class DataConfig:
     segment_hops: int = 48  # length of one item, in hops of the codec
     batch: int = 16
     gain_db: tuple[float, float] = (-10.0, 6.0)
-    mix_probability: float = 0.1  # a second clip is added, as two people talk at once
+    mix_probability: float = 0.1  # a second clip is added, like a second speaker
     mix_gain_db: tuple[float, float] = (-15.0, 0.0)
-    band_probability: float = 0.0  # low-passed, as audio of a lower rate is
+    band_probability: float = 0.0  # low-passed, like audio of a lower rate
     band_hz: tuple[float, float] = (3500.0, 8000.0)
     noise_probability: float = 0.0
     noise_snr_db: tuple[float, float] = (10.0, 40.0)
-    silence_db: float = -50.0  # a crop below this level (dB full scale) is drawn anew
-    silence_tries: int = 3  # ... so many times, then taken as it is
+    silence_db: float = -50.0  # dB full scale; a crop below it is drawn again
+    silence_tries: int = 3  # draws before a silent crop is accepted
 
     def __post_init__(self) -> None:
         _require(len(self.train) > 0, "data.train", "one folder or more", self.train)
@@ -64,11 +64,11 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class QuantizerConfig:
-    """How the residual quantizer takes part.
+    """The part of the residual quantizer in training.
 
-    Until `from_step` the decoder sees unquantized latents; then every codebook is set by k-means on
-    the latents of `kmeans_batches` batches. `dropout` is the share of items that use fewer
-    codebooks than there are: as many as one of `books`, all of them equally likely.
+    Until `from_step` the decoder sees unquantized latents. Then k-means on the latents of
+    `kmeans_batches` batches sets every codebook. `dropout` is the share of items that use fewer
+    codebooks: a number drawn from `books`.
     """
 
     from_step: int = 500
@@ -90,17 +90,17 @@ class QuantizerConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the losses, and the spectra they look at; weight 0 leaves a loss out.
+    """Weights of the losses, and the spectra they compare. A weight of 0 leaves a loss out.
 
-    With `balance`, each loss that acts on the decoded audio has its gradient scaled to its weight's
-    share, whatever its size (EnCodec's balancer); without, the losses are multiplied and added.
+    `balance` scales the gradient of each loss on the decoded audio to its weight's share, whatever
+    its size (EnCodec's balancer). Without it the weighted losses are added.
     """
 
     mel_windows: tuple[int, ...] = (2048, 1024, 512, 256, 128, 64)
     mel_bins: tuple[int, ...] = (160, 80, 80, 40, 20, 10)
     mel: float = 15.0
     mel_linear: float = 0.0
-    mel_floor: float = 1e-4  # of the spectrum's unit: white noise of variance 1 has level 1
+    mel_floor: float = 1e-4  # white noise of variance 1 has level 1
     complex_windows: tuple[int, ...] = (1024, 512, 256)
     complex: float = 20.0
     waveform: float = 0.0
@@ -129,16 +129,16 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """The networks that tell decoded audio from original; empty lists leave a kind out.
+    """The networks that tell decoded audio from original. An empty list leaves a kind out.
 
-    They learn from `from_step` on, and the generator hears them from `generator_from_step` on: a
-    discriminator that knows nothing yet teaches nothing.
+    They learn from `from_step` on, and the generator learns from them from `generator_from_step`
+    on, since an untrained discriminator teaches nothing.
     """
 
     from_step: int = 20000
     generator_from_step: int = 20200
-    every: int = 1  # steps between adversarial ones; the others have spectral losses only
-    items: int = 0  # of a batch that are judged, for speed; 0: all of them
+    every: int = 1  # adversarial losses act in every so many steps
+    items: int = 0  # of a batch that are judged; 0 means all
     stft_windows: tuple[int, ...] = (1024, 512, 256)
     stft_channels: int = 16
     periods: tuple[int, ...] = ()
@@ -170,17 +170,17 @@ class DiscriminatorConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW, its schedule, and the running mean of the generator's weights that is exported."""
+    """AdamW, its schedule, and the running mean of the weights that is exported."""
 
     lr: float = 3e-4
     discriminator_lr: float = 3e-4
     betas: tuple[float, float] = (0.8, 0.99)
     weight_decay: float = 0.0
-    clip: float = 5.0  # norm of the generator's gradient
+    clip: float = 5.0  # the largest norm of the generator's gradient
     discriminator_clip: float = 10.0
     warmup_steps: int = 200
     decay: Literal["cosine", "exponential", "constant"] = "cosine"
-    final: float = 0.05  # of the rate, at the last step
+    final: float = 0.05  # share of the rate that is left at the last step
     ema: float = 0.999
 
     def __post_init__(self) -> None:
@@ -196,11 +196,11 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class ValidationConfig:
-    """Held-out audio, coded by the runtime every `every` steps once codebooks are in use."""
+    """Held-out audio, which the runtime codes every `every` steps once codebooks are in use."""
 
     folders: tuple[str, ...] = ()
-    files: int = 6  # of each folder at most, spread evenly over it
-    bandwidths: tuple[float, ...] = ()  # kbps; none: all that the codec offers
+    files: int = 6  # at most, of each folder, spread evenly over it
+    bandwidths: tuple[float, ...] = ()  # kbps; by default all that the codec offers
     every: int = 2000
     pictures: int = 3  # files whose audio and spectrograms are written
 
@@ -212,13 +212,13 @@ class ValidationConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """The machine's side: nothing here is meant to change what is learnt."""
+    """Settings of the machine. None is meant to change what is learnt."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 0  # of torch on the CPU; 0 leaves it to torch
-    precision: Literal["fp32", "bf16"] = "fp32"  # of the networks' arithmetic; losses stay fp32
-    compile: bool = False  # torch.compile: pays on a GPU and in long runs
-    graphs: bool = False  # on a GPU: whole steps as CUDA graphs, without the cost of launches
+    threads: int = 0  # of torch on the CPU; 0 is torch's default
+    precision: Literal["fp32", "bf16"] = "fp32"  # of the networks; losses stay fp32
+    compile: bool = False  # torch.compile, for GPUs and long runs
+    graphs: bool = False  # on a GPU: whole steps as CUDA graphs
     log_every: int = 20
     checkpoint_minutes: float = 5.0
     export_dtype: Literal["fp32", "fp16"] = "fp32"
@@ -240,11 +240,12 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The codec that is trained, a name `hopcodec.load` knows, and what it begins from.
+    """The codec that is trained, by a name `hopcodec.load` knows, and its start.
 
     `start` is a trained codec of the same spec, as `hopcodec.load` takes it ("hopcodec_24khz" is
-    the one in the package), to be adapted to other audio or other losses; its codebooks are in use
-    from the first step on, whatever `quantizer.from_step` says. Without it training begins anew.
+    the one in the package). It is adapted to other audio or other losses, with its codebooks in
+    use from the first step on, whatever `quantizer.from_step` says. By default training starts
+    from random weights.
     """
 
     name: str = "hopcodec_24khz"
@@ -253,7 +254,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """One training run."""
+    """The configuration of one training run."""
 
     data: DataConfig
     steps: int

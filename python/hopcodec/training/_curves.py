@@ -1,4 +1,4 @@
-"""Figures over steps: one CSV file that survives interruptions, and a picture of it."""
+"""Figures over steps, in a CSV file that survives interruptions, and a picture of them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Curves:
-    """Rows of figures in a CSV file, one per logged step; columns may join later.
+    """Rows of figures in a CSV file, one per logged step. Columns may be added later.
 
-    Opened at step `resumed`, it drops the rows of later steps: the run did not get there.
+    Opening it at step `resumed` drops the rows of later steps, which the checkpoint does not have.
     """
 
     def __init__(self, path: Path, resumed: int) -> None:
@@ -29,7 +29,7 @@ class Curves:
         self._rewrite()
 
     def add(self, row: Mapping[str, float]) -> None:
-        """Append a row; it is in the file when this returns."""
+        """Append a row and write it to the file."""
         self.rows.append(dict(row))
         if self._join(row):
             self._rewrite()
@@ -53,7 +53,7 @@ class Curves:
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:
-    """The rows of a curves file, without empty cells; none if it is not there."""
+    """Read the rows of a curves file, without empty cells; an absent file has none."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
@@ -95,7 +95,7 @@ def _panel(axes: Axes, title: str, curves: Mapping[str, list[tuple[float, float]
 
 
 def _panels(names: list[str]) -> dict[str, list[str]]:
-    """Titles and the columns under each: numbered figures and bandwidths share one."""
+    """Group columns under titles. Numbered figures and bandwidths share a title."""
     panels: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         if name in ("step", "epoch"):

@@ -8,20 +8,20 @@ import torch
 from hopcodec.audio import _mel
 from torch import Tensor
 
-OVERLAP = 4  # windows over each sample
+OVERLAP = 4  # windows that cover each sample
 
 
 def window_of(size: int) -> Tensor:
-    """A Hann window whose spectra of white noise with variance 1 have mean power 1 in every bin.
+    """Return a Hann window in whose spectra white noise of variance 1 has mean power 1.
 
-    So one floor fits all window sizes.
+    One floor then fits all window sizes.
     """
     window = torch.hann_window(size)
     return window / window.square().sum().sqrt()
 
 
 def framed(signal: Tensor, size: int) -> Tensor:
-    """Whole windows, a quarter of a window apart: `(batch, samples)` to `(batch, windows, size)`.
+    """Cut `(batch, samples)` into windows, a quarter of one apart: `(batch, windows, size)`.
 
     Raises
     ------
@@ -32,14 +32,13 @@ def framed(signal: Tensor, size: int) -> Tensor:
     windows = (signal.shape[1] - size) // hop + 1
     if windows < 1:
         raise ValueError(f"expected {size} samples or more, got {signal.shape[1]}")
-    # Quarters side by side instead of an overlapping view: their gradient is four sums of slices,
-    # where that of the view is a scatter.
+    # The gradient of these quarters is four sums of slices. That of a view is a scatter.
     quarters = signal[:, : (windows + OVERLAP - 1) * hop].reshape(len(signal), -1, hop)
     return torch.cat([quarters[:, k : k + windows] for k in range(OVERLAP)], dim=2)
 
 
 def overlapped(frames: Tensor, samples: int) -> Tensor:
-    """Sum of windows where `framed` took them from: its adjoint, `(batch, samples)`."""
+    """Add windows where `framed` took them from, which is its adjoint: `(batch, samples)`."""
     batch, windows, size = frames.shape
     hop = size // OVERLAP
     sums = frames.new_zeros(batch, samples)
@@ -50,9 +49,9 @@ def overlapped(frames: Tensor, samples: int) -> Tensor:
 
 
 def rfft_adjoint(spectrum: Tensor, size: int) -> Tensor:
-    """Gradient at the input of `rfft` from that at its output; one inverse FFT.
+    """Return the gradient at the input of `rfft` from that at its output, by one inverse FFT.
 
-    `spectrum` is overwritten. torch's own goes through a complex FFT of twice the size.
+    `spectrum` is overwritten. torch's own gradient takes a complex FFT of twice the size.
     """
     spectrum[..., 1:-1] *= 0.5
     gradient: Tensor = torch.fft.irfft(spectrum, n=size, norm="forward")
@@ -60,7 +59,7 @@ def rfft_adjoint(spectrum: Tensor, size: int) -> Tensor:
 
 
 def power_of(spectrum: Tensor) -> Tensor:
-    """Squared magnitude of a complex tensor."""
+    """Return the squared magnitude of a complex tensor."""
     return spectrum.real.square() + spectrum.imag.square()
 
 

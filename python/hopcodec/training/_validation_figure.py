@@ -1,4 +1,4 @@
-"""Spectrograms of one clip, the original above what each bandwidth makes of it."""
+"""Spectrograms of one clip: the original above its decoded versions."""
 
 from __future__ import annotations
 
@@ -15,9 +15,18 @@ from hopcodec.audio._mel import mel_decibels
 def draw_spectrograms(
     target: Path, versions: Mapping[str, npt.NDArray[np.float32]], sample_rate: int, title: str
 ) -> None:
-    """Write a PNG; `versions` are `(channels, samples)`, of which the first channel is shown.
+    """Write spectrograms as PNG, relative to the original's peak.
 
-    All share the original's level, so that what got lost is dark.
+    Parameters
+    ----------
+    target
+        The file.
+    versions
+        Audio `(channels, samples)` by name, the original first. The first channel is shown.
+    sample_rate
+        In Hz.
+    title
+        Printed above.
     """
     levels = {name: mel_decibels(audio[0], sample_rate) for name, audio in versions.items()}
     peak_db = float(next(iter(levels.values())).max())
