@@ -1,7 +1,7 @@
 """Measure how good a codec sounds, beside peers at known bitrates, and how fast it is.
 
 The metrics' packages come with `pip install 'hopcodec[eval]'` and are imported when a metric is
-first used; one that is missing is reported by name, never left out in silence.
+first used. A missing package is reported by name.
 """
 
 from __future__ import annotations

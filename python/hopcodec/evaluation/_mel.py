@@ -1,9 +1,9 @@
 """Mel distance: mean absolute difference of two log-mel spectrograms, in dB, at the codec's rate.
 
 The idea is the mel distance of Kumar et al. 2023 ("High-fidelity audio compression with improved
-RVQGAN", Table 3), which sums log10 distances over several windows; here it is one spectrogram in
-dB, so that the number reads as "this many dB per band and frame". It covers the whole band of the
-codec under test: a peer that ends at 8 kHz pays for what it leaves out.
+RVQGAN", Table 3), which sums log10 distances over several windows. Here it is one spectrogram, so
+the number is a mean difference in dB. It covers the whole band of the codec under test, so a peer
+that ends at 8 kHz loses by it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hopcodec.evaluation._signals import Pair
 
 
 def make() -> Callable[[Pair], float]:
-    """The distance; 0 for an identical signal."""
+    """Make the scorer. An identical signal has distance 0."""
 
     def score(pair: Pair) -> float:
         reference, decoded = pair.at(pair.rate_hz)

@@ -20,8 +20,8 @@ _MOST_COLUMNS: Final = 4
 def draw(path: str | os.PathLike[str], report: Report, title: str) -> None:
     """Write the picture as PNG to `path`, whatever its suffix.
 
-    Points are means over all clips with their 95 % intervals, one line per codec; what was not
-    coded is a dashed level. A metric without figures says why in its panel.
+    Points are means over all clips with their 95 % intervals, one line per codec. Audio that was
+    not coded is a dashed line. The panel of a metric without figures gives the reason.
     """
     columns = min(_MOST_COLUMNS, len(report.metrics))
     rows = math.ceil(len(report.metrics) / columns)
@@ -100,7 +100,7 @@ def _bitrate_axis(axes: Axes, kbps: list[float]) -> None:
     axes.set_xlim(kbps[0] / 1.25, kbps[-1] * 1.25)
     ticks = kbps[:1]
     for value in kbps[1:]:
-        if value > 1.35 * ticks[-1]:  # closer ones would print over each other
+        if value > 1.35 * ticks[-1]:  # closer labels would overlap
             ticks.append(value)
     axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
     axes.set_xticks([], minor=True)
