@@ -1,6 +1,6 @@
 """Live audio: devices, the loopback, and the engine behind it.
 
-`sounddevice` is imported in processes of their own only; nothing here needs it before one starts.
+`sounddevice` is imported in child processes only. Nothing here needs it before one starts.
 """
 
 from __future__ import annotations

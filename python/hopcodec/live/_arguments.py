@@ -1,4 +1,4 @@
-"""What live objects take, checked at the door."""
+"""Check the arguments of live objects."""
 
 from __future__ import annotations
 

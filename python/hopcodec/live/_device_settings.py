@@ -1,4 +1,4 @@
-"""What is asked of the audio device, as the parent says it and the device process reads it."""
+"""The settings of an audio device, which the parent sends to the device process."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DeviceSettings:
-    """Which devices, and how to open them.
+    """The devices, and how to open them.
 
-    Devices are PortAudio's numbers or parts of names; None is the system's default. `rate_hz` and
-    `block` (frames per callback) are chosen where None: the codec's rate and one hop, or what
-    the host insists on. `latency_s` is asked of the host for each direction; None: its least.
+    A device is PortAudio's number or part of a name; None is the system's default. By default
+    `rate_hz` and `block` (frames per callback) are the codec's rate and one hop, or what the host
+    insists on. `latency_s` is asked of the host for each direction; None asks for its least.
     """
 
     input: int | str | None

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LinkStatus:
-    """How the device is doing.
+    """The state of a link.
 
     `state` is "running", "stalled" (no callback for a quarter of a second), "reopening" or
     "stopped". `faults` counts stalls and losses, `reopened` the times a new device process took
-    over. `last_fault` is what was noticed; `waiting_for` why it cannot be opened again yet.
-    `detected_ms` and `outage_ms` are of the last fault: from the last callback to its detection,
-    and to the first one after.
+    over. `last_fault` describes the last fault, and `waiting_for` says why the device cannot be
+    opened again yet. `detected_ms` and `outage_ms` are of the last fault: from the last callback to
+    its detection, and to the first callback after it.
     """
 
     state: str = "stopped"
