@@ -1,6 +1,6 @@
-"""Audio files in and out, and how to compare them.
+"""Read, write and compare audio files.
 
-`soundfile` and `soxr` are imported when a file is first touched, not before.
+`soundfile` and `soxr` are imported when a file is first opened.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from hopcodec.typing import Audio
 
 
 def shipped_speech(sample_rate: int, channels: int, seconds: float | None = None) -> Audio:
-    """The clip in the package, `(channels, samples)`, repeated or cut to `seconds` if given."""
+    """Return the clip in the package, `(channels, samples)`, repeated or cut to `seconds`."""
     with resources.as_file(resources.files("hopcodec") / "assets" / "demo_en_f.flac") as path:
         audio, _ = read_audio(path, sample_rate, channels)
     if seconds is None:

@@ -73,15 +73,15 @@ def bench(
             status.update(f"timing: {what} {done:.0%}")
 
         back_to_back = (
-            timing.bench_hops(codec, audio, bandwidth=kbps, progress=progress) if by_hops else None
+            timing.time_hops(codec, audio, bandwidth=kbps, progress=progress) if by_hops else None
         )
         in_time = (
-            timing.bench_paced(codec, audio, bandwidth=kbps, seconds=paced, progress=progress)
+            timing.time_paced(codec, audio, bandwidth=kbps, seconds=paced, progress=progress)
             if paced
             else None
         )
         status.update("timing: whole file")
-        whole = timing.bench_file(codec, audio, bandwidth=kbps)
+        whole = timing.time_file(codec, audio, bandwidth=kbps)
     if json:
         print_json(
             {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,20 @@ import numpy.typing as npt
 from hopcodec.cli._demo_step import Step, step_of
 from hopcodec.codec._codes import AnyCodes, code_arrays, same_codes
 from hopcodec.evaluation._speed import wait_until
-from hopcodec.typing import Audio
+from hopcodec.typing import Audio, CodeArray
 
 if TYPE_CHECKING:
-    from hopcodec.cli._demo_panel import Panel
     from hopcodec.codec._codec import Codec
+
+
+class Display(Protocol):
+    """What shows a run while it goes on."""
+
+    def update(
+        self, hop: Audio, sound: Audio, codes: list[CodeArray], compute_ms: float | None
+    ) -> None:
+        """Take in one hop's input, what came out for it, and the time of a step it ended."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ class _Duplex:
 
 
 def run_demo(
-    codec: Codec, audio: Audio, bandwidth: float, panel: Panel | None, *, paced: bool
+    codec: Codec, audio: Audio, bandwidth: float, panel: Display | None, *, paced: bool
 ) -> DemoRun:
     """Push `audio` hop by hop, each when the clock says its last sample has arrived.
 

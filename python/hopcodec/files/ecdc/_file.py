@@ -25,9 +25,10 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO, Final
 
+from hopcodec._checks import whole
 from hopcodec.codec._codes import AnyCodes, join_codes
 from hopcodec.errors import BitstreamError
-from hopcodec.files._io import File, Opened, checked_length
+from hopcodec.files._io import File, Opened
 from hopcodec.files.ecdc._body import (
     BLOCK_FRAMES,
     Body,
@@ -192,7 +193,7 @@ class EcdcWriter:
         Raises `TypeError` unless `audio_length` is an int, `ValueError` unless the pushed frames
         are those of so many samples.
         """
-        audio_length = checked_length(audio_length, MAX_AUDIO_LENGTH)
+        audio_length = whole("audio_length", audio_length, 1, MAX_AUDIO_LENGTH)
         self._packer.finish(self._model, audio_length)
         described = EcdcHeader(self._model, audio_length, self._codebooks, weights=self._weights)
         header = header_bytes(described)

@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from hopcodec._checks import whole
 from hopcodec.codec._codes import AnyCodes, Codes, Segment, join_codes
 from hopcodec.errors import BitstreamError
 from hopcodec.files._bits import pack_bits, unpack_bits
@@ -50,9 +51,7 @@ from hopcodec.files._io import (
     File,
     Opened,
     Replacing,
-    as_int,
     check_codes_array,
-    checked_length,
     read_up_to,
 )
 from hopcodec.files.hop._header import MAX_LENGTH, HopHeader, read_header
@@ -138,7 +137,7 @@ class HopWriter:
         """
         if self._finished:
             raise ValueError("finish: expected it once, got it twice")
-        audio_length = checked_length(audio_length, MAX_LENGTH)
+        audio_length = whole("audio_length", audio_length, 1, MAX_LENGTH)
         expected = self.header.frames(audio_length)
         got = self._frames + self._waiting.shape[1]
         if got != expected:
@@ -254,12 +253,8 @@ class HopReader:
         io.UnsupportedOperation
             The file cannot seek.
         """
-        block = as_int("block", block)
         most = None if self.audio_length is None else self.header.blocks(self.audio_length)
-        if block < 0 or (most is not None and block > most):
-            raise ValueError(
-                f"block: expected 0 to {'the last' if most is None else most}, got {block}"
-            )
+        block = whole("block", block, 0, most)
         size = self.header.frames_per_block
         # Of all blocks before the last but one the length is known: they are whole.
         before = max(0, block - 1)

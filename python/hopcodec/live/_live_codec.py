@@ -1,4 +1,4 @@
-"""A codec inside a running engine: what every live object can do, whatever feeds it."""
+"""A codec inside a running engine: the base of the loopback and the engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Self = TypeVar("_Self", bound="LiveCodec")
 
 
 class LiveCodec(ABC):
-    """Start, stop, and what may be changed in between. A context manager."""
+    """Start and stop a codec, and change it while it runs. A context manager."""
 
     _codec: Codec
     _bandwidth: float
@@ -32,7 +32,7 @@ class LiveCodec(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """End; a later `start` begins anew."""
+        """Stop. A later `start` begins anew."""
 
     def __enter__(self: _Self) -> _Self:
         self.start()
@@ -52,9 +52,9 @@ class LiveCodec(ABC):
         return self._codec
 
     def switch(self, codec: Codec, bandwidth: float | None = None) -> None:
-        """Run another codec from the next hop on, cross-faded; same number of channels.
+        """Run another codec with as many channels from the next hop on, cross-faded.
 
-        Prepared here, taken by the worker at a hop boundary; the old one is freed here, later.
+        This thread prepares it, and frees the old one later. The worker takes it at a hop boundary.
         """
         check_codec(codec)
         kbps = self._bandwidth if bandwidth is None else bandwidth
@@ -70,7 +70,7 @@ class LiveCodec(ABC):
 
     @property
     def bandwidth(self) -> float:
-        """Kilobits per second; may be set at any time, the next hop follows."""
+        """Kilobits per second. It may be set at any time and applies from the next hop on."""
         return self._bandwidth
 
     @bandwidth.setter
@@ -81,7 +81,7 @@ class LiveCodec(ABC):
 
     @property
     def bypass(self) -> bool:
-        """Hear the input instead of the codec, at the same latency."""
+        """True to hear the input instead of the codec, at the same latency."""
         return self._engine.bypass
 
     @bypass.setter
@@ -90,7 +90,7 @@ class LiveCodec(ABC):
 
     @property
     def input_gain(self) -> float:
-        """Factor on what came in, before the codec; recordings are not changed."""
+        """Factor on the input of the codec. Recordings are not changed."""
         return self._engine.input_gain
 
     @input_gain.setter
@@ -98,7 +98,7 @@ class LiveCodec(ABC):
         self._engine.input_gain = value
 
     def add_to_output(self, audio: Audio) -> int:
-        """Play `(channels, samples)` at the codec's rate on top; how many there was room for."""
+        """Mix `(channels, samples)` at the codec's rate into the output; return how many fit."""
         return self._engine.inject(check_audio(audio, self._codec.channels))
 
     def reset_stats(self) -> None:
