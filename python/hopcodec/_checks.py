@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-Audio = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.uint16]
+from hopcodec.typing import Audio, CodeArray
+
+T = TypeVar("T")
 
 
 def _describe(value: object) -> str:
@@ -46,7 +49,7 @@ def check_audio(audio: object, channels: int, *, batch: int | None = None) -> Au
     return audio
 
 
-def check_codes(codes: object, most_books: int, *, batch: int | None = None) -> Codes:
+def check_codes(codes: object, most_books: int, *, batch: int | None = None) -> CodeArray:
     """`codes` itself, if C-contiguous uint16 `(codebooks, frames)`, `batch` in front."""
     lead = "" if batch is None else f"{batch}, "
     shape = f"({lead}1 to {most_books} codebooks, frames)"
@@ -92,3 +95,100 @@ def _remedy(name: str, value: object, dtype: type[Any]) -> str:
     if not value.flags.c_contiguous or not value.flags.aligned:
         return f"; np.ascontiguousarray({name}) makes it so"
     return ""
+
+
+def refuse(name: str, expected: str, got: object, error: type[Exception] = ValueError) -> NoReturn:
+    """Raise `error` in the usual words."""
+    raise error(f"{name}: expected {expected}, got {got!r:.100}")
+
+
+def require(
+    holds: bool, name: str, expected: str, got: object, error: type[Exception] = ValueError
+) -> None:
+    """Raise `error` in the usual words unless `holds`."""
+    if not holds:
+        refuse(name, expected, got, error)
+
+
+def whole(
+    name: str,
+    value: object,
+    least: int = 0,
+    most: int | None = None,
+    *,
+    error: type[Exception] | None = None,
+) -> int:
+    """Return a whole number of Python or NumPy as an int; refuse a float and a bool.
+
+    Parameters
+    ----------
+    name
+        What the message calls the value.
+    value
+        Anything.
+    least, most
+        The smallest and the largest number allowed. None sets no upper limit.
+    error
+        What to raise. By default TypeError for a wrong type, ValueError for a wrong number.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        refuse(name, "a whole number", value, error or TypeError)
+    if value < least or (most is not None and value > most):
+        expected = f"at least {least}" if most is None else f"{least} to {most}"
+        refuse(name, expected, value, error or ValueError)
+    return operator.index(value)
+
+
+def number(
+    name: str,
+    value: object,
+    least: float = 0,
+    most: float = math.inf,
+    *,
+    error: type[Exception] | None = None,
+) -> float:
+    """Return an int or a float as a float; the parameters are those of `whole`.
+
+    NaN is in no range.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        refuse(name, "a number", value, error or TypeError)
+    if not least <= value <= most:
+        expected = f"at least {least:.12g}" if math.isinf(most) else f"{least:.12g} to {most:.12g}"
+        refuse(name, expected, value, error or ValueError)
+    return float(value)
+
+
+def flag(name: str, value: object, *, error: type[Exception] = TypeError) -> bool:
+    """Return `value` if it is a bool."""
+    if not isinstance(value, bool):
+        refuse(name, "true or false", value, error)
+    return value
+
+
+def text(name: str, value: object, most: int, *, error: type[Exception] | None = None) -> str:
+    """Return `value` if it is a string of at most `most` characters."""
+    if not isinstance(value, str):
+        refuse(name, "a string", value, error or TypeError)
+    if len(value) > most:
+        refuse(name, f"at most {most} characters", value, error or ValueError)
+    return value
+
+
+def one_of(
+    name: str, value: object, choices: Sequence[T], *, error: type[Exception] = ValueError
+) -> T:
+    """Return the one of `choices` that `value` is, in type and value."""
+    for choice in choices:
+        if type(value) is type(choice) and value == choice:
+            return choice
+    refuse(name, f"one of {', '.join(map(str, choices))}", value, error)
+
+
+def sequence(
+    name: str, value: object, least: int, most: int, *, error: type[Exception] = TypeError
+) -> Sequence[object]:
+    """Return `value` if it is a list or a tuple of `least` to `most` items."""
+    if not isinstance(value, (list, tuple)) or not least <= len(value) <= most:
+        refuse(name, f"a list of {least} to {most} items", value, error)
+    return value

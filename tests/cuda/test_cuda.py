@@ -191,8 +191,8 @@ def test_replay_equals_eager(tiny_gpu: Codec) -> None:
 
     def session(graphs: bool) -> _core.CudaEncoder:
         return _core.CudaEncoder(
-            codec._encoder_layers,
-            codec._quantizer,
+            codec.sessions.encoder_layers,
+            codec.sessions.quantizer,
             channels=1,
             hop_samples=320,
             codebooks=[4],
@@ -212,8 +212,8 @@ def test_replay_equals_eager_in_a_decoder(tiny_gpu: Codec) -> None:
 
     def session(graphs: bool) -> _core.CudaDecoder:
         return _core.CudaDecoder(
-            codec._decoder_layers,
-            codec._quantizer,
+            codec.sessions.decoder_layers,
+            codec.sessions.quantizer,
             channels=1,
             hop_samples=320,
             max_frames=2,

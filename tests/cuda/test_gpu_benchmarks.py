@@ -103,8 +103,8 @@ def test_states_are_those_of_the_stateful_torch_model_and_fit_into_the_runtimes(
     assert state_floats(spec.encoder) == sum(state.numel() for state in batched.states)
     # The runtime's also has a header per layer and room for rows that do not fill a stride yet.
     here = tiny_codec()
-    encoder = here._encoder_session(1, "immediate", 1).state_bytes
-    decoder = here._decoder_session(1, "immediate", 1).state_bytes
+    encoder = here.sessions.cpu_encoder(1, "immediate", 1).state_bytes
+    decoder = here.sessions.cpu_decoder(1, "immediate", 1).state_bytes
     assert encoder / 4 <= 4 * state_floats(spec.encoder) <= encoder
     assert decoder / 4 <= 4 * state_floats(spec.decoder) <= decoder
 

@@ -10,9 +10,9 @@ import pytest
 from evaluation_packages import needs
 from shared_models import FIXTURES, read_fixture
 
+from hopcodec.audio._mel import mel_decibels
 from hopcodec.evaluation import METRICS, Unavailable
 from hopcodec.evaluation._alignment import lag_ms
-from hopcodec.evaluation._mel import mel_decibels
 from hopcodec.evaluation._metrics import Options
 from hopcodec.evaluation._signals import Pair, Signal
 from hopcodec.evaluation._wer import normalise_text, word_errors

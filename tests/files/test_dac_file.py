@@ -159,7 +159,7 @@ def test_the_same_bytes_with_every_numpy() -> None:
         ({"original_length": 0}, "original_length: expected 1 to"),
         ({"sample_rate": -1}, "sample_rate: expected 1 to"),
         ({"chunk_length": 21}, "chunk_length: expected 1 to 20"),
-        ({"input_db": float("nan")}, "input_db: expected a loudness of -200 to 100 LUFS, got nan"),
+        ({"input_db": float("nan")}, "input_db: expected -200 to 100, got nan"),
     ],
 )
 def test_content_that_no_file_holds(changes: dict[str, Any], message: str) -> None:
@@ -168,9 +168,9 @@ def test_content_that_no_file_holds(changes: dict[str, Any], message: str) -> No
     with pytest.raises(TypeError, match="expected a uint16 array"):
         written(replace(CONTENT, codes=CODES.astype(np.int64)))
     for name in ("original_length", "sample_rate", "chunk_length"):
-        with pytest.raises(TypeError, match=f"{name}: expected an int, got float"):
+        with pytest.raises(TypeError, match=f"{name}: expected a whole number, got"):
             written(replace(CONTENT, **{name: 5.0}))
-    with pytest.raises(TypeError, match="input_db: expected a float, got str"):
+    with pytest.raises(TypeError, match="input_db: expected a number, got 'loud'"):
         written(replace(CONTENT, input_db="loud"))  # type: ignore[arg-type]
 
 
@@ -219,9 +219,9 @@ def test_nothing_is_run(tmp_path: Path, protocol: int) -> None:
         (artifacts(chunk_length=0), "chunk_length: expected 1 to 20"),
         (artifacts(chunk_length=21), "chunk_length: expected 1 to 20"),
         (artifacts(dac_version="2.0.0"), "version: expected 1.0.0, got '2.0.0'"),
-        (artifacts(input_db=np.array([np.nan], np.float32)), "input_db: expected a loudness of"),
-        (artifacts(input_db=np.array([900], np.float32)), "input_db: expected a loudness of"),
-        (artifacts(input_db=np.array([-1e5], np.float32)), "to 100 LUFS, got -100000"),
+        (artifacts(input_db=np.array([np.nan], np.float32)), "input_db: expected -200 to 100"),
+        (artifacts(input_db=np.array([900], np.float32)), "input_db: expected -200 to 100"),
+        (artifacts(input_db=np.array([-1e5], np.float32)), "-200 to 100, got -100000"),
         (artifacts(input_db=np.zeros(2, np.float32)), "input_db: expected one number, got 2"),
         (artifacts(input_db=CODES), "expected an array of f4, got u2"),
         (artifacts(more=1), "metadata: expected channels, chunk_length"),
@@ -243,25 +243,25 @@ def test_another_structure(value: object, message: str, protocol: int) -> None:
         (b"\x93NUMPY\1\0\xff\xff", "expected 65545 bytes of header, got 10"),
         (with_pickle(b"")[:30], "bytes of header, got 30"),
         (with_pickle(b"").replace(b"()", b"(3,)"), "expected the array header"),
-        (with_pickle(b""), "the pickle wants 1 bytes, 0 are left"),
+        (with_pickle(b""), "malformed: pickle exhausted"),
         (with_pickle(b"\x80\x06."), "protocol 2 to 5, got 6"),
-        (with_pickle(b"\x80\x03."), "one value at the end, got 0"),
+        (with_pickle(b"\x80\x03."), "malformed"),
         (with_pickle(b"\x80\x03N."), "expected an array, got NoneType"),
         (with_pickle(b"\x80\x03N.N"), "the file to end with its pickle, got 1 more bytes"),
-        (with_pickle(b"\x80\x03t."), "more from its stack"),
-        (with_pickle(b"\x80\x03h\x05."), "more from its stack"),
+        (with_pickle(b"\x80\x03t."), "malformed"),
+        (with_pickle(b"\x80\x03h\x05."), "malformed"),
         (with_pickle(b"\x80\x04\x95" + b"\xff" * 8), "a frame of at most 0 bytes"),
-        (with_pickle(b"\x80\x03\x8e" + b"\xff" * 8), "wants 18446744073709551615 bytes"),
-        (with_pickle(b"\x80\x03X\xff\xff\xff\xff"), "wants 4294967295 bytes"),
-        (with_pickle(b"\x80\x03X\1\0\0\0\xff."), "more from its stack, memo or bytes"),
+        (with_pickle(b"\x80\x03\x8e" + b"\xff" * 8), "malformed: .*18446744073709551615"),
+        (with_pickle(b"\x80\x03X\xff\xff\xff\xff"), "expected 4294967295 bytes"),
+        (with_pickle(b"\x80\x03X\1\0\0\0\xff."), "malformed: 'utf-8' codec"),
         (with_pickle(b"\x80\x03" + b"]" * 2000), "at most 1000 instructions"),
         (with_pickle(b"\x80\x03cos\nsystem\n."), "it asks for 'os.system'"),
-        (with_pickle(b"\x80\x03c" + b"a" * 200), "a name without an end"),
-        (with_pickle(b"\x80\x03NNR."), "a call of something named, got NoneType"),
+        (with_pickle(b"\x80\x03c" + b"a" * 200), "malformed"),
+        (with_pickle(b"\x80\x03NNR."), "malformed"),
         (with_pickle(b"\x80\x03cnumpy\nndarray\n)R."), "it calls numpy.ndarray"),
-        (with_pickle(b"\x80\x03N)b."), "it sets attributes of a NoneType"),
+        (with_pickle(b"\x80\x03N)b."), "malformed"),
         (with_pickle(b"\x80\x03Vtext\n."), "UNICODE at byte 2 has no place"),
-        (with_pickle(b"\x80\x03\xff."), "byte 255 at byte 2 has no place"),
+        (with_pickle(b"\x80\x03\xff."), "at position 2, opcode b.* unknown"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -352,12 +352,18 @@ def test_any_program_of_known_instructions(data: st.DataObject) -> None:
 def test_a_bomb_of_references() -> None:
     """Tuples of tuples of tuples cost a file nothing, and must cost nothing to refuse."""
     bomb = b"\x80\x03)" + b"q\0h\0\x86" * 300 + b"."
-    with pytest.raises(BitstreamError, match="expected an array, got tuple"):
+    with pytest.raises(BitstreamError, match="20 references, got more"):
         read_dac(io.BytesIO(with_pickle(bomb)))
-    inside = b"\x80\x03cnumpy\ndtype\n)" + b"q\0h\0\x86" * 300 + b"R."
-    with pytest.raises(BitstreamError, match="expected a dtype"):
-        read_dac(io.BytesIO(with_pickle(inside)))
+    for level, levels in ((b"q\0h\0\x86", 20), (b"q\0h\0h\0\x87", 10)):
+        bomb = b")" + level * levels
+        with pytest.raises(BitstreamError, match="expected an array, got tuple"):
+            read_dac(io.BytesIO(with_pickle(b"\x80\x03" + bomb + b".")))
+        with pytest.raises(BitstreamError, match="expected a dtype"):
+            read_dac(io.BytesIO(with_pickle(b"\x80\x03cnumpy\ndtype\n" + bomb + b"R.")))
+        with pytest.raises(BitstreamError, match="expected an array, got dict"):  # it is hashed
+            read_dac(io.BytesIO(with_pickle(b"\x80\x03}" + bomb + b"Ns.")))
     text = b"X" + struct.pack("<I", 200_000) + b"x" * 200_000 + b"q\0X\6\0\0\0latin1q\1"
-    again = b"c_codecs\nencode\nh\0h\1\x86R" * 90
-    with pytest.raises(BitstreamError, match="few strings to encode"):
-        read_dac(io.BytesIO(with_pickle(b"\x80\x03" + text + again + b".")))
+    again = b"c_codecs\nencode\nh\0h\1\x86R"
+    for times, message in ((90, "20 references, got more"), (9, "at most 8 strings to encode")):
+        with pytest.raises(BitstreamError, match=message):
+            read_dac(io.BytesIO(with_pickle(b"\x80\x03" + text + again * times + b".")))

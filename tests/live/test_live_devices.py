@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 
 from hopcodec.cli._app import app
 from hopcodec.errors import DeviceError
-from hopcodec.live import _child as child
-from hopcodec.live import query_devices
+from hopcodec.live import _device_process, query_devices
 from hopcodec.live._devices import AudioSystem
 
 
@@ -77,10 +76,10 @@ def test_what_is_missing_is_named_with_its_cure(
     body = "raise ImportError" if block == "sounddevice" else "raise OSError('library not found')"
     (tmp_path / "sounddevice.py").write_text(body)
     shadowed = {
-        **child.environment(),
-        "PYTHONPATH": f"{tmp_path}:{child.environment()['PYTHONPATH']}",
+        **_device_process.environment(),
+        "PYTHONPATH": f"{tmp_path}:{_device_process.environment()['PYTHONPATH']}",
     }
-    monkeypatch.setattr(child, "environment", lambda: shadowed)
+    monkeypatch.setattr(_device_process, "environment", lambda: shadowed)
     with pytest.raises(DeviceError, match=words):
         query_devices()
     code, _, err = run("devices")
@@ -91,7 +90,7 @@ def test_what_is_missing_is_named_with_its_cure(
 
 def test_a_crash_while_looking_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        child, "command", lambda _: [sys.executable, "-c", "raise SystemExit('no')"]
+        _device_process, "command", lambda _: [sys.executable, "-c", "raise SystemExit('no')"]
     )
     with pytest.raises(DeviceError, match=r"exit code 1\): no"):
         query_devices()
@@ -105,7 +104,7 @@ def test_nothing_of_this_is_loaded_unasked() -> None:
     code = (
         "import sys, hopcodec, hopcodec.live, hopcodec.cli._app\n"
         "print('sounddevice' in sys.modules)\n"
-        "hopcodec.Loopback\n"
+        "hopcodec.live.Loopback\n"
         "print('sounddevice' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from hopcodec import Codec
 from hopcodec.cli._keys import Keys, decode
-from hopcodec.cli._loopback_panel import WIDTH, LoopbackPanel, Meter
-from hopcodec.cli._screen import Screen
-from hopcodec.live._device_link import LinkStatus
+from hopcodec.cli._loopback_panel import WIDTH, LoopbackPanel
+from hopcodec.cli._terminal import Meter, Screen
+from hopcodec.live._link import LinkStatus
 from hopcodec.live._stats import LiveStats, read_stats
 
 TIMES = {"count": 750, "mean_us": 1400, "p50_us": 1350, "p90_us": 1500, "p99_us": 1620}
@@ -126,7 +126,7 @@ def test_the_panel_tells_of_trouble(codec: Codec, stats: LiveStats) -> None:
 
 
 def test_meters_rise_at_once_and_fall_slowly() -> None:
-    meter = Meter()
+    meter = Meter(1.5)
     meter.feed(1.0)
     assert meter.db == 0.0
     meter.feed(0.0)

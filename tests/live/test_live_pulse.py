@@ -12,7 +12,8 @@ import soundfile  # type: ignore[import-untyped]
 from live_servers import pulse_server
 from live_session import noise, wait_for
 
-from hopcodec import Codec, Loopback
+from hopcodec import Codec
+from hopcodec.live import Loopback
 from hopcodec.live._latency import find_offset
 
 

@@ -16,7 +16,8 @@ from segmented_models import full_48khz, full_48khz_weights, segment_latents, st
 
 import hopcodec
 import torch
-from hopcodec.codec._segments import Segment, SegmentedCodes, loudness
+from hopcodec.codec._codes import Codes, Segment
+from hopcodec.codec._segment_streams import loudness
 from hopcodec.specs._encodec import encodec_48khz
 
 SPEC = encodec_48khz()
@@ -78,7 +79,7 @@ def snr_db(reference: npt.NDArray[np.float64], ours: Array) -> float:
 
 
 def compare(
-    codes: SegmentedCodes,
+    codes: Codes,
     expected: list[tuple[npt.NDArray[Any], float]],
     latents: list[npt.NDArray[np.float64]],
 ) -> None:
@@ -94,7 +95,7 @@ def segments_of(audio: Array) -> list[Array]:
     return [np.ascontiguousarray(audio[:, at : at + SAMPLES]) for at in starts]
 
 
-def for_torch(codes: SegmentedCodes, dtype: torch.dtype) -> list[tuple[Any, Any]]:
+def for_torch(codes: Codes, dtype: torch.dtype) -> list[tuple[Any, Any]]:
     return [
         (
             torch.from_numpy(s.codes.astype(np.int64))[None],
@@ -215,7 +216,7 @@ def test_every_published_layout(layouts: dict[str, Path], index: int) -> None:
     """No spec is given: what a file holds is found out from its names, shapes or config."""
     assert len(layouts) == LAYOUTS
     codec = hopcodec.load(layouts[sorted(layouts)[index]])
-    assert isinstance(codec, hopcodec.SegmentedCodec)
+    assert isinstance(codec, hopcodec.Codec)
     assert (codec.name, codec.spec) == ("encodec_48khz", SPEC)
     # No weight norm, so nothing is folded: the very bits, whatever the layout.
     assert codec.fingerprint == full_48khz().fingerprint
@@ -228,6 +229,6 @@ def test_the_near_tie_rule_catches_a_wrong_code() -> None:
     codes = full_48khz().encode(audio, 6.0)
     wrong = codes[0].codes.copy()
     wrong[3, 11] = (wrong[3, 11] + 1) % 1024
-    changed = SegmentedCodes([Segment(wrong, codes[0].scale)], 4)
+    changed = Codes([Segment(wrong, codes[0].scale)], 4)
     with pytest.raises(AssertionError, match="frame 11, codebook 3"):
         compare(changed, [(codes[0].codes, float(codes[0].scale))], [latents64(audio)])

@@ -95,19 +95,22 @@ def _nest(spec: Any) -> None:
         (_set("encoder", 0, value=5), r"encoder\[0\]: expected an object"),
         (_drop("encoder", 0, "kernel"), r"encoder\[0\]: missing field 'kernel' of Conv1d"),
         (_set("encoder", 0, "extra", value=1), r"encoder\[0\]: surplus field 'extra'"),
-        (_set("encoder", 0, "stride", value=True), "stride: expected int, got bool True"),
-        (_set("encoder", 0, "stride", value=1.5), "stride: expected int, got float 1.5"),
+        (_set("encoder", 0, "stride", value=True), "stride: expected a whole number, got True"),
+        (_set("encoder", 0, "stride", value=1.5), "stride: expected a whole number, got 1.5"),
         (_set("encoder", 0, "stride", value=-1), "stride: expected 0 to 1048576, got -1"),
         (_set("encoder", 0, "out_channels", value=10**12), "out_channels: expected 0 to"),
         (_set("encoder", 0, "name", value="n" * 300), "name: expected at most 256 characters"),
         (_set("encoder", 0, "activation", value="relu"), "activation: expected one of none, elu"),
         (_set("encoder", 0, "activation", value=[]), "activation: expected one of none, elu"),
         (_set("encoder", 0, "padding", "mode", value="wrap"), "mode: expected one of reflect"),
-        (_set("encoder", value={}), "encoder: expected a list of at most 512"),
-        (_set("bandwidths", value=["6"]), r"bandwidths\[0\]: expected float, got str"),
+        (_set("encoder", value={}), "encoder: expected a list of 0 to 512"),
+        (_set("bandwidths", value=["6"]), r"bandwidths\[0\]: expected a number, got '6'"),
         (_set("quantizer", value=None), "quantizer: expected an object"),
         (_nest, "nested or repeated beyond any codec"),
-        (lambda spec: spec["encoder"].extend(spec["encoder"][:1] * 600), "a list of at most 512"),
+        (
+            lambda spec: spec["encoder"].extend(spec["encoder"][:1] * 600),
+            "of 0 to 512 items",
+        ),
     ],
 )
 def test_forged_specs_are_refused(forge: Callable[[Any], None], message: str) -> None:
@@ -154,7 +157,10 @@ def test_nonsense_of_the_right_types_is_still_an_error_of_ours(tmp_path: Path) -
         (_set("bandwidths", value=[]), "bandwidths: expected multiples of 0.45 kbps"),
         (_set("bandwidths", value=[0.5]), "1 to 8 codebooks, got 0.5"),
         (_set("bandwidths", value=[99.0]), "1 to 8 codebooks, got 99"),
-        (_set("quantizer", "codebooks", value=0), "at least 1 codebook of 2 entries"),
+        (
+            _set("quantizer", "codebooks", value=0),
+            "codebooks: expected at least 1, got 0",
+        ),
     ],
 )
 def test_specs_that_nothing_could_use_are_refused(

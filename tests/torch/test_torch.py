@@ -15,7 +15,7 @@ from hopcodec.specs._dac import dac
 from hopcodec.specs._encodec import causal_encodec
 from hopcodec.specs._language import CodecSpec, Conv1d, Padding, Residual
 from hopcodec.specs._lapped import hopcodec_24khz, lapped_codec
-from hopcodec.torch.nn import ResidualVectorQuantize, Snake1d, TrainableCodec
+from hopcodec.torch.nn import Snake1d, TrainableCodec, TrainableEuclideanRvq
 from hopcodec.torch.nn._layers import Chain, pad
 from hopcodec.torch.nn._quantize import k_means, nearest
 from hopcodec.torch.nn._start import mdct
@@ -152,7 +152,7 @@ def test_codebooks_begin_from_the_data_and_every_stage_helps() -> None:
     torch.manual_seed(2)
     mixed = torch.randn(16, 8) @ torch.randn(8, 16)
     latents = (torch.randn(8, 400, 16) @ mixed).transpose(1, 2)
-    rvq = ResidualVectorQuantize(4, 64, 16)
+    rvq = TrainableEuclideanRvq(4, 64, 16)
     before = rvq.eval()(latents).snr_db
     rvq.initialise(latents)
     snr = rvq(latents).snr_db
@@ -163,7 +163,7 @@ def test_codebooks_begin_from_the_data_and_every_stage_helps() -> None:
 
 def test_dead_entries_come_back_to_life() -> None:
     torch.manual_seed(3)
-    rvq = ResidualVectorQuantize(1, 64, 4, decay=0.8).train()
+    rvq = TrainableEuclideanRvq(1, 64, 4, decay=0.8).train()
     rvq.quantizers[0].embed.fill_(50.0)  # nobody is near
     rvq.quantizers[0].embed[0] = 0.0
     latents = torch.randn(4, 4, 256)
@@ -176,7 +176,7 @@ def test_dead_entries_come_back_to_life() -> None:
 
 def test_fewer_codebooks_are_the_sum_of_the_first() -> None:
     torch.manual_seed(4)
-    rvq = ResidualVectorQuantize(4, 32, 8).eval()
+    rvq = TrainableEuclideanRvq(4, 32, 8).eval()
     latents = torch.randn(3, 8, 10)
     codes = rvq(latents).codes
     given = rvq(latents, torch.tensor([1, 3, 4])).quantized
@@ -187,7 +187,7 @@ def test_fewer_codebooks_are_the_sum_of_the_first() -> None:
 
 def test_gradients_pass_straight_through_and_every_stage_commits() -> None:
     torch.manual_seed(5)
-    rvq = ResidualVectorQuantize(3, 32, 8).eval()
+    rvq = TrainableEuclideanRvq(3, 32, 8).eval()
     latents = torch.randn(2, 8, 6, requires_grad=True)
     rvq(latents).quantized.sum().backward()
     assert latents.grad is not None

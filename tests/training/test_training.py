@@ -25,14 +25,14 @@ from hopcodec.specs._lapped import lapped_codec
 from hopcodec.training import _checkpoint as checkpoint
 from hopcodec.training._config import (
     Config,
-    Data,
-    Discriminator,
-    Model,
-    Optimizer,
-    Quantizer,
-    Validation,
+    DataConfig,
+    DiscriminatorConfig,
+    ModelConfig,
+    OptimizerConfig,
+    QuantizerConfig,
+    RunConfig,
+    ValidationConfig,
 )
-from hopcodec.training._config import Run as RunConfig
 from hopcodec.training._curves import read_curves
 from hopcodec.training._progress import Display
 from hopcodec.training._run import Run
@@ -68,7 +68,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     """All phases within 12 steps, on the fixtures."""
     return Config(
-        Data(
+        DataConfig(
             (str(FIXTURES),),
             cache=str(tmp_path_factory.mktemp("cache")),
             segment_hops=16,
@@ -76,9 +76,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
             mix_probability=0.3,
         ),
         steps=12,
-        model=Model("small_24khz"),
-        quantizer=Quantizer(from_step=3, kmeans_batches=4, books=(1, 2)),
-        discriminator=Discriminator(
+        model=ModelConfig("small_24khz"),
+        quantizer=QuantizerConfig(from_step=3, kmeans_batches=4, books=(1, 2)),
+        discriminator=DiscriminatorConfig(
             from_step=5,
             generator_from_step=7,
             every=2,
@@ -87,7 +87,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
             periods=(3,),
             period_channels=4,
         ),
-        optimizer=Optimizer(lr=1e-3, warmup_steps=2, ema=0.9),
+        optimizer=OptimizerConfig(lr=1e-3, warmup_steps=2, ema=0.9),
         run=RunConfig(device="cpu", log_every=3, checkpoint_minutes=1000.0),
     )
 
@@ -151,7 +151,7 @@ def test_a_run_learns_and_uses_its_codebooks(config: Config, tmp_path: Path) -> 
         config,
         steps=80,
         data=replace(config.data, batch=4),
-        quantizer=Quantizer(from_step=30, kmeans_batches=16, books=(1, 2)),
+        quantizer=QuantizerConfig(from_step=30, kmeans_batches=16, books=(1, 2)),
         discriminator=replace(config.discriminator, from_step=60, generator_from_step=65),
         run=replace(config.run, log_every=10),
     )
@@ -199,7 +199,9 @@ def test_validation_hears_the_runtime(config: Config, tmp_path: Path) -> None:
     config = replace(
         config,
         steps=8,
-        validation=Validation((str(FIXTURES),), files=2, bandwidths=(1.8,), every=4, pictures=1),
+        validation=ValidationConfig(
+            (str(FIXTURES),), files=2, bandwidths=(1.8,), every=4, pictures=1
+        ),
     )
     made, heard = run(config, tmp_path / "run")
     rows = read_curves(tmp_path / "run" / "validation.csv")
@@ -247,7 +249,7 @@ def test_a_dac_trains_too(config: Config, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(registry.SPECS, "small_dac", lambda: spec)
     data = replace(config.data, segment_hops=160)
     optimizer = replace(config.optimizer, decay="constant")
-    config = replace(config, model=Model("small_dac"), data=data, optimizer=optimizer)
+    config = replace(config, model=ModelConfig("small_dac"), data=data, optimizer=optimizer)
     made, _ = run(config, tmp_path / "run")
     rows = read_curves(tmp_path / "run" / "curves.csv")
     assert all(rows[-1][f"perplexity_{stage}"] > 1 for stage in range(1, 5))
@@ -285,12 +287,12 @@ def test_a_dac_that_gives_less_than_it_takes_trains_too(
     (tmp_path / "heard").mkdir()
     clip = read_fixture("fixture_en_f.flac")[0, : 40 * 300]  # whole hops: not one sample to spare
     soundfile.write(tmp_path / "heard" / "clip.wav", clip, 24000)
-    validation = Validation(
+    validation = ValidationConfig(
         (str(tmp_path / "heard"),), files=1, bandwidths=(spec.bandwidths[1],), every=8, pictures=1
     )
     data = replace(config.data, segment_hops=160)
     made, heard = run(
-        replace(config, model=Model("odd_dac"), data=data, steps=8, validation=validation),
+        replace(config, model=ModelConfig("odd_dac"), data=data, steps=8, validation=validation),
         tmp_path / "run",
     )
     model, audio = made.trainer.model, made.trainer.batches.batch(0)
@@ -304,7 +306,7 @@ def test_checkpoints_keep_two(config: Config, tmp_path: Path) -> None:
     run(config, tmp_path / "run")
     found = checkpoint.found(tmp_path / "run" / "checkpoints")
     assert [path.name for path in found] == ["step-00000004.pt", "step-00000005.pt"]
-    assert not list((tmp_path / "run" / "checkpoints").glob("*.partial"))
+    assert not list((tmp_path / "run" / "checkpoints").glob("*.part"))
 
 
 def test_refusals(config: Config, tmp_path: Path) -> None:
@@ -315,7 +317,7 @@ def test_refusals(config: Config, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="holds a run already; --resume goes on with it"):
         run(config, out)
     with pytest.raises(TrainingError, match=r"model\.name: the checkpoint holds 'small_24khz'"):
-        run(replace(config, model=Model("hopcodec_24khz")), out, resume=True)
+        run(replace(config, model=ModelConfig("hopcodec_24khz")), out, resume=True)
     more = replace(config.discriminator, stft_channels=8)
     with pytest.raises(TrainingError, match="the checkpoint does not fit this run"):
         run(replace(config, discriminator=more), out, resume=True)
@@ -324,14 +326,14 @@ def test_refusals(config: Config, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="malformed checkpoint"):
         run(config, out, resume=True)
     with pytest.raises(ConfigError, match=r"model\.name: expected one of hopcodec_24khz"):
-        run(replace(config, model=Model("mp3")), tmp_path / "new")
+        run(replace(config, model=ModelConfig("mp3")), tmp_path / "new")
     segments = r"expected a mono codec that runs hop by hop, got encodec_48khz: 2 channel\(s\)"
     with pytest.raises(ConfigError, match=segments):
-        run(replace(config, model=Model("encodec_48khz")), tmp_path / "new")
+        run(replace(config, model=ModelConfig("encodec_48khz")), tmp_path / "new")
     many = replace(config.quantizer, books=(1, 5))
     with pytest.raises(ConfigError, match=r"quantizer\.books: expected 1 to 4"):
         run(replace(config, quantizer=many), tmp_path / "new")
-    odd = Validation((str(FIXTURES),), bandwidths=(7.0,))
+    odd = ValidationConfig((str(FIXTURES),), bandwidths=(7.0,))
     with pytest.raises(ConfigError, match=r"expected some of 0\.9, 1\.8, got 7"):
         run(replace(config, validation=odd), tmp_path / "new")
     assert not (tmp_path / "new").exists()

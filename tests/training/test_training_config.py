@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hopcodec.errors import ConfigError
-from hopcodec.training._config import Config, Data, Losses
+from hopcodec.training._config import Config, DataConfig, LossConfig
 from hopcodec.training._config_file import (
     from_table,
     load_config,
@@ -27,9 +27,9 @@ def written(tmp_path: Path, text: str) -> str:
 
 def test_what_is_written_reads_back(tmp_path: Path) -> None:
     config = Config(
-        Data(("a b", 'quo"te', "ümlaut"), weights=(1.0, 2.5, 3.0), gain_db=(-3.0, 0.0)),
+        DataConfig(("a b", 'quo"te', "ümlaut"), weights=(1.0, 2.5, 3.0), gain_db=(-3.0, 0.0)),
         steps=7,
-        losses=Losses(balance=True, mel=0.0),
+        losses=LossConfig(balance=True, mel=0.0),
     )
     assert load_config(written(tmp_path, to_toml(config))) == config
     assert from_table(to_table(config)) == config
@@ -60,7 +60,7 @@ def test_settings_can_be_changed(tmp_path: Path) -> None:
         (MINIMAL + "[optimiser]\n", "optimiser: unknown key"),
         (MINIMAL + "batch = 3.0\n", "data.batch: expected a whole number, got 3.0"),
         (MINIMAL + "batch = true\n", "data.batch: expected a whole number, got True"),
-        (MINIMAL + "batch = 0\n", "data.batch: expected at least 1, got 0"),
+        (MINIMAL + "batch = 0\n", "data.batch: expected 1 to 4096, got 0"),
         (MINIMAL + "gain_db = [1.0]\n", r"data.gain_db: expected 2 items, got \[1.0\]"),
         (MINIMAL + 'gain_db = [1.0, "x"]\n', r"data.gain_db\[1\]: expected a number, got 'x'"),
         (MINIMAL + "gain_db = [2, 1]\n", "data.gain_db: expected"),

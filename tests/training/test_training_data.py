@@ -15,7 +15,7 @@ import soundfile
 import torch
 from hopcodec.errors import AudioFileError, TrainingError
 from hopcodec.training._batches import Batches
-from hopcodec.training._config import Data
+from hopcodec.training._config import DataConfig
 from hopcodec.training._corpus import BLOCK_SAMPLES, Corpus, open_corpus
 from hopcodec.training._draws import Sampler
 
@@ -45,7 +45,9 @@ def corpora(folder: Path, *sources: str) -> list[Corpus]:
     return [open_corpus(str(folder / s), RATE, cache) for s in sources or ("",)]
 
 
-def batches(found: list[Corpus], data: Data, *, resident: bool = False, seed: int = 1) -> Batches:
+def batches(
+    found: list[Corpus], data: DataConfig, *, resident: bool = False, seed: int = 1
+) -> Batches:
     return Batches(found, data, SEGMENT, RATE, seed, CPU, resident=resident)
 
 
@@ -91,8 +93,8 @@ def test_a_bad_file_is_named_and_nothing_cached(folder: Path) -> None:
         open_corpus(str(folder / "nowhere"), RATE, folder.parent / "cache")
 
 
-def everything() -> Data:
-    return Data(
+def everything() -> DataConfig:
+    return DataConfig(
         train=("x",),
         batch=6,
         mix_probability=0.5,
@@ -140,7 +142,7 @@ def test_crops_stay_inside_a_clip(folder: Path) -> None:
 def test_a_short_clip_is_followed_by_zeros(folder: Path) -> None:
     soundfile.write(folder / "short.wav", tone(440, 0.05), RATE)
     found = corpora(folder, "short.wav")
-    data = Data(train=("x",), batch=2, mix_probability=0.0, gain_db=(0.0, 0.0))
+    data = DataConfig(train=("x",), batch=2, mix_probability=0.0, gain_db=(0.0, 0.0))
     audio = batches(found, data).batch(0)
     length = int(0.05 * RATE)
     assert audio[:, 0, length:].abs().max() == 0
@@ -151,7 +153,7 @@ def test_silence_is_avoided_but_not_excluded(folder: Path) -> None:
     found = corpora(folder)
     rows = {}
     for tries in (1, 3):
-        data = Data(train=("x",), batch=16, silence_tries=tries)
+        data = DataConfig(train=("x",), batch=16, silence_tries=tries)
         sampler = Sampler(found, data, SEGMENT, 1)
         starts = np.concatenate([sampler.draw(step).starts for step in range(60)])
         rows[tries] = float((starts >= found[0].ends[1]).mean())
@@ -163,7 +165,7 @@ def test_silence_is_avoided_but_not_excluded(folder: Path) -> None:
 def test_weights_balance_sources(folder: Path) -> None:
     found = corpora(folder, "a.wav", "below")
     for weights, expected in (((), 1 / 3), ((1.0, 3.0), 3 / 4)):
-        data = Data(train=("a", "b"), weights=weights, batch=32)
+        data = DataConfig(train=("a", "b"), weights=weights, batch=32)
         sampler = Sampler(found, data, SEGMENT, 1)
         share = np.mean([sampler.draw(step).corpora.mean() for step in range(40)])
         assert share == pytest.approx(expected, abs=0.03)
@@ -171,7 +173,7 @@ def test_weights_balance_sources(folder: Path) -> None:
 
 def test_augmentation_does_what_it_says(folder: Path) -> None:
     found = corpora(folder, "a.wav")
-    plain = Data(train=("x",), batch=8, mix_probability=0.0, gain_db=(-6.0, -6.0))
+    plain = DataConfig(train=("x",), batch=8, mix_probability=0.0, gain_db=(-6.0, -6.0))
     level = batches(found, plain).batch(0).square().mean(2).sqrt()
     torch.testing.assert_close(
         level, torch.full((8, 1), 0.4 / 2**0.5 * 10**-0.3), rtol=2e-2, atol=0

@@ -10,7 +10,7 @@ import pytest
 
 import torch
 from hopcodec.training._balance import Balancer, weighted_gradient
-from hopcodec.training._config import Discriminator, Losses
+from hopcodec.training._config import DiscriminatorConfig, LossConfig
 from hopcodec.training._discriminators import Discriminators
 from hopcodec.training._losses import (
     SpectralLosses,
@@ -104,7 +104,7 @@ def test_framing_and_fft_have_the_adjoints_they_claim() -> None:
 
 
 def test_losses_vanish_for_identical_signals_and_grow_with_noise() -> None:
-    losses = SpectralLosses(Losses(waveform=1.0, mel_linear=1.0), RATE)
+    losses = SpectralLosses(LossConfig(waveform=1.0, mel_linear=1.0), RATE)
     x = noise(2, 1, 4800)
     same = losses(x, x)
     assert set(same) == {"mel", "mel_linear", "complex", "waveform"}
@@ -116,12 +116,12 @@ def test_losses_vanish_for_identical_signals_and_grow_with_noise() -> None:
 
 def test_a_loss_of_weight_zero_is_left_out() -> None:
     x = noise(2, 1, 4800)
-    assert set(SpectralLosses(Losses(mel=0.0), RATE)(x, x)) == {"complex"}
-    assert set(SpectralLosses(Losses(complex=0.0), RATE)(x, x)) == {"mel"}
+    assert set(SpectralLosses(LossConfig(mel=0.0), RATE)(x, x)) == {"complex"}
+    assert set(SpectralLosses(LossConfig(complex=0.0), RATE)(x, x)) == {"mel"}
 
 
 def test_no_mel_band_is_empty_and_white_noise_is_flat() -> None:
-    for size, bins in zip(Losses().mel_windows, Losses().mel_bins, strict=True):
+    for size, bins in zip(LossConfig().mel_windows, LossConfig().mel_bins, strict=True):
         bank = mel_bank(bins, size, RATE)
         assert bank.shape == (size // 2 + 1, bins)
         torch.testing.assert_close(bank.sum(0), torch.ones(bins))
@@ -132,7 +132,7 @@ def test_no_mel_band_is_empty_and_white_noise_is_flat() -> None:
 
 
 def test_discriminators_judge_every_part_of_the_signal() -> None:
-    config = Discriminator(
+    config = DiscriminatorConfig(
         stft_windows=(256, 64), stft_channels=4, periods=(2, 5), period_channels=4
     )
     discriminators = Discriminators(config)
@@ -150,7 +150,9 @@ def test_discriminators_judge_every_part_of_the_signal() -> None:
 
 def test_discriminators_learn_to_tell() -> None:
     torch.manual_seed(0)
-    config = Discriminator(stft_windows=(64,), stft_channels=4, periods=(3,), period_channels=4)
+    config = DiscriminatorConfig(
+        stft_windows=(64,), stft_channels=4, periods=(3,), period_channels=4
+    )
     discriminators = Discriminators(config)
     optimizer = torch.optim.Adam(discriminators.parameters(), 3e-3)
     ramp = torch.linspace(0, 200, 1024).sin()[None, None].repeat(4, 1, 1)

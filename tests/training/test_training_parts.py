@@ -17,30 +17,32 @@ from hopcodec.errors import TrainingError
 from hopcodec.torch.nn import TrainableCodec
 from hopcodec.training import _checkpoint as checkpoint
 from hopcodec.training._average import AveragedCodec
-from hopcodec.training._config import Config, Data, Optimizer, Quantizer
+from hopcodec.training._config import Config, DataConfig, OptimizerConfig, QuantizerConfig
 from hopcodec.training._curves import Curves, draw_curves
 from hopcodec.training._schedule import books_in_use, rate_factor
 from hopcodec.training._stopping import stop_requests
 
 
 def test_rates_rise_and_fall() -> None:
-    config = Config(Data(("x",)), 100, optimizer=Optimizer(warmup_steps=10, final=0.1))
+    config = Config(DataConfig(("x",)), 100, optimizer=OptimizerConfig(warmup_steps=10, final=0.1))
     rates = [rate_factor(config, step) for step in range(101)]
     assert rates[0] == pytest.approx(0.1, rel=1e-2)
     assert max(rates) > 0.95
     assert rates[100] == pytest.approx(0.1)
-    settings = Optimizer(warmup_steps=10, final=0.1, decay="exponential")
-    fallen = Config(Data(("x",)), 100, optimizer=settings)
+    settings = OptimizerConfig(warmup_steps=10, final=0.1, decay="exponential")
+    fallen = Config(DataConfig(("x",)), 100, optimizer=settings)
     assert rate_factor(fallen, 50) == pytest.approx(0.1**0.5)
 
 
 def test_books_in_use() -> None:
-    drawn = [books_in_use(Quantizer(dropout=0.5, books=(2, 4)), 8, 64, 1, s) for s in range(50)]
+    drawn = [
+        books_in_use(QuantizerConfig(dropout=0.5, books=(2, 4)), 8, 64, 1, s) for s in range(50)
+    ]
     counts = np.bincount(np.concatenate(drawn), minlength=9) / 3200
     assert set(np.flatnonzero(counts)) == {2, 4, 8}
     assert counts[8] == pytest.approx(0.5, abs=0.04)
     assert counts[2] == pytest.approx(0.25, abs=0.04)
-    all_books = books_in_use(Quantizer(dropout=0.0), 8, 16, 1, 0)
+    all_books = books_in_use(QuantizerConfig(dropout=0.0), 8, 16, 1, 0)
     assert (all_books == 8).all()
 
 

@@ -17,8 +17,7 @@ from hopcodec.errors import ConfigError, TrainingError
 from hopcodec.specs._dac import dac
 from hopcodec.specs._language import CodecSpec
 from hopcodec.torch.nn import TrainableCodec
-from hopcodec.training._config import Config, Model
-from hopcodec.training._config import Run as RunConfig
+from hopcodec.training._config import Config, ModelConfig, RunConfig
 from hopcodec.weights._seeded import seeded_weights
 
 __all__ = ["config", "one_thread"]  # fixtures
@@ -27,7 +26,7 @@ __all__ = ["config", "one_thread"]  # fixtures
 def test_training_goes_on_from_a_trained_codec(config: Config, tmp_path: Path) -> None:
     run(replace(config, steps=5), tmp_path / "first")
     weights = tmp_path / "first" / "model.safetensors"
-    went_on = replace(config, steps=2, model=Model("small_24khz", start=str(weights)))
+    went_on = replace(config, steps=2, model=ModelConfig("small_24khz", start=str(weights)))
     _, heard = run(went_on, tmp_path / "on")
     # The quantizer is in use from the first step on, though the configuration says from the third.
     assert "SNR by book" in heard
@@ -72,7 +71,7 @@ def test_a_start_must_fit_the_model(config: Config, tmp_path: Path) -> None:
         ("hopcodec_24khz", r"model\.start: expected a codec of the shape of 'small_24khz', got"),
         ("nowhere.safetensors", r"model\.start: model: expected one of .*, or an existing path"),
     ):
-        other = replace(config, model=Model("small_24khz", start=start))
+        other = replace(config, model=ModelConfig("small_24khz", start=start))
         with pytest.raises(TrainingError, match=expected):
             run(other, tmp_path / "out")
 

@@ -1,10 +1,10 @@
-"""Loudness of a signal that comes in pieces, after ITU-R BS.1770-4, in constant memory.
+"""Measure the loudness of a signal in pieces (ITU-R BS.1770-4), in constant memory.
 
     x ─► high shelf 4 dB at 1.5 kHz ─► high pass 38 Hz ─► mean square of 0.4 s every 0.1 s ─► gates
 
-The filters are those of pyloudnorm, which the original `dac` command uses too: close to the
-standard's, of any sample rate. pyloudnorm itself needs the whole signal at once and brings scipy,
-so it serves in the tests only.
+The filters are those of pyloudnorm, which the original `dac` command uses too. They are close to
+the standard's at any sample rate. pyloudnorm itself needs the whole signal at once and brings
+scipy, so only the tests use it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy.typing as npt
 Audio = npt.NDArray[np.floating]
 _Floats = npt.NDArray[np.float64]
 
-SILENCE: Final = -70.0  # LUFS; what is quieter counts as silence
+SILENCE: Final = -70.0  # LUFS; anything quieter counts as silence
 _BLOCK_SECONDS: Final = 0.4
-_LEAST_SECONDS: Final = 0.5  # shorter signals are measured with zeros behind them
+_LEAST_SECONDS: Final = 0.5  # shorter signals are filled up with zeros
 _OFFSET: Final = -0.691
 _RELATIVE_GATE: Final = -10.0
 _WEIGHTS: Final = (1.0, 1.0, 1.0, 1.41, 1.41)  # left, right, centre, surround
@@ -30,8 +30,8 @@ _SPAN: Final = 64  # samples that a filter takes at once
 class LoudnessMeter:
     """Integrated loudness in LUFS.
 
-    As descript-audiotools measures it: the last block is filled up with zeros, a signal of less
-    than half a second too, and nothing is quieter than -70.
+    As in descript-audiotools, the last block and signals below half a second are filled up with
+    zeros, and no result is below -70.
 
     Examples
     --------
@@ -80,11 +80,11 @@ class LoudnessMeter:
         return total / (_BLOCK_SECONDS * self._rate)
 
     def lufs(self) -> float:
-        """Loudness of all that was pushed. Ends the measurement."""
+        """Return the loudness of all samples, and end the measurement."""
         if self._samples < _LEAST_SECONDS * self._rate:
             missing = int((_LEAST_SECONDS - self._samples / self._rate) * self._rate)
             self._take(np.zeros((len(self._filters), missing)))
-        # Samples that no block covers yet are covered by one more, zeros behind them.
+        # One more block, filled up with zeros, covers the last samples.
         covered = self._block - self._step if self._energies else 0
         if self._squares.shape[1] > covered:
             self._energies.append(self._mean(self._squares))
@@ -109,7 +109,7 @@ def _power(lufs: float) -> float:
 
 
 def _cookbook(rate: int, frequency: float, q: float) -> tuple[float, float]:
-    """Cosine and alpha of the Audio EQ Cookbook (R. Bristow-Johnson)."""
+    """Return cosine and alpha of the Audio EQ Cookbook (R. Bristow-Johnson)."""
     w = 2.0 * math.pi * frequency / rate
     return math.cos(w), math.sin(w) / (2.0 * q)
 
@@ -134,9 +134,9 @@ def _high_pass(rate: int) -> tuple[_Floats, _Floats]:
 class _Biquad:
     """`y[t] = b0 x[t] + b1 x[t-1] + b2 x[t-2] - a1 y[t-1] - a2 y[t-2]`, many samples at once.
 
-    In transposed direct form II two numbers carry the past. What a span of inputs adds to its
-    outputs and to those two is a matrix each, found by filtering unit impulses; only the two
-    numbers go from span to span one after the other.
+    This is the matrix form of a biquad in transposed direct form II, whose state is two numbers.
+    A span of inputs acts on its outputs and on the state by a matrix each, found by filtering unit
+    impulses. Only the state passes from span to span.
     """
 
     def __init__(self, b: _Floats, a: _Floats) -> None:
@@ -152,7 +152,7 @@ class _Biquad:
             self._ring[row], self._decay[row] = self._plain(np.zeros(_SPAN), np.eye(2)[row])
 
     def run(self, x: _Floats) -> _Floats:
-        """The next outputs for the next inputs, any number."""
+        """Return the outputs for the next inputs, of any number."""
         spans = x.size // _SPAN
         blocks = x[: spans * _SPAN].reshape(spans, _SPAN)
         states = np.zeros((spans, 2))

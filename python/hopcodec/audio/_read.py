@@ -1,8 +1,8 @@
-"""Any audio file as float32 `(channels, samples)` at the codec's rate.
+"""Read any audio file as float32 `(channels, samples)` at the codec's rate.
 
-Order as in the original tool: channels are averaged first, then resampled. Files are read in
-blocks and resampled as a stream, so the length of a file costs no memory; soxr's stream gives the
-same samples as its one-shot call.
+Channels are averaged before resampling, as in the original tool. Files are read in blocks and
+resampled as a stream, so a long file takes no more memory. soxr's stream gives the same samples as
+its one-shot call.
 """
 
 from __future__ import annotations
@@ -14,31 +14,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec.audio._resample import Resampler
 from hopcodec.errors import AudioFileError
+from hopcodec.typing import Audio
 
 if TYPE_CHECKING:
     import soundfile  # type: ignore[import-untyped]
 
-Audio = npt.NDArray[np.float32]
 
-# Names that are taken for audio when a folder is searched.
+# Suffixes of audio files when a folder is searched.
 _SUFFIXES: Final = (
     *(".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".caf"),
     *(".flac", ".ogg", ".oga", ".opus", ".mp3"),
 )
 _BLOCK_SAMPLES: Final = 1 << 16
-# libsndfile's word for "length unknown" is the largest count it can hold.
+# libsndfile gives the largest number it can hold for an unknown length.
 _UNKNOWN_SAMPLES: Final = 1 << 62
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What an audio file holds, before any conversion.
+    """Length and format of an audio file, before any conversion.
 
-    `samples` is per channel at the file's own `sample_rate`; 0 if the file does not say.
+    `samples` is per channel at the file's own `sample_rate`. It is 0 if the file does not say.
     """
 
     path: Path
@@ -50,12 +49,12 @@ class FileInfo:
 
     @property
     def seconds(self) -> float:
-        """Length of the audio; 0.0 if the file does not say."""
+        """Length of the audio, 0.0 if the file does not say."""
         return self.samples / self.sample_rate
 
 
 def audio_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """Audio files in a folder and those below it, by their suffix, in order of names."""
+    """List audio files in a folder and those below it, by suffix, in order of names."""
     found = Path(folder).rglob("*")
     return sorted(p for p in found if p.suffix.lower() in _SUFFIXES and p.is_file())
 
@@ -69,17 +68,17 @@ def audio_info(path: str | os.PathLike[str]) -> FileInfo:
 def iter_audio(path: str | os.PathLike[str], sample_rate: int, channels: int) -> Iterator[Audio]:
     """Yield a file's audio block by block, float32 C-contiguous `(channels, samples)`.
 
-    Blocks differ in length and are never empty; memory stays bounded whatever the file's length.
-    All channels are averaged for `channels=1`; a mono file is repeated for more.
+    Blocks differ in length and are never empty. Memory is bounded for files of any length. All
+    channels are averaged for `channels=1`. A mono file is repeated for more channels.
 
     Parameters
     ----------
     path
         Any file libsndfile reads (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF, ...).
     sample_rate
-        Rate wanted, in Hz; soxr (VHQ) resamples where the file's differs.
+        Rate wanted, in Hz. soxr (VHQ) resamples a file of another rate.
     channels
-        Channels wanted: 1, or the file's own number, or any if the file is mono.
+        Channels wanted: 1, the file's own number, or any number if the file is mono.
 
     Raises
     ------
@@ -128,14 +127,14 @@ def iter_audio(path: str | os.PathLike[str], sample_rate: int, channels: int) ->
 def read_audio(
     path: str | os.PathLike[str], sample_rate: int, channels: int
 ) -> tuple[Audio, FileInfo]:
-    """Read a whole audio file; parameters and errors as `iter_audio`.
+    """Read a whole audio file. Parameters and errors are those of `iter_audio`.
 
     Returns
     -------
     audio
         float32 C-contiguous `(channels, samples)` at `sample_rate`.
     info
-        What the file itself held.
+        Length and format of the file itself.
 
     Examples
     --------
@@ -161,7 +160,7 @@ def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
         return soundfile.SoundFile(os.fspath(path))
     except soundfile.LibsndfileError as error:
         raise AudioFileError(f"{path}: not a readable audio file: {_reason(error)}") from None
-    except TypeError:  # soundfile wants a rate and channels for names it takes for headerless
+    except TypeError:  # soundfile expects a rate and channels for suffixes of headerless files
         raise AudioFileError(f"{path}: headerless (raw) audio cannot be read") from None
 
 
@@ -175,7 +174,7 @@ def _reason(error: soundfile.LibsndfileError) -> str:
 
 
 def _shaped(block: Audio, channels: int) -> Audio:
-    """`(samples, 1 or channels)` to contiguous `(channels, samples)`."""
+    """Turn `(samples, 1 or channels)` into contiguous `(channels, samples)`."""
     return np.ascontiguousarray(np.broadcast_to(block.T, (channels, len(block))))
 
 

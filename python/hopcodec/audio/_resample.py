@@ -1,15 +1,14 @@
-"""From one sample rate to another, as a stream: the same samples as in one call."""
+"""Resample as a stream, with the same samples as in one call."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Audio = npt.NDArray[np.float32]
+from hopcodec.typing import Audio
 
 
 class Resampler:
-    """soxr's stream on float32 blocks `(samples, channels)`, or nothing at all at equal rates."""
+    """soxr's stream on float32 blocks `(samples, channels)`. Equal rates pass through."""
 
     def __init__(self, rate_in: int, rate_out: int, channels: int) -> None:
         self._stream = None
@@ -22,11 +21,11 @@ class Resampler:
             )
 
     def push(self, block: Audio) -> Audio:
-        """What can be given of the new rate, `(samples, channels)`."""
+        """Return the samples that are ready at the new rate, `(samples, channels)`."""
         return block if self._stream is None else self._run(block, last=False)
 
     def flush(self) -> Audio:
-        """The rest."""
+        """Return the remaining samples."""
         return self._empty if self._stream is None else self._run(self._empty, last=True)
 
     def _run(self, block: Audio, *, last: bool) -> Audio:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from importlib import resources
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec.audio._read import read_audio
-
-Audio = npt.NDArray[np.float32]
+from hopcodec.typing import Audio
 
 
 def shipped_speech(sample_rate: int, channels: int, seconds: float | None = None) -> Audio:
-    """The clip in the package, `(channels, samples)`, repeated or cut to `seconds` if given."""
+    """Return the clip in the package, `(channels, samples)`, repeated or cut to `seconds`."""
     with resources.as_file(resources.files("hopcodec") / "assets" / "demo_en_f.flac") as path:
         audio, _ = read_audio(path, sample_rate, channels)
     if seconds is None:

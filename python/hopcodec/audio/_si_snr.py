@@ -1,4 +1,4 @@
-"""How close decoded audio is to the original."""
+"""Measure how close decoded audio is to the original."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ Audio = npt.NDArray[np.floating]
 
 
 def si_snr(reference: Audio, estimate: Audio) -> float:
-    """Scale-invariant signal-to-noise ratio in dB, in float64.
+    """Compute the scale-invariant signal-to-noise ratio in dB, in float64.
 
-    Both signals lose their mean; the estimate is split into its projection `s` on the reference
-    and the rest `n`; the result is `10 log10(|s|^2 / |n|^2)` (Le Roux et al. 2019, "SDR -
-    half-baked or well done?", eq. 3 with means removed). Channels are taken one by one and their
-    ratios averaged in dB.
+    The mean is removed from both signals. The estimate is split into its projection `s` on the
+    reference and the rest `n`. The result is `10 log10(|s|^2 / |n|^2)` (Le Roux et al. 2019, "SDR -
+    half-baked or well done?", eq. 3 with means removed), averaged over channels in dB.
 
     Parameters
     ----------
@@ -26,8 +25,8 @@ def si_snr(reference: Audio, estimate: Audio) -> float:
     Returns
     -------
     float
-        `inf` for a perfect estimate, `-inf` for one unrelated to the reference (a constant one
-        too), `nan` if the reference is constant, when the ratio has no meaning.
+        `inf` for a perfect estimate, `-inf` for one that is constant or unrelated to the reference,
+        `nan` if the reference is constant.
     """
     if reference.shape != estimate.shape:
         raise ValueError(f"estimate: expected shape {reference.shape}, got {estimate.shape}")
@@ -49,11 +48,11 @@ def si_snr(reference: Audio, estimate: Audio) -> float:
 
 
 class SiSnrMeter:
-    """`si_snr` of signals that come in pieces, in constant memory.
+    """Compute `si_snr` of signals in pieces, in constant memory.
 
-    The two sides may be pushed at different times and in different pieces, as a codec's delay
-    makes them: the meter keeps the samples of the side that is ahead. It sums moments, so a ratio
-    beyond about 140 dB drowns in float64 rounding; `si_snr` has no such limit.
+    The two sides may be pushed at different times and in different pieces, because a codec adds
+    delay. The meter keeps the samples of the side that is ahead. It sums moments, so float64
+    rounding limits it to ratios below about 140 dB. `si_snr` has no such limit.
     """
 
     def __init__(self, channels: int = 1) -> None:
@@ -93,7 +92,7 @@ class SiSnrMeter:
             self._reference_ahead = is_reference
 
     def db(self) -> float:
-        """The ratio over all samples seen on both sides; as `si_snr`, and `nan` for none."""
+        """Return the ratio over all samples seen on both sides; `nan` if there are none."""
         if self._count == 0:
             return math.nan
         values = []
@@ -104,7 +103,7 @@ class SiSnrMeter:
             cross = re - r * e / self._count
             signal = cross * cross / power
             total = ee - e * e / self._count
-            # A noise below the rounding of the sums is no noise at all.
+            # Noise below the rounding of the sums counts as none.
             noise = total - signal
             values.append(_ratio_db(signal, noise if noise > 1e-15 * ee else 0.0))
         return float(sum(values) / len(values))

@@ -59,7 +59,7 @@ def bench(
     if live:
         bench_live(codec, input=input, output=output, bandwidth=kbps, seconds=seconds, json=json)
         return
-    by_hops = codec.spec.segments is None
+    by_hops = codec.segments is None
     if paced and not by_hops:
         raise CommandError(
             f"{codec.name} codes whole segments: expected no --paced, which goes hop by hop"
@@ -73,15 +73,15 @@ def bench(
             status.update(f"timing: {what} {done:.0%}")
 
         back_to_back = (
-            timing.bench_hops(codec, audio, bandwidth=kbps, progress=progress) if by_hops else None
+            timing.time_hops(codec, audio, bandwidth=kbps, progress=progress) if by_hops else None
         )
         in_time = (
-            timing.bench_paced(codec, audio, bandwidth=kbps, seconds=paced, progress=progress)
+            timing.time_paced(codec, audio, bandwidth=kbps, seconds=paced, progress=progress)
             if paced
             else None
         )
         status.update("timing: whole file")
-        whole = timing.bench_file(codec, audio, bandwidth=kbps)
+        whole = timing.time_file(codec, audio, bandwidth=kbps)
     if json:
         print_json(
             {

@@ -9,7 +9,7 @@ from hopcodec.cli._devices import chosen_device, short_host
 
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
-    from hopcodec.live._benchmark import LiveBenchmark
+    from hopcodec.live._cable import CableMeasurement
 
 
 def bench_live(
@@ -22,10 +22,10 @@ def bench_live(
     json: bool,
 ) -> None:
     """Measure and print, measured beside computed."""
-    from hopcodec.live._benchmark import bench_live as measure
+    from hopcodec.live._cable import measure_over_cable
 
     with err().status("measuring: output wired to input?") as status:
-        result = measure(
+        result = measure_over_cable(
             codec,
             input=chosen_device(input),
             output=chosen_device(output),
@@ -39,7 +39,7 @@ def bench_live(
         _print(codec, result)
 
 
-def _print(codec: Codec, result: LiveBenchmark) -> None:
+def _print(codec: Codec, result: CableMeasurement) -> None:
     stats, latency = result.stats, result.stats.latency
     device = stats.device
     through = f"{codec.name} at {stats.bandwidth:g} kbps" if result.through_codec else "bypassed"

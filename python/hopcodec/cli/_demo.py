@@ -14,7 +14,8 @@ from hopcodec.cli._files import refuse_existing, replacing
 from hopcodec.errors import CommandError
 
 if TYPE_CHECKING:
-    from hopcodec.cli._demo_run import DemoRun, Step
+    from hopcodec.cli._demo_run import DemoRun
+    from hopcodec.cli._demo_step import Step
     from hopcodec.codec._codec import Codec
     from hopcodec.evaluation._speed import HopTimes
 
@@ -78,7 +79,8 @@ def _times(run: DemoRun) -> dict[str, HopTimes]:
 
 def _fields(codec: Codec, bandwidth: float, run: DemoRun) -> dict[str, Any]:
     from hopcodec.audio import si_snr
-    from hopcodec.cli._demo_run import code_arrays, equals_whole_file
+    from hopcodec.cli._demo_run import equals_whole_file
+    from hopcodec.codec._codes import code_arrays
 
     codebooks, frames = run.codes.shape
     seconds = run.audio.shape[1] / codec.sample_rate

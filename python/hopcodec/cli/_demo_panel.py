@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-from rich.live import Live
 from rich.panel import Panel as Frame
 from rich.table import Table
 from rich.text import Text
 
-from hopcodec.cli._demo_run import step_of
+from hopcodec.cli._demo_step import step_of
+from hopcodec.cli._terminal import Meter, Screen, bar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,9 +20,8 @@ if TYPE_CHECKING:
 
 _WIDTH: Final = 40  # of a bar, in characters
 _REFRESH_S: Final = 0.08  # 6 hops of EnCodec 24 kHz
-_FLOOR_DB: Final = -60.0
+_FALL_DB: Final = 0.5  # per hop
 _HISTORY: Final = 75
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
 
 class Panel:
@@ -41,22 +39,18 @@ class Panel:
         self._refresh_hops = max(1, round(_REFRESH_S * codec.frame_rate))
         self._unheard = np.zeros((codec.channels, 0), np.float32)
         self._done = self._hops = 0
-        self._in_db = self._out_db = _FLOOR_DB
+        self._input, self._output = Meter(_FALL_DB), Meter(_FALL_DB)
         self._times_ms: list[float] = []
         self._worst_ms = 0.0
         self._codes: list[npt.NDArray[np.uint16]] = []
-        self._live: Live | None = None
-        if console.is_terminal:
-            self._live = Live(self._view(), console=console, auto_refresh=False, transient=True)
+        self._screen = Screen(console)
 
     def __enter__(self) -> Panel:
-        if self._live is not None:
-            self._live.start(refresh=True)
+        self._screen.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self._screen.__exit__()
 
     def update(
         self,
@@ -74,15 +68,15 @@ class Panel:
         if sound.size:
             self._unheard = np.concatenate((self._unheard, sound), axis=1)
         heard, self._unheard = np.split(self._unheard, [hop.shape[1]], axis=1)
-        self._in_db = _fallen(self._in_db, hop)
-        self._out_db = _fallen(self._out_db, heard)
+        for meter, audio in ((self._input, hop), (self._output, heard)):
+            meter.feed(float(np.abs(audio).max()) if audio.size else 0.0)
         if compute_ms is not None:
             self._worst_ms = max(self._worst_ms, compute_ms)
             self._times_ms = [*self._times_ms[1 - _HISTORY :], compute_ms]
         for each in codes:
             self._codes = [*self._codes, *each.T[-3:]][-3:]
-        if self._live is not None and self._hops % self._refresh_hops == 0:
-            self._live.update(self._view(), refresh=True)
+        if self._screen.enabled and self._hops % self._refresh_hops == 0:
+            self._screen.paint(self._view())
 
     def _view(self) -> Frame:
         done, total = self._done / self._rate, self._samples / self._rate
@@ -92,12 +86,12 @@ class Panel:
         grid.add_column(style="cyan", width=7)
         grid.add_column(width=_WIDTH)
         grid.add_column()
-        grid.add_row("time", _bar(done / total, "cyan"), f"{done:5.2f} / {total:.2f} s")
-        grid.add_row("in", _level(self._in_db), f"{self._in_db:4.0f} dBFS")
-        grid.add_row("out", _level(self._out_db), f"{self._out_db:4.0f} dBFS")
+        grid.add_row("time", bar(done / total, "cyan", _WIDTH), f"{done:5.2f} / {total:.2f} s")
+        for name, meter in (("in", self._input), ("out", self._output)):
+            grid.add_row(name, meter.bar(_WIDTH), f"{meter.db:4.0f} dBFS")
         grid.add_row(
             "compute",
-            _bar(share, "green" if share < 0.5 else "red"),
+            bar(share, "green" if share < 0.5 else "red", _WIDTH),
             f"{recent:.2f} / {self._interval_ms:.2f} ms, max {self._worst_ms:.2f}",
         )
         for age, codes in enumerate(reversed(self._codes)):
@@ -108,23 +102,3 @@ class Panel:
         for row in range(len(self._codes), 3):
             grid.add_row("codes" if row == 0 else "", "", "")
         return Frame(grid, title=self._title, title_align="left", border_style="blue", expand=False)
-
-
-def _fallen(level_db: float, audio: npt.NDArray[np.float32]) -> float:
-    """Peak level in dBFS that rises at once and falls by 0.5 dB a hop."""
-    peak = float(np.abs(audio).max()) if audio.size else 0.0
-    now = 20.0 * math.log10(peak) if peak > 0.0 else _FLOOR_DB
-    return max(_FLOOR_DB, now, level_db - 0.5)
-
-
-def _level(level_db: float) -> Text:
-    style = "green" if level_db < -12.0 else "yellow" if level_db < -1.0 else "red"
-    return _bar(1.0 - level_db / _FLOOR_DB, style)
-
-
-def _bar(share: float, style: str) -> Text:
-    """A bar of `_WIDTH` characters, in steps of an eighth of one."""
-    eighths = round(min(1.0, max(0.0, share)) * _WIDTH * 8)
-    whole, part = divmod(eighths, 8)
-    bar = "█" * whole + (_EIGHTHS[part] if part else "")
-    return Text(bar, style=style) + Text("·" * (_WIDTH - len(bar)), style="dim")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import typer
 
+from hopcodec import _atomic
 from hopcodec.errors import AudioFileError, CommandError
 
 _ALMOST_FULL = 1 << 16  # bytes free: less than one block of audio
@@ -35,25 +35,21 @@ def replacing(output: Path, *, source: Path | None, force: bool) -> Iterator[Pat
     if not output.parent.is_dir():
         raise CommandError(f"{output}: the folder {output.parent} does not exist")
     refuse_existing(output, force)
-    target = Path(os.path.realpath(output))  # through a link, keep the link
-    temporary = target.parent / f".hopcodec-{os.getpid()}-{secrets.token_hex(4)}.part"
     try:
-        yield temporary
-        refuse_existing(output, force)  # it may have appeared meanwhile
-        os.replace(temporary, target)
+        with _atomic.replacing(output) as temporary:
+            yield temporary
+            refuse_existing(output, force)  # it may have appeared meanwhile
     except (OSError, AudioFileError) as error:
         if str(temporary) not in str(error) and getattr(error, "errno", None) != errno.ENOSPC:
             raise  # about something else than the output
-        raise CommandError(f"{output}: cannot be written: {_cause(error, target)}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise CommandError(f"{output}: cannot be written: {_cause(error, temporary)}") from None
 
 
-def _cause(error: Exception, target: Path) -> str:
-    """Why a write failed; libsndfile only says "System error"."""
+def _cause(error: Exception, written: Path) -> str:
+    """Say why a write failed; libsndfile only says "System error"."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    full = shutil.disk_usage(target.parent).free < _ALMOST_FULL
+    full = shutil.disk_usage(written.parent).free < _ALMOST_FULL
     return "no space left on device" if full else str(error).rsplit(": ", 1)[-1]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hopcodec.cli._devices import short_host
+from hopcodec.cli._terminal import Meter, bar
 
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 78
 _BAR: Final = 32
-_FLOOR_DB: Final = -60.0
 _FALL_DB: Final = 1.5  # per picture
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _KEYS: Final[tuple[tuple[str, str], ...]] = (
     ("space", "bypass"),
     ("+ -", "bitrate"),
@@ -37,23 +35,11 @@ _PARTS: Final = (
 )
 
 
-class Meter:
-    """A peak level in dBFS that rises at once and falls slowly."""
-
-    def __init__(self) -> None:
-        self.db = _FLOOR_DB
-
-    def feed(self, peak: float) -> None:
-        """Take in the largest sample since the last picture."""
-        now = 20.0 * math.log10(peak) if peak > 0.0 else _FLOOR_DB
-        self.db = max(_FLOOR_DB, now, self.db - _FALL_DB)
-
-
 class LoopbackPanel:
     """Turns readings into a picture of at most 78 columns."""
 
     def __init__(self, *, several_models: bool) -> None:
-        self._input, self._output = Meter(), Meter()
+        self._input, self._output = Meter(_FALL_DB), Meter(_FALL_DB)
         self._keys = [key for key in _KEYS if key[0] != "m" or several_models]
 
     def picture(
@@ -73,7 +59,7 @@ class LoopbackPanel:
         rows.add_column(width=_BAR, no_wrap=True, overflow="crop")
         rows.add_column(width=WIDTH - _BAR - 8 - 6, min_width=22, no_wrap=True)
         for name, meter in (("in", self._input), ("out", self._output)):
-            rows.add_row(name, _level(meter.db), f"{meter.db:4.0f} dBFS")
+            rows.add_row(name, meter.bar(_BAR), f"{meter.db:4.0f} dBFS")
         rows.add_row("compute", *_compute(stats))
         rows.add_row("queue", *_queue(stats))
         rows.add_row("latency", _stack(stats.latency), f"{stats.latency.total:.1f} ms in all")
@@ -121,7 +107,7 @@ def _compute(stats: LiveStats) -> tuple[Text, Text]:
     share = times.p99_ms / deadline if deadline else 0.0
     style = "green" if share < 0.5 else "yellow" if share < 0.9 else "red"
     text = Text(f"p50 {times.p50_ms:.2f}  p99 {times.p99_ms:.2f} of {deadline:.2f} ms")
-    return _bar(share, style), text
+    return bar(share, style, _BAR), text
 
 
 def _queue(stats: LiveStats) -> tuple[Text, str]:
@@ -129,7 +115,7 @@ def _queue(stats: LiveStats) -> tuple[Text, str]:
     style = "green" if stats.queue_ms > 0.0 else "red"
     drift = "" if stats.device.one_clock else f"  {stats.drift_ppm:+.0f} ppm"
     return (
-        _bar(stats.queue_ms / (2.0 * target), style),
+        bar(stats.queue_ms / (2.0 * target), style, _BAR),
         f"{stats.queue_ms:.1f}, target {stats.target_ms:.1f} ms{drift}",
     )
 
@@ -170,19 +156,6 @@ def _codec(codec: Codec, stats: LiveStats) -> str:
 def _worker(stats: LiveStats) -> str:
     memory = "memory locked" if stats.memory_locked else "memory not locked"
     return f"{stats.scheduling}, {memory}, {stats.hops} hops"
-
-
-def _level(level_db: float) -> Text:
-    style = "green" if level_db < -12.0 else "yellow" if level_db < -1.0 else "red"
-    return _bar(1.0 - level_db / _FLOOR_DB, style)
-
-
-def _bar(share: float, style: str) -> Text:
-    """A bar of `_BAR` characters, in steps of an eighth of one."""
-    eighths = round(min(1.0, max(0.0, share)) * _BAR * 8)
-    whole, part = divmod(eighths, 8)
-    bar = "█" * whole + (_EIGHTHS[part] if part else "")
-    return Text.assemble((bar, style), ("·" * (_BAR - len(bar)), "dim"))
 
 
 def _parts(latency: Latency) -> list[tuple[str, float, str]]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from hopcodec.cli._console import clock, describe, note, out, results_table
 from hopcodec.cli._keys import Keys
 from hopcodec.cli._loopback_panel import LoopbackPanel
-from hopcodec.cli._screen import Screen
+from hopcodec.cli._terminal import Screen
 from hopcodec.errors import HopcodecError
 
 if TYPE_CHECKING:

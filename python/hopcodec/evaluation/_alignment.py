@@ -1,4 +1,4 @@
-"""Is what came back in time with what went in?"""
+"""Estimate the delay between decoded and original audio."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from hopcodec.evaluation._signals import Pair
 
 MOST_MS: Final = 60.0
-_LEAST_CORRELATION: Final = 0.2  # below it the peak says nothing about time
+_LEAST_CORRELATION: Final = 0.2  # below it the peak means nothing
 
 
 def lag_ms(pair: Pair) -> float | None:
-    """Delay of the decoded signal where the cross-correlation of both peaks, within 60 ms.
+    """Find the delay of the decoded signal by cross-correlation, within 60 ms.
 
-    Positive if it is late. None if the two do not resemble each other anywhere. Voiced speech
-    correlates with itself a pitch period away: a single clip of a codec that does not keep the
-    waveform may be off by one, the median over clips is not.
+    It is positive if the signal is late, and None if the two signals do not correlate. Voiced
+    speech correlates with itself a pitch period away. One clip of a codec that does not keep the
+    waveform may therefore be off by a period, but the median over clips is not.
     """
     reference, decoded = (x.astype(np.float64) for x in pair.at(pair.rate_hz))
     size = 1 << (2 * len(reference) - 1).bit_length()

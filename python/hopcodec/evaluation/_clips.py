@@ -1,4 +1,4 @@
-"""The speech to judge on: audio files in folders, and what is said in them.
+"""The speech to judge on: audio files in folders, and their transcripts.
 
 `a.wav` with a file `a.txt` beside it (UTF-8) is a clip with a transcript.
 """
@@ -19,20 +19,20 @@ _MOST_TRANSCRIPT_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True)
 class Clip:
-    """An audio file. `folder` is where it lies, relative to the folder that was asked for."""
+    """An audio file. `folder` is relative to the folder that was asked for."""
 
     path: Path
     folder: str
 
     def read(self, rate_hz: int) -> Signal:
-        """The audio as one channel; raises `AudioFileError`."""
+        """Read the audio as one channel; raise `AudioFileError` if it cannot be read."""
         from hopcodec.audio import read_audio
 
         audio, _ = read_audio(self.path, rate_hz, 1)
         return Signal(audio[0], rate_hz)
 
     def transcript(self) -> str | None:
-        """The text beside the file, or None if there is none."""
+        """Read the text beside the file; None if there is none."""
         path = self.path.with_suffix(".txt")
         if not path.is_file():
             return None
@@ -47,15 +47,14 @@ class Clip:
 def find_clips(
     files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], limit: int | None = None
 ) -> list[Clip]:
-    """Clips of a folder and those below it, or of the files given, in order of names.
+    """List the clips of a folder and those below it, or of files, in order of names.
 
-    `limit` keeps so many of each folder, evenly spread over it, so that a short run hears the
-    same variety.
+    `limit` keeps at most so many clips of each folder, spread evenly over it.
 
     Raises
     ------
     ValueError
-        No clip, or a limit below 1.
+        There is no clip, or `limit` is below 1.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit: expected 1 or more clips per folder, got {limit}")

@@ -25,7 +25,7 @@ _OVERALL: Final = (-0.06766283, 1.11546468, 0.04602535)
 
 
 def make() -> Callable[[Pair], float]:
-    """The score: the mean over windows of 9.01 s, a second apart; short clips are repeated."""
+    """Make the scorer: the mean over windows of 9.01 s, a second apart. Short clips repeat."""
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -37,7 +37,7 @@ def make() -> Callable[[Pair], float]:
         audio = np.clip(pair.at(RATE_HZ)[1], -1.0, 1.0)  # resampling may overshoot
         while len(audio) < _WINDOW_SAMPLES:
             audio = np.concatenate((audio, audio))
-        # As many windows as the release takes, which counts whole seconds only.
+        # The release counts windows by whole seconds.
         windows = int(len(audio) // RATE_HZ - _WINDOW_SAMPLES / RATE_HZ) + 1
         values = []
         for begin in range(0, windows * RATE_HZ, RATE_HZ):

@@ -30,7 +30,7 @@ _GRAPHS: Final = ("soundstream_encoder", "quantizer", "lyragan")
 
 
 class LyraGraphs:
-    """The graphs of a folder, loaded when first run and shared by the bitrates."""
+    """The graphs of a folder. They are loaded when first run, and all bitrates share them."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._paths = {name: Path(folder) / f"{name}.tflite" for name in _GRAPHS}
@@ -66,7 +66,7 @@ class LyraGraphs:
         )
 
     def round_trip(self, hops: np.typing.NDArray[np.float32], codes: int) -> Any:
-        """Audio `(frames, 320)` back from audio `(frames, 320)`, `codes` a frame."""
+        """Encode and decode audio `(frames, 320)` with `codes` per frame."""
         for graph in self._graphs.values():
             graph.reset_all_variables()
         encode, quantize, dequantize, decode = self._runners
@@ -88,7 +88,7 @@ class Lyra:
     family: str = "Lyra V2"
 
     def run(self, signal: Signal) -> Decoded:
-        """Encode and decode. The graphs add no delay beyond the frame: they come back aligned."""
+        """Encode and decode. The graphs add no delay, so the result is aligned."""
         samples = signal.at(RATE_HZ)
         frames = -(-len(samples) // HOP_SAMPLES)
         hops = np.pad(samples, (0, frames * HOP_SAMPLES - len(samples)))

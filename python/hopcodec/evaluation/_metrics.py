@@ -1,4 +1,4 @@
-"""Every metric, in the order of the table."""
+"""The metrics, in the order of the table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Scorer = Callable[[Pair], "float | tuple[float, float]"]
 
 @dataclass(frozen=True)
 class Options:
-    """What some metrics need to know. See `hopcodec.evaluation._wer.make`."""
+    """Options of some metrics; see `hopcodec.evaluation._wer.make`."""
 
     whisper: str | None = None
     language: str = "en"
@@ -43,7 +43,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of merit. `make` loads what it needs once and raises `Unavailable` without."""
+    """One metric. `make` loads its packages once, and raises `Unavailable` if one is missing."""
 
     name: str
     title: str
@@ -66,12 +66,12 @@ METRICS: Final = {
         Metric("wer", "WER", "%", False, 1, lambda o: wer.make(o.whisper, o.language), True),
     )
 }
-# Milliseconds a clip, no network: what a training run can afford at every validation.
+# They take milliseconds a clip, which a training run can afford at every validation.
 CHEAP: Final = ("pesq", "estoi", "si_snr", "mel")
 
 
 def check_metrics(names: tuple[str, ...]) -> tuple[str, ...]:
-    """`names` in the table's order; ValueError for one that does not exist."""
+    """Return `names` in the table's order; raise ValueError for an unknown name."""
     for name in names:
         if name not in METRICS:
             raise ValueError(f"metrics: expected some of {', '.join(METRICS)}, got {name!r}")

@@ -1,4 +1,4 @@
-"""Packages that only some metrics and peers need."""
+"""Import packages that only some metrics and peers need."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Opus (RFC 6716) through libopus, at a constant bitrate.
 
-PyAV is used on packets, without a container: what is counted is the payload that a call would
-send. Settings are those for speech: VoIP mode, 20 ms frames, highest complexity, constant bitrate,
-so that 6 kbps is 15 bytes a frame, as a neural codec's hop is so many bits. Where the bitrate may
-vary, Opus spends 3 to 9 % less on such clips and scores up to 0.25 PESQ higher.
+PyAV gives packets without a container, so only the payload is counted. The settings are those for
+speech: VoIP mode, 20 ms frames, highest complexity and constant bitrate, so 6 kbps is 15 bytes a
+frame. With a variable bitrate Opus spends 3 to 9 % less on such clips and scores up to 0.25 PESQ
+higher.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ class Opus:
     def run(self, signal: Signal) -> Decoded:
         """Encode and decode.
 
-        libavcodec drops the encoder's delay at the start by the pre-skip that the encoder states
-        (6.5 ms of samples), so what comes back is aligned.
+        libavcodec drops the encoder's delay (6.5 ms) at the start, so the result is aligned.
         """
         av = require("av")
         rate = next((r for r in _RATES_HZ if r >= signal.rate_hz), _RATES_HZ[-1])

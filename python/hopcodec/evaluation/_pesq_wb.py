@@ -11,7 +11,7 @@ RATE_HZ = 16000
 
 
 def make() -> Callable[[Pair], float]:
-    """The score by package `pesq`, the ITU's own C code."""
+    """Make the scorer, by package `pesq`, the ITU's own C code."""
     pesq = require("pesq")
 
     def score(pair: Pair) -> float:

@@ -6,14 +6,13 @@ import math
 import os
 from typing import TYPE_CHECKING, Any, Final
 
+from hopcodec._figures import COLOURS, INK, picture
 from hopcodec.evaluation._metrics import METRICS, Metric
 from hopcodec.evaluation._report import Report, Summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INK: Final = "#1f2937"
-_COLOURS: Final = ("#2563eb", "#f59e0b", "#10b981", "#a855f7", "#ef4444")
 _MARKERS: Final = ("o", "s", "^", "D", "v")
 _MOST_COLUMNS: Final = 4
 
@@ -21,30 +20,12 @@ _MOST_COLUMNS: Final = 4
 def draw(path: str | os.PathLike[str], report: Report, title: str) -> None:
     """Write the picture as PNG to `path`, whatever its suffix.
 
-    Points are means over all clips with their 95 % intervals, one line per codec; what was not
-    coded is a dashed level. A metric without figures says why in its panel.
+    Points are means over all clips with their 95 % intervals, one line per codec. Audio that was
+    not coded is a dashed line. The panel of a metric without figures gives the reason.
     """
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    style: Any = {
-        "font.size": 10,
-        "axes.titlesize": 11,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        **dict.fromkeys(
-            ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), _INK
-        ),
-    }
     columns = min(_MOST_COLUMNS, len(report.metrics))
     rows = math.ceil(len(report.metrics) / columns)
-    with rc_context(style):
-        layout = ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.1)
-        figure = Figure(figsize=(3.4 * columns, 3.0 * rows + 0.9), dpi=140, layout=layout)
-        FigureCanvasAgg(figure)
-        figure.suptitle(title, fontsize=13, fontweight="bold")
+    with picture(path, (3.4 * columns, 3.0 * rows + 0.9), title) as figure:
         panels = figure.subplots(rows, columns, squeeze=False).reshape(-1)
         for name, axes in zip(report.metrics, panels, strict=False):
             _panel(axes, report, METRICS[name])
@@ -62,7 +43,6 @@ def draw(path: str | os.PathLike[str], report: Report, title: str) -> None:
                 ncols=6,
                 frameon=False,
             )
-        figure.savefig(path, format="png")
 
 
 def _panel(axes: Axes, report: Report, metric: Metric) -> None:
@@ -90,7 +70,7 @@ def _panel(axes: Axes, report: Report, metric: Metric) -> None:
             _line(axes, metric, family, families[family], i)
     for family in families.keys() - coded.keys():
         level = families[family][0].scores[metric.name].mean
-        axes.axhline(level, color=_INK, linestyle="--", linewidth=1.2, label=family)
+        axes.axhline(level, color=INK, linestyle="--", linewidth=1.2, label=family)
     _bitrate_axis(axes, sorted({s.nominal_kbps for s in report.systems if s.nominal_kbps}))
 
 
@@ -102,7 +82,7 @@ def _line(axes: Axes, metric: Metric, family: str, summaries: list[Summary], i: 
         [kbps for kbps, _ in points],
         [e.mean for _, e in points],
         yerr=[below, above],
-        color=_COLOURS[i % len(_COLOURS)],
+        color=COLOURS[i % len(COLOURS)],
         marker=_MARKERS[i % len(_MARKERS)],
         markersize=5,
         linewidth=1.8,
@@ -120,7 +100,7 @@ def _bitrate_axis(axes: Axes, kbps: list[float]) -> None:
     axes.set_xlim(kbps[0] / 1.25, kbps[-1] * 1.25)
     ticks = kbps[:1]
     for value in kbps[1:]:
-        if value > 1.35 * ticks[-1]:  # closer ones would print over each other
+        if value > 1.35 * ticks[-1]:  # closer labels would overlap
             ticks.append(value)
     axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
     axes.set_xticks([], minor=True)

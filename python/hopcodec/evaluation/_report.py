@@ -1,4 +1,4 @@
-"""What an evaluation found."""
+"""The results of an evaluation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hopcodec.evaluation._statistics import Estimate, estimate
 
 @dataclass(frozen=True)
 class Row:
-    """One clip through one system. `weights` holds those that are not 1."""
+    """The scores of one clip through one system. `weights` holds those that are not 1."""
 
     file: str
     folder: str
@@ -26,7 +26,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Failure:
-    """What could not be done: read a clip, run a system on it, or score the result."""
+    """A clip that could not be read, coded by a system, or scored."""
 
     file: str
     system: str | None
@@ -36,7 +36,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class SystemInfo:
-    """A system as the report names it; see `hopcodec.evaluation._systems.System`."""
+    """A system in the report; see `hopcodec.evaluation._systems.System`."""
 
     label: str
     family: str
@@ -45,9 +45,9 @@ class SystemInfo:
 
 @dataclass(frozen=True)
 class Summary:
-    """One system over one folder, or over all clips (`folder` None).
+    """The means of one system over one folder, or over all clips (`folder` None).
 
-    `kbps` is payload bits over seconds; `lag_ms` the median delay that was found.
+    `kbps` is payload bits over seconds. `lag_ms` is the median delay.
     """
 
     folder: str | None
@@ -61,7 +61,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything an evaluation found. `unavailable` maps a metric or system to the reason."""
+    """All results. `unavailable` maps a metric or system that cannot run to the reason."""
 
     metrics: tuple[str, ...]
     systems: tuple[SystemInfo, ...]
@@ -76,7 +76,7 @@ class Report:
         return list(dict.fromkeys(row.folder for row in self.rows))
 
     def summaries(self, folder: str | None = None) -> list[Summary]:
-        """Means per system over a folder's clips, or over all."""
+        """Compute the means per system over a folder's clips, or over all."""
         found = []
         for system in self.systems:
             rows = [
@@ -89,12 +89,21 @@ class Report:
         return found
 
     def mean(self, metric: str, system: str | None = None, folder: str | None = None) -> float:
-        """One mean. `system` is a label, such as "Opus 6"; it may be left out if there is one.
+        """Return one mean.
+
+        Parameters
+        ----------
+        metric
+            A name from `METRICS`.
+        system
+            A label, such as "Opus 6". It may be left out if there is one system.
+        folder
+            One of `folders`; None takes all clips.
 
         Raises
         ------
         ValueError
-            No such figure; the message says which there are.
+            There is no such figure. The message names those that exist.
         """
         if system is None and len(self.systems) == 1:
             system = self.systems[0].label
@@ -109,7 +118,7 @@ class Report:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as plain data, for JSON."""
+        """Return the report as plain data, for JSON."""
         chosen = (METRICS[name] for name in self.metrics)
         folders = [None, *self.folders] if self.rows else []
         return {

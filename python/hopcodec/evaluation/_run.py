@@ -1,4 +1,4 @@
-"""The evaluation: clips through systems, systems through metrics."""
+"""Run an evaluation: clips through systems, their output through metrics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PEERS: Final = ("uncoded", "opus", "lyra")
 _RATE_HZ: Final = 24000  # of the reference where no codec says otherwise
-# Clips decoded ahead of the metrics, per process: enough to keep it busy, few enough for memory.
+# Clips decoded ahead of the metrics, per process. It keeps a process busy and memory small.
 _AHEAD: Final = 2
 
 Progress = Callable[[int, int, str], None]
@@ -49,25 +49,25 @@ def evaluate(
 ) -> Report:
     """Judge a codec, and peers beside it, on speech.
 
-    Each clip is read as one channel at the codec's rate (24 kHz without a codec), coded whole,
-    clamped to +-1 as a sound card would, and compared with what was read.
+    Each clip is read as one channel at the codec's rate (24 kHz without a codec) and coded whole.
+    The result is clamped to +-1, as a sound card would, and compared with the clip.
 
     Parameters
     ----------
     codec
-        What to judge; None for peers alone.
+        The codec to judge; None judges peers alone.
     files
         A folder, a file, or several files; see `hopcodec.evaluation._clips` for transcripts.
     bandwidths
-        Kilobits per second; default: all that the codec offers.
+        In kilobits per second. By default all that the codec offers.
     metrics
-        Names from `METRICS`; default: those that cost milliseconds.
+        Names from `METRICS`. By default those that take milliseconds.
     peers
-        Of "uncoded", "opus" (6 and 12 kbps) and "lyra" (3.2, 6 and 9.2 kbps; needs `lyra`).
+        Some of "uncoded", "opus" (6 and 12 kbps) and "lyra" (3.2, 6 and 9.2 kbps, needs `lyra`).
     lyra
         Folder of Lyra V2's TFLite files.
     limit
-        Clips per folder at most, evenly spread.
+        The largest number of clips per folder, spread evenly.
     jobs
         Processes for the metrics. More than 1 needs `if __name__ == "__main__":` in a script.
     whisper, language
@@ -78,12 +78,12 @@ def evaluate(
     Returns
     -------
     Report
-        What failed, and what could not run at all, is listed in it: neither stops the run.
+        It lists failures and systems that cannot run. Neither stops the run.
 
     Raises
     ------
     ValueError
-        A metric, peer, bandwidth or limit that does not exist; no files; no system.
+        A metric, peer, bandwidth or limit does not exist, or there are no files or no system.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def evaluate(
 
 @dataclass(frozen=True, eq=False)
 class _Coded:
-    """A clip through one system."""
+    """The output of one system for a clip."""
 
     system: str
     pair: Pair
@@ -118,7 +118,7 @@ class _Coded:
 
 
 class _Run:
-    """What an evaluation does to each clip, and where its findings go."""
+    """The work on each clip, and the report that collects the results."""
 
     def __init__(self, report: Report, systems: Sequence[System]) -> None:
         self._report, self._systems = report, systems
@@ -127,7 +127,7 @@ class _Run:
     def over(
         self, clips: list[Clip], submit: Submit, ahead: int, progress: Progress | None
     ) -> None:
-        """Code all clips here, `ahead` of the metrics, which may run elsewhere."""
+        """Code all clips, `ahead` of the metrics, which may run in other processes."""
         pending: deque[tuple[Clip, list[_Coded], Future[list[Scores]]]] = deque()
         for begun, clip in enumerate(clips, 1):
             coded = self._code(clip)
@@ -139,7 +139,7 @@ class _Run:
                     progress(begun - len(pending), len(clips), done.path.name)
 
     def _code(self, clip: Clip) -> list[_Coded]:
-        """The clip through every system that can run."""
+        """Code the clip with every system that can run."""
         try:
             signal, transcript = clip.read(self._report.sample_rate_hz), clip.transcript()
         except (HopcodecError, ValueError, OSError) as error:
@@ -157,14 +157,14 @@ class _Run:
             except Unavailable as error:
                 self._report.unavailable[name] = str(error)
                 continue
-            except Exception as error:  # of a peer's library too: one clip is one line
+            except Exception as error:  # a peer's library may raise anything; the other clips go on
                 self._fail(clip, name, None, str(error) or type(error).__name__)
                 continue
             coded.append(_Coded(name, pair, decoded.bits))
         return coded
 
     def _collect(self, clip: Clip, coded: list[_Coded], future: Future[list[Scores]]) -> None:
-        """Enter what the metrics found."""
+        """Put the scores of a clip into the report."""
         for item, scores in zip(coded, future.result(), strict=True):
             seconds = item.pair.reference.seconds
             self._report.rows.append(
@@ -198,7 +198,7 @@ def _systems(
     peers: Sequence[str],
     lyra: str | os.PathLike[str] | None,
 ) -> list[System]:
-    """Rows of the table, in its order."""
+    """List the systems, in the order of the table."""
     for peer in peers:
         if peer not in PEERS:
             raise ValueError(f"peers: expected some of {', '.join(PEERS)}, got {peer!r}")
@@ -206,7 +206,7 @@ def _systems(
     if codec is not None:
         chosen = codec.bandwidths if bandwidths is None else bandwidths
         for kbps in chosen:
-            codec.codebooks_for(kbps)  # refuses one that is not on offer, before any work
+            codec.codebooks_for(kbps)  # refuses an unknown bandwidth before any work
         found += [Hopcodec(codec, kbps) for kbps in sorted(set(chosen))]
     elif bandwidths is not None:
         raise ValueError(f"bandwidths: expected none without a codec, got {list(bandwidths)}")

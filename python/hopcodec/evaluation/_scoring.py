@@ -15,13 +15,13 @@ from hopcodec.evaluation._alignment import lag_ms
 from hopcodec.evaluation._metrics import METRICS, Options, Scorer
 from hopcodec.evaluation._signals import Pair
 
-# Libraries under the metrics start a thread per core each, in every process, unless told not to.
+# By default the metrics' libraries start a thread per core each, in every process.
 _ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass
 class Scores:
-    """What the metrics say of one pair."""
+    """The scores of one pair."""
 
     lag_ms: float | None = None
     values: dict[str, float] = field(default_factory=dict)
@@ -31,14 +31,14 @@ class Scores:
 
 
 class Scorers:
-    """The metrics of a run. Each loads what it needs when it is first asked."""
+    """The metrics of a run. Each loads its packages when it first scores."""
 
     def __init__(self, names: tuple[str, ...], options: Options) -> None:
         self._names, self._options = names, options
         self._made: dict[str, Scorer | Unavailable] = {}
 
     def score(self, pair: Pair) -> Scores:
-        """Every metric that applies; one that fails is noted and the others go on."""
+        """Apply every metric that applies. A failure is noted, and the others go on."""
         scores = Scores(lag_ms=lag_ms(pair))
         for name in self._names:
             if METRICS[name].needs_transcript and pair.transcript is None:
@@ -49,7 +49,7 @@ class Scorers:
                 continue
             try:
                 found = scorer(pair)
-            except Exception as error:  # third-party code on any audio: one bad clip is one line
+            except Exception as error:  # third-party code may raise anything; the other clips go on
                 scores.errors[name] = " ".join(str(error).split()) or type(error).__name__
                 continue
             value, weight = found if isinstance(found, tuple) else (found, 1.0)
@@ -72,10 +72,10 @@ Submit = Callable[[list[Pair]], "Future[list[Scores]]"]
 
 @contextlib.contextmanager
 def scoring(names: tuple[str, ...], options: Options, jobs: int) -> Iterator[Submit]:
-    """A function that scores a clip's pairs in one of `jobs` processes; 1 is this one.
+    """Give a function that scores a clip's pairs in one of `jobs` processes; 1 is this one.
 
-    Processes are spawned, as forking one that runs threads is not safe: a script that asks for
-    several needs `if __name__ == "__main__":`.
+    Processes are spawned, because forking a process with threads is not safe. A script that asks
+    for several therefore needs `if __name__ == "__main__":`.
     """
     if jobs == 1:
         scorers = Scorers(names, options)
@@ -112,7 +112,7 @@ def _score(pairs: list[Pair]) -> list[Scores]:
 
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Environment for child processes; what the user has set stays."""
+    """Limit child processes to one thread each, unless the user has set a number."""
     added = [name for name in _ONE_THREAD if name not in os.environ]
     os.environ.update(dict.fromkeys(added, "1"))
     try:

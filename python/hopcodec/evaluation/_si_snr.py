@@ -8,7 +8,7 @@ from hopcodec.evaluation._signals import Pair
 
 
 def make() -> Callable[[Pair], float]:
-    """The ratio; infinite for an identical signal."""
+    """Make the scorer. An identical signal has an infinite ratio."""
     from hopcodec.audio import si_snr
 
     def score(pair: Pair) -> float:

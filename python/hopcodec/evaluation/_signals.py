@@ -1,4 +1,4 @@
-"""What a metric compares: one channel of samples that knows its rate."""
+"""Signals that metrics compare: one channel of samples and its rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 Samples = npt.NDArray[np.float32]
 
-# No codec adds more than a few frames at its end; a wrong rate is off by far more.
+# No codec adds more than a few frames at its end. A wrong rate changes the length by far more.
 _MOST_EXCESS_SECONDS: Final = 0.25
 
 
@@ -36,11 +36,11 @@ class Signal:
 
     @property
     def seconds(self) -> float:
-        """Length."""
+        """Length in seconds."""
         return len(self.samples) / self.rate_hz
 
     def at(self, rate_hz: int) -> Samples:
-        """The samples at another rate (soxr, VHQ); computed once per rate."""
+        """Resample to another rate (soxr, VHQ); each rate is computed once."""
         if rate_hz == self.rate_hz:
             return self.samples
         if rate_hz not in self._resampled:
@@ -53,7 +53,7 @@ class Signal:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A clip before and after a codec, with what is said in it if that is known."""
+    """A clip before and after a codec, with its transcript if that is known."""
 
     reference: Signal
     decoded: Signal
@@ -73,10 +73,10 @@ class Pair:
         return self.reference.rate_hz
 
     def at(self, rate_hz: int) -> tuple[Samples, Samples]:
-        """Both signals at one rate and of the reference's length.
+        """Return both signals at one rate and of the reference's length.
 
-        Codecs round up to frames and resamplers to samples: what the decoded signal has beyond
-        the reference is cut, what it lacks is silence.
+        Codecs round up to frames and resamplers to samples. A decoded signal that is longer than
+        the reference is cut, and a shorter one is filled with silence.
         """
         reference, decoded = self.reference.at(rate_hz), self.decoded.at(rate_hz)
         missing = len(reference) - len(decoded)

@@ -1,7 +1,7 @@
-"""Timing a codec on this machine: per hop, paced by the clock, and by whole files.
+"""Time a codec on this machine: per hop, paced by the clock, and by whole files.
 
-Every clock reading is `time.perf_counter_ns` around one push, nothing else. Quantiles are
-observed values, the next one up, never an interpolation between two.
+The clock, `time.perf_counter_ns`, is read around one push and nothing else. Quantiles are observed
+values (the next larger one), never an interpolation.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from hopcodec.typing import Audio
+
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
+    from hopcodec.codec._codes import AnyCodes
 
-Audio = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.uint16]
-Progress = Callable[[str, float], None]  # what is running, and how far it is, 0 to 1
+Progress = Callable[[str, float], None]  # the name of the step, and the share that is done
 
 WARMUP_HOPS: Final = 75
 
 
 @dataclass(frozen=True)
 class HopTimes:
-    """How long one hop's work took, over many hops, in milliseconds.
+    """The time that one hop's work took, over many hops, in milliseconds.
 
-    `missed` counts hops over the deadline: longer than a hop when run back to back, finished
-    after the next hop had come when paced.
+    `missed` counts hops over the deadline. Run back to back, such a hop took longer than a hop
+    lasts. Paced, it finished after the next hop had come.
     """
 
     hops: int
@@ -45,11 +46,11 @@ class HopTimes:
 
     @property
     def times_real_time(self) -> float:
-        """Hops this machine could do in the time of one."""
+        """Hops that this machine can compute while one hop lasts."""
         return self.deadline_ms / self.mean_ms
 
     def as_dict(self) -> dict[str, float]:
-        """Every figure by name, the speed included: what `--json` prints."""
+        """Return every figure by name, with the speed, as `--json` prints them."""
         return {**asdict(self), "times_real_time": self.times_real_time}
 
 
@@ -57,7 +58,7 @@ class HopTimes:
 class Directions:
     """Encode alone, decode alone, and one hop encoded then decoded.
 
-    Duplex is what a call pays. It is more than the sum of the two alone, as both sets of weights
+    A call needs duplex. It takes more than the sum of the two alone, because both sets of weights
     together do not stay in the caches.
     """
 
@@ -68,7 +69,7 @@ class Directions:
 
 @dataclass(frozen=True)
 class FileTimes:
-    """Whole-file speed."""
+    """The speed of whole files."""
 
     audio_seconds: float
     encode_seconds: float
@@ -87,7 +88,7 @@ class FileTimes:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where the figures come from."""
+    """The machine on which the figures were measured."""
 
     cpu: str
     isa: str
@@ -112,7 +113,7 @@ def hop_times(
     deadline_ms: float,
     missed: int | None = None,
 ) -> HopTimes:
-    """Summarise measured durations; `missed` is counted from them unless given."""
+    """Summarise measured durations. `missed` is counted from them by default."""
     ms = np.asarray(nanoseconds, dtype=np.float64) / 1e6
     if ms.size == 0:
         raise ValueError("expected at least one duration, got none")
@@ -130,23 +131,35 @@ def hop_times(
 
 
 def hop_deadline_ms(codec: Codec) -> float:
-    """How long a hop lasts: 13.33 ms for EnCodec 24 kHz."""
+    """Return the length of a hop: 13.33 ms for EnCodec 24 kHz."""
     return 1000.0 * codec.hop_samples / codec.sample_rate
 
 
-def bench_hops(
+def time_hops(
     codec: Codec,
     audio: Audio,
     *,
     bandwidth: float,
     progress: Progress | None = None,
 ) -> Directions:
-    """Time every hop of `audio` back to back, each direction alone and both in turn."""
+    """Time every hop of `audio` back to back, each direction alone and both in turn.
+
+    Parameters
+    ----------
+    codec
+        A codec that runs hop by hop.
+    audio
+        float32 `(channels, samples)`, at least one hop.
+    bandwidth
+        In kilobits per second.
+    progress
+        Called with the direction and the share that is done.
+    """
     hops = _hops(codec, audio)
     deadline = hop_deadline_ms(codec)
     encoder = codec.encoder(bandwidth=bandwidth, start="immediate")
     encode_ns: list[int] = []
-    codes: list[Codes] = []
+    codes: list[AnyCodes] = []
     for k, hop in enumerate(_warmed(hops)):
         begin = time.perf_counter_ns()
         frame = encoder.push(hop)
@@ -175,7 +188,7 @@ def bench_hops(
     )
 
 
-def bench_paced(
+def time_paced(
     codec: Codec,
     audio: Audio,
     *,
@@ -183,10 +196,10 @@ def bench_paced(
     seconds: float,
     progress: Progress | None = None,
 ) -> Directions:
-    """Time hops as a sound card would deliver them, one per hop duration, for `seconds`.
+    """Time hops at the pace of a sound card, one per hop duration, for `seconds`.
 
-    Between hops the process sleeps, so clocks drop and caches cool as they do in use. Encode and
-    decode are timed apart within the same run.
+    The process sleeps between hops, so clocks drop and caches cool as they do in use. Encode and
+    decode are timed separately within the same run. The parameters are those of `time_hops`.
     """
     hops = _hops(codec, audio)
     deadline = hop_deadline_ms(codec)
@@ -219,8 +232,8 @@ def bench_paced(
     )
 
 
-def bench_file(codec: Codec, audio: Audio, *, bandwidth: float) -> FileTimes:
-    """Time `codec.encode` and `codec.decode` of the whole of `audio`, after a short warm-up."""
+def time_file(codec: Codec, audio: Audio, *, bandwidth: float) -> FileTimes:
+    """Time `codec.encode` and `codec.decode` of all of `audio`, after a short warm-up."""
     codec.decode(codec.encode(audio[:, : codec.sample_rate // 2].copy(), bandwidth=bandwidth))
     begin = time.perf_counter_ns()
     codes = codec.encode(audio, bandwidth=bandwidth)
@@ -252,7 +265,7 @@ def _hops(codec: Codec, audio: Audio) -> list[Audio]:
 
 
 def _warmed(hops: list[Audio]) -> list[Audio]:
-    """`WARMUP_HOPS` hops that will not count, then all of them."""
+    """Return `WARMUP_HOPS` hops that are not counted, then all hops."""
     return [hops[k % len(hops)] for k in range(WARMUP_HOPS)] + hops
 
 

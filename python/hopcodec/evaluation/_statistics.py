@@ -1,4 +1,4 @@
-"""Means over clips and how sure they are."""
+"""Means over clips and their confidence intervals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SEED: Final = 0
 
 @dataclass(frozen=True)
 class Estimate:
-    """A weighted mean over `clips` and its 95 % interval; None where that is undefined."""
+    """A weighted mean over `clips` and its 95 % interval, which is None where undefined."""
 
     mean: float
     low: float | None
@@ -23,7 +23,7 @@ class Estimate:
 
 
 def estimate(values: Sequence[float], weights: Sequence[float] | None = None) -> Estimate:
-    """Mean with the percentile bootstrap over clips (Efron and Tibshirani 1993, section 13.3).
+    """Estimate a mean by bootstrap over clips (Efron and Tibshirani 1993, section 13.3).
 
     2000 resamples with a fixed seed. One clip, or an infinite value, has no interval.
 

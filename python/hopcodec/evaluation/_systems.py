@@ -1,4 +1,4 @@
-"""What is judged: a codec at one bitrate, a peer at one bitrate, or nothing at all."""
+"""Systems under test: a codec or a peer at one bitrate, or uncoded audio."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What came back, and how many bits of payload carried it."""
+    """Decoded audio, and the bits of payload that carried it."""
 
     signal: Signal
     bits: int
@@ -24,35 +24,35 @@ class Decoded:
 class System(Protocol):
     """One row of the table.
 
-    `run` gives audio aligned with what it was given: a system's own delay is its to remove.
+    `run` returns aligned audio: each system removes its own delay.
     """
 
     @property
     def family(self) -> str:
-        """Name without the bitrate: one line in the plot."""
+        """Name without the bitrate, for a line in the plot."""
 
     @property
     def kbps(self) -> float | None:
         """Nominal bitrate; None if nothing is coded."""
 
     def run(self, signal: Signal) -> Decoded:
-        """Through encoder and decoder; raises `Unavailable` if it cannot run here."""
+        """Encode and decode; raise `Unavailable` if the system cannot run here."""
 
 
 def label(system: System) -> str:
-    """A system's name in tables and reports."""
+    """Return a system's name in tables and reports."""
     return system.family if system.kbps is None else f"{system.family} {system.kbps:g}"
 
 
 @dataclass(frozen=True, eq=False)
 class Uncoded:
-    """The clip itself: the top of every scale, and the error rate of the recogniser."""
+    """The clip itself: the best possible score, and the recogniser's own error rate."""
 
     family: str = "uncoded"
     kbps: float | None = None
 
     def run(self, signal: Signal) -> Decoded:
-        """The signal as it is, counted as 16-bit PCM."""
+        """Return the signal as it is, counted as 16-bit PCM."""
         return Decoded(signal, 16 * len(signal.samples))
 
 
@@ -60,7 +60,7 @@ class Uncoded:
 class Hopcodec:
     """A codec of this package at one of its bandwidths.
 
-    The whole file goes through `encode` and `decode`, which give the bits of a live stream.
+    `encode` and `decode` code the whole file, with the bits of a live stream.
     """
 
     codec: Codec
@@ -72,7 +72,7 @@ class Hopcodec:
         return self.codec.name
 
     def run(self, signal: Signal) -> Decoded:
-        """Encode and decode; the bits are those of the packed codes, without a file's header."""
+        """Encode and decode. The bits are those of the packed codes, without a file's header."""
         codec = self.codec
         audio = np.repeat(signal.samples[None], codec.channels, axis=0)
         codes = codec.encode(np.ascontiguousarray(audio), bandwidth=self.kbps)

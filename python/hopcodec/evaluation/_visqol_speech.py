@@ -15,9 +15,9 @@ RATE_HZ: Final = 16000
 
 
 def make() -> Callable[[Pair], float]:
-    """The score by package `visqol-python` with the lattice network of the C++ original.
+    """Make the scorer, by package `visqol-python` with the C++ original's lattice network.
 
-    Without ai-edge-litert that package falls back on a polynomial that over-predicts; here that
+    Without ai-edge-litert that package falls back on a polynomial that predicts too much. Here it
     is an error instead.
     """
     require("ai_edge_litert")

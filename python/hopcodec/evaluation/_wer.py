@@ -2,8 +2,8 @@
 
 Whisper base (Radford et al. 2022, "Robust speech recognition via large-scale weak supervision")
 through `faster-whisper`: int8, one beam, temperature 0, so the same audio gives the same words.
-The rate over many clips is errors over words, hence each clip weighs what its transcript counts.
-Read it beside the uncoded clip's: the recogniser errs too.
+The rate over many clips is errors over words, so each clip has the weight of its words. Compare it
+with the rate of the uncoded clips, because the recogniser makes errors too.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ RATE_HZ: Final = 16000
 
 
 def make(whisper: str | None, language: str) -> Callable[[Pair], tuple[float, float]]:
-    """The score `(percent, words)` of a clip with a transcript.
+    """Make the scorer, which gives `(percent, words)` for a clip with a transcript.
 
-    `whisper` names a faster-whisper model or a folder of one; None takes the installed weights
-    of Whisper base, or else "base" from the hub. `language` is that of the transcripts.
+    `whisper` names a faster-whisper model or a folder of one. None takes the installed weights of
+    Whisper base, or else "base" from the hub. `language` is that of the transcripts.
     """
     jiwer = require("jiwer")
     model = load_whisper(whisper)
@@ -38,10 +38,10 @@ def make(whisper: str | None, language: str) -> Callable[[Pair], tuple[float, fl
 
 
 def transcribe(model: Any, pair: Pair, language: str) -> str:
-    """What Whisper hears in the decoded signal.
+    """Return the words that Whisper recognises in the decoded signal.
 
-    Unless the transcript itself has digits, numbers must be written as words, as they are spoken:
-    "1800" for "eighteen hundred" is not an error of hearing.
+    If the transcript has no digits, Whisper must write numbers as words: "1800" for "eighteen
+    hundred" is not a recognition error.
     """
     _, audio = pair.at(RATE_HZ)
     spelled = not any(c.isdigit() for c in pair.transcript or "")
@@ -58,7 +58,7 @@ def transcribe(model: Any, pair: Pair, language: str) -> str:
 
 
 def digit_tokens(model: Any) -> list[int]:
-    """Ids of the text tokens that hold a digit."""
+    """List the ids of the text tokens that hold a digit."""
     vocabulary = model.hf_tokenizer.get_vocab()
     return sorted(
         number
@@ -68,7 +68,7 @@ def digit_tokens(model: Any) -> list[int]:
 
 
 def word_errors(jiwer: Any, expected: str, heard: str) -> tuple[float, float]:
-    """Percent of `expected`'s words that are wrong, missing or added, and their number."""
+    """Return the percentage of `expected`'s words that are wrong, and their number."""
     words = len(expected.split())
     if words == 0:
         raise ValueError("the transcript holds no words")
@@ -78,7 +78,7 @@ def word_errors(jiwer: Any, expected: str, heard: str) -> tuple[float, float]:
 
 
 def normalise_text(text: str) -> str:
-    """Lower-case words and digits only, one space apart: neither case nor punctuation is heard.
+    """Reduce a text to lower-case words and digits, one space apart.
 
     >>> normalise_text("It's twenty-five, I'd SAY.")
     'its twenty five id say'

@@ -1,4 +1,4 @@
-"""The recogniser behind the word error rate."""
+"""The speech recogniser of the word error rate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHA256: Final = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a
 
 
 def load_whisper(name: str | None) -> Any:
-    """A faster-whisper model on one CPU thread: a name, a folder, or None for Whisper base."""
+    """Load a faster-whisper model on one CPU thread, by name or folder; None is base."""
     faster_whisper = require("faster_whisper")
     files = bundled_files() if name is None else None
     try:
@@ -37,10 +37,9 @@ def load_whisper(name: str | None) -> Any:
 
 
 def bundled_files() -> dict[str, bytes] | None:
-    """The model's files by name if both weight packages are installed, else None.
+    """Return the model's files by name if both weight packages are installed, else None.
 
-    Nothing of theirs is executed; the weights are checked against the hash they had when the
-    metric was written.
+    None of their code is executed, and the weights' hash is checked.
     """
     folders = []
     for package in _PACKAGES:

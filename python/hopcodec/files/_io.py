@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import operator
 import os
-import secrets
-import shutil
 from typing import IO, Final
 
 import numpy as np
-import numpy.typing as npt
 
-Codes = npt.NDArray[np.uint16]
+from hopcodec._atomic import Replacement
+
 File = str | os.PathLike[str] | IO[bytes]
 
 _READ_BYTES: Final = 1 << 20
@@ -37,14 +33,13 @@ class Opened:
 
 
 class Replacing:
-    """A path written beside itself, that it may stay as it is until `keep`; or an open file.
+    """A path that stays as it is until `keep`, or an open file.
 
-    What is no regular file (a pipe, a device) is written directly. A process that is killed leaves
-    what it wrote beside the path, as a `.part` file.
+    A pipe or a device is written directly.
     """
 
     def __init__(self, file: File) -> None:
-        self._target: str | None = None
+        self._replacement: Replacement | None = None
         if not isinstance(file, (str, os.PathLike)):
             self.stream, self._own = file, False
             return
@@ -56,52 +51,31 @@ class Replacing:
         if os.path.exists(path):
             with open(path, "ab"):  # not allowed to be written, it is not to be replaced either
                 pass
-        folder, name = os.path.split(path)
-        self._part = os.path.join(folder, f".{name[:64]}-{secrets.token_hex(4)}.part")
+        replacement = Replacement(path)
         try:
-            self.stream = open(self._part, "xb")  # noqa: SIM115
+            self.stream = open(replacement.part, "xb")  # noqa: SIM115
         except OSError as error:
             error.filename = os.fspath(file)  # as the caller knows it
             raise
-        self._target = path
+        self._replacement = replacement
 
     def keep(self) -> None:
-        """Put the file in its place, whole."""
+        """Put the complete file in its place."""
         self.stream.flush()
-        if self._target is None:
-            return
-        self.stream.close()
-        if os.path.exists(self._target):
-            shutil.copymode(self._target, self._part)
-        os.replace(self._part, self._target)
-        self._target = None
+        if self._replacement is not None:
+            self.stream.close()
+            self._replacement.keep(mode=True)
+            self._replacement = None
 
     def close(self) -> None:
-        """Close what was opened here; without `keep` before, nothing is left of it."""
+        """Close the file if it was opened here. Without `keep` before, remove it."""
         try:
             if self._own:
                 self.stream.close()
         finally:
-            if self._target is not None:
-                self._target = None
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self._part)
-
-
-def as_int(name: str, value: object) -> int:
-    """An int of Python's or numpy's as Python's; TypeError for anything else, a float too."""
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(f"{name}: expected an int, got {type(value).__name__}") from None
-
-
-def checked_length(audio_length: int, most: int) -> int:
-    """An audio's samples per channel, 1 to `most`; TypeError or ValueError for anything else."""
-    length = as_int("audio_length", audio_length)
-    if not 1 <= length <= most:
-        raise ValueError(f"audio_length: expected 1 to {most} samples, got {length}")
-    return length
+            if self._replacement is not None:
+                self._replacement.drop()
+                self._replacement = None
 
 
 def read_up_to(stream: IO[bytes], count: int) -> bytes:

@@ -1,9 +1,9 @@
-"""The engine's tie to a sound card: starts the device process, watches it, replaces it.
+"""Link the engine to a sound card: start the device process, watch it, replace it.
 
-The only sign of life that can be trusted is the callback itself: a suspended sink or a frozen
-server stops it while PortAudio still says "active". So a silent callback is a fault after
-`STALL_S`; it gets `GRACE_S` to resume by itself, then the process is killed and opened anew for as
-long as it takes. The engine is stopped meanwhile and starts from a fresh state.
+Only the callback itself shows that a device works. A suspended sink or a frozen server stops it
+while PortAudio still says "active". A callback that is silent for `STALL_S` is a fault. After
+`GRACE_S` the process is killed, and new ones are started until the device opens again. The engine
+is stopped meanwhile and starts from a fresh state.
 """
 
 from __future__ import annotations
@@ -15,59 +15,31 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from hopcodec import _core
 from hopcodec.errors import DeviceError, StreamError
-from hopcodec.live import _child as child
-from hopcodec.live._settings import DeviceSettings
+from hopcodec.live import _device_process
+from hopcodec.live._device_settings import DeviceSettings
+from hopcodec.live._link import LinkStatus
 
 STALL_S: Final = 0.25
 GRACE_S: Final = 1.0
 _TICK_S: Final = 0.02
 _RETRY_S: Final = 0.25
-_ATTEMPTS: Final = 3  # to start a device that opens
-_OPEN_S: Final = 8.0  # a frozen server keeps an open waiting, and answers when it is thawed
+_ATTEMPTS: Final = 3  # to start a device that opens and is lost at once
+_OPEN_S: Final = 8.0  # a frozen server answers when it runs again
 _FIRST_CALLBACK_S: Final = 4.0  # an idle null sink of PulseAudio takes two seconds to begin
 _KILL_S: Final = 2.0
 _SERVERS_BEHIND_ALSA: Final = ("default", "pulse", "pipewire", "sysdefault")
 
 
-@dataclass(frozen=True)
-class LinkStatus:
-    """How the device is doing.
-
-    `state` is "running", "stalled" (no callback for a quarter of a second), "reopening" or
-    "stopped". `faults` counts stalls and losses, `reopened` the times a new device process took
-    over. `last_fault` is what was noticed; `waiting_for` why it cannot be opened again yet.
-    `detected_ms` and `outage_ms` are of the last fault: from the last callback to its detection,
-    and to the first one after.
-    """
-
-    state: str = "stopped"
-    input: str = ""
-    output: str = ""
-    host: str = ""
-    input_rate_hz: int = 0
-    output_rate_hz: int = 0
-    block: int = 0
-    one_clock: bool = True
-    faults: int = 0
-    reopened: int = 0
-    last_fault: str = ""
-    waiting_for: str = ""
-    detected_ms: float = 0.0
-    outage_ms: float = 0.0
-    device_priority: str = ""
-    device_memory: str = ""
-
-
 class DeviceLink:
-    """Connects a port and an engine to PortAudio devices, and keeps them connected.
+    """Connect a port and an engine to PortAudio devices, and keep them connected.
 
-    `on_tick` is called about 50 times a second from the watching thread, for work that follows
-    the stream (recording), and once more after each loss.
+    The watching thread calls `on_tick` about 50 times a second, for work that follows the stream
+    (recording), and once more after each loss.
     """
 
     def __init__(
@@ -81,7 +53,7 @@ class DeviceLink:
     ) -> None:
         self._port, self._engine, self._settings = port, engine, settings
         self._extra_ms = extra_ms
-        self._lost = 0  # when the last callback before the present fault was
+        self._lost = 0  # the time of the last callback before the fault
         self._stall_s = STALL_S
         self._on_tick = on_tick
         self._process: subprocess.Popen[str] | None = None
@@ -91,7 +63,7 @@ class DeviceLink:
 
     @property
     def status(self) -> LinkStatus:
-        """The present state; may be read from any thread."""
+        """The present state, which any thread may read."""
         return self._status
 
     def start(self) -> None:
@@ -102,7 +74,7 @@ class DeviceLink:
         DeviceError
             PortAudio is missing, there is no such device, or it never called back.
         StreamError
-            It runs already.
+            The link runs already.
         """
         if self._thread is not None:
             raise StreamError("loopback: expected one that is stopped, got one that runs")
@@ -113,14 +85,14 @@ class DeviceLink:
                 break
             except BaseException as error:
                 self._drop()
-                # Opened and lost at once: PortAudio's ALSA gives up when its first poll goes wrong.
+                # PortAudio on ALSA gives up when its first poll fails. Another try may succeed.
                 if not (isinstance(error, DeviceError) and self._status.input and left):
                     raise
         self._thread = threading.Thread(target=self._watch, name="hopcodec-device", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the devices and stop the engine; bounded, whatever state they are in."""
+        """Close the devices and stop the engine, in bounded time, whatever their state."""
         self._leaving.set()
         if self._thread is not None:
             self._thread.join()
@@ -132,18 +104,18 @@ class DeviceLink:
         self._status = replace(self._status, **fields)
 
     def _open(self) -> None:
-        """Start a device process, wait for it and its first callback. DeviceError otherwise."""
+        """Start a device process and wait for its first callback; else raise DeviceError."""
         self._process = subprocess.Popen(
-            child.command(
+            _device_process.command(
                 "device", str(self._port.fd), json.dumps(dataclasses.asdict(self._settings))
             ),
-            env=child.environment(),
+            env=_device_process.environment(),
             pass_fds=[self._port.fd],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            # Ctrl-C at a terminal reaches the whole group: the device ends when we say so.
+            # Ctrl-C at a terminal reaches the whole group, but we end the device ourselves.
             start_new_session=True,
         )
         self._await(lambda: self._port.state == "open", _OPEN_S, "opened no stream")
@@ -166,7 +138,7 @@ class DeviceLink:
         self._set(state="running")
 
     def _adopt(self, report: dict[str, Any]) -> None:
-        """Keep what was opened, by name: numbers change when devices come and go."""
+        """Keep the names of the open devices, since numbers change when devices come and go."""
         hosts = dict.fromkeys((report["input_host"], report["output_host"]))
         self._set(
             input=report["input"],
@@ -187,7 +159,7 @@ class DeviceLink:
             self._settings = replace(self._settings, output=name)
 
     def _extra_frames(self, link: dict[str, Any]) -> int:
-        """What to queue beyond the need of a host that calls back on time."""
+        """Return the extra frames to queue for a host that does not call back on time."""
         if self._extra_ms is not None:
             return round(self._extra_ms * int(link["output_rate"]) / 1000.0)
         # A sound server behind ALSA's plugin calls back twice in a row, then not for two blocks.
@@ -234,12 +206,12 @@ class DeviceLink:
         return max(0.0, (time.monotonic_ns() - self._port.last_callback_ns) / 1e9)
 
     def _dead(self) -> str | None:
-        """Why the device process is of no more use, or None."""
+        """Say why the device process is of no more use, or return None."""
         if self._port.state == "failed":
             return str(self._port.error)
         if self._process is None or self._process.poll() is not None:
             return "the device process has ended"
-        # The queue was made for JACK's period, which its user may change while we run.
+        # The queue fits JACK's period, which its user may change while we run.
         link = self._port.link()
         period = max(link["input_period"], link["output_period"])
         if "JACK" in self._status.host and self._port.counters()["largest_block"] > period:
@@ -251,7 +223,7 @@ class DeviceLink:
         self._set(state="running", outage_ms=outage_ms)
 
     def _reopen(self) -> None:
-        """Leave the lost device behind and try until there is one again, or we are stopped."""
+        """Give up the lost device, and try to open one until that succeeds or we are stopped."""
         self._set(state="reopening")
         while True:
             self._drop()
@@ -259,7 +231,7 @@ class DeviceLink:
                 return
             try:
                 self._open()
-            except Exception as error:  # whatever it is, the watch goes on
+            except Exception as error:  # the watch goes on after any error
                 self._set(waiting_for=str(error), state="reopening")
                 continue
             self._set(reopened=self._status.reopened + 1, waiting_for="")
@@ -267,7 +239,7 @@ class DeviceLink:
             return
 
     def _drop(self) -> None:
-        """End the device process, by force if need be, and clear the port for the next."""
+        """End the device process, by force if necessary, and clear the port for the next one."""
         process, self._process = self._process, None
         self._port.stop()
         if process is not None:
@@ -280,7 +252,7 @@ class DeviceLink:
             except subprocess.TimeoutExpired:
                 process.kill()
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_KILL_S)  # one that hangs in the kernel is left to it
+                    process.wait(_KILL_S)  # one that hangs in the kernel is left behind
         self._engine.stop()
         try:
             self._on_tick()

@@ -1,4 +1,4 @@
-"""Which audio devices there are, and what each supports."""
+"""The audio devices of this machine, and the formats each supports."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hopcodec.errors import DeviceError
-from hopcodec.live import _child as child
+from hopcodec.live import _device_process
 from hopcodec.live.device._portaudio import hint_no_device
 
-_TIMEOUT_S: Final = 20.0  # a real card is opened once per rate; a hanging server never answers
+_TIMEOUT_S: Final = 20.0  # a real card is opened once per rate
 
 
 @dataclass(frozen=True)
 class AudioDevice:
     """One device of one host API, as PortAudio sees it.
 
-    `*_rates_hz` are those that mono float32 is accepted at; a device in use elsewhere may accept
-    none. `*_latency_ms` is what the driver says, which is a hint at best.
+    `*_rates_hz` are the rates that the device accepts for mono float32. A device that another
+    program uses may accept none. `*_latency_ms` is what the driver says, which is only a hint.
     """
 
     index: int
@@ -56,7 +56,7 @@ class AudioSystem:
 
     @property
     def hint(self) -> str | None:
-        """What to do where no device can record, or none can play; None where all is well."""
+        """Advice where no device can record or play; None where there are both."""
         missing = [
             kind for kind, found in (("input", self.inputs), ("output", self.outputs)) if not found
         ]
@@ -66,17 +66,17 @@ class AudioSystem:
 
 
 def query_devices() -> AudioSystem:
-    """Ask PortAudio, in a process of its own, what is connected now.
+    """Ask PortAudio, in a process of its own, for the devices connected now.
 
     Raises
     ------
     DeviceError
-        sounddevice or PortAudio is missing, or a sound server hangs; the message says what to do.
+        sounddevice or PortAudio is missing, or a sound server hangs. The message gives advice.
     """
     try:
         done = subprocess.run(
-            child.command("device._probe"),
-            env=child.environment(),
+            _device_process.command("device._probe"),
+            env=_device_process.environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -1,4 +1,4 @@
-"""The real-time engine without a device: samples in, samples out, a worker in between."""
+"""The real-time engine without a device: samples in, samples out, a worker thread between."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
-from hopcodec._checks import Audio, check_audio
+from hopcodec._checks import check_audio, whole
 from hopcodec.codec._codec import Codec
-from hopcodec.live._arguments import check_codec, check_whole
-from hopcodec.live._base import LiveCodec
-from hopcodec.live._device_link import LinkStatus
+from hopcodec.live._arguments import MAX_BLOCK, check_codec
+from hopcodec.live._link import LinkStatus
+from hopcodec.live._live_codec import LiveCodec
 from hopcodec.live._stats import LiveStats, read_stats
+from hopcodec.typing import Audio
 
 
 class LiveEngine(LiveCodec):
     """Encoder and decoder behind a worker thread, for transports that have no audio callback.
 
-    One thread writes, one reads; neither waits for the codec. What is read is at a constant
-    distance behind what was written: missing samples are concealed and, when they come, discarded.
+    One thread writes and one reads. Neither waits for the codec. The output is a constant distance
+    behind the input: missing samples are concealed, and discarded when they come.
 
     Examples
     --------
     >>> import hopcodec, numpy as np, time
-    >>> with hopcodec.LiveEngine(hopcodec.load(), bandwidth=6.0) as engine:
+    >>> with hopcodec.live.LiveEngine(hopcodec.load(), bandwidth=6.0) as engine:
     ...     taken = engine.write(np.zeros((1, 3200), np.float32))
     ...     heard = engine.read(3200)
     >>> taken, heard.shape
@@ -45,18 +46,19 @@ class LiveEngine(LiveCodec):
         Parameters
         ----------
         codec, bandwidth
-            What to run, and its kilobits per second; without them its `default_bandwidth`.
+            The codec to run, and its kilobits per second (default: `codec.default_bandwidth`).
         period : int, optional
-            Samples of a typical write and read; default: one hop. It sets the latency.
+            Samples of a typical write and read, by default one hop. It sets the latency.
         queue_samples : int, optional
-            The constant latency instead, for a reader that is less regular.
+            The constant latency itself, for a reader that is less regular.
         backlog_ms : float
-            Written audio beyond this that still waits for the codec is dropped, counted; 0: never.
+            Audio beyond this that waits for the codec is dropped and counted. 0 drops none.
         priority : int
-            SCHED_FIFO priority to ask for; `stats()` says what was granted.
+            SCHED_FIFO priority to ask for. `stats()` says what was granted.
         """
         check_codec(codec)
-        check_whole("period", period, 65536)
+        if period is not None:
+            whole("period", period, 1, MAX_BLOCK)
         self._port = _core.Port(channels=codec.channels)
         engine = _core.Engine(self._port, priority=priority, backlog_ms=backlog_ms)
         super().__init__(engine, codec, bandwidth)
@@ -76,22 +78,22 @@ class LiveEngine(LiveCodec):
         )
 
     def stop(self) -> None:
-        """Stop the worker; a later `start` begins anew."""
+        """Stop the worker. A later `start` begins anew."""
         self._engine.stop()
 
     def write(self, audio: Audio) -> int:
-        """Give float32 `(channels, samples)`; how many samples were taken.
+        """Write float32 `(channels, samples)`; return the number of samples taken.
 
-        Fewer than given means that two seconds are waiting already: the rest is dropped, counted.
+        A smaller number means that two seconds wait already. The rest is dropped and counted.
         """
         return self._port.write(check_audio(audio, self.codec.channels))
 
     def read(self, samples: int) -> npt.NDArray[np.float32]:
-        """Take the next `samples`, `(channels, samples)`; what is missing is concealed, counted."""
+        """Read the next `(channels, samples)`. Missing samples are concealed and counted."""
         return self._port.play(samples)
 
     def stats(self) -> LiveStats:
-        """What the worker has counted so far; from any thread, without disturbing it."""
+        """Return the worker's counters. Any thread may ask, without disturbing the worker."""
         rate_hz = self.codec.sample_rate
         status = LinkStatus(
             state="running" if self._engine.running else "stopped",

@@ -1,4 +1,4 @@
-"""The engine's tie to a signal in memory: the same callback, called by the clock."""
+"""Link the engine to a signal in memory: the same callback, called by the clock."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec import _core
-from hopcodec.live._device_link import LinkStatus
+from hopcodec.live._link import LinkStatus
+from hopcodec.typing import Audio
 
-Audio = npt.NDArray[np.float32]
 _TICK_S: Final = 0.05
 _WAIT_S: Final = 0.1
 
 
 class FileLink:
-    """Plays `audio` `(channels, samples)` to an engine in blocks, as a device of its rate would.
+    """Play `audio` `(channels, samples)` to an engine in blocks, like a device of its rate.
 
-    Runs longer than the audio by the engine's latency, so that all of it comes out. `on_tick` is
-    called 20 times a second from a thread of its own, and once more at the end.
+    It runs longer than the audio by the engine's latency, so that all of it comes out. A thread
+    calls `on_tick` 20 times a second, and once more at the end.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class FileLink:
 
     @property
     def status(self) -> LinkStatus:
-        """What is played; running until the audio is at its end."""
+        """The state, which is "running" until the audio ends."""
         from dataclasses import replace
 
         running = self._device is not None and not self._device.done
@@ -63,7 +62,7 @@ class FileLink:
 
     @property
     def seconds(self) -> tuple[float, float]:
-        """How far it is, and how long it will take."""
+        """Seconds played, and seconds in all."""
         total = self._audio.shape[1] + self._latency
         position = self._device.position if self._device is not None else 0
         return min(position, total) / self._rate_hz, total / self._rate_hz
@@ -105,11 +104,11 @@ class FileLink:
             self._on_tick()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end, at most so long; whether it is reached."""
+        """Wait at most so long for the end; return True if it is reached."""
         assert self._device is not None
         until = time.monotonic() + seconds
         while not self._device.wait(max(0.0, min(_WAIT_S, until - time.monotonic()))):
-            if time.monotonic() >= until:  # in short waits, so that Ctrl-C is heard
+            if time.monotonic() >= until:  # short waits let Ctrl-C through
                 return False
         return True
 
@@ -124,12 +123,12 @@ class FileLink:
         self._port.stop()
         self._engine.stop()
         try:
-            self._on_tick()  # what the last blocks left
+            self._on_tick()  # the output of the last blocks
         finally:
             self._port.reset()
 
     def heard(self) -> Audio:
-        """What the speaker was given so far, `(channels, samples)`, without the latency in front.
+        """Return the output so far, `(channels, samples)`, without the latency in front.
 
         Sample j answers sample j of the audio.
         """

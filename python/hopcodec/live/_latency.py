@@ -1,8 +1,8 @@
-"""True latency, by correlation of what was heard with what was said.
+"""Measure latency by correlation of the output with the input.
 
-The codec is no obstacle: streaming equals the whole file bit for bit, so what it must have made of
-the microphone's signal is known, and is looked for in the speaker's. That works for any weights,
-even seeded noise, at any bitrate.
+Streaming equals the whole file bit for bit, so the codec's answer to the microphone's signal is
+known and can be found in the speaker's signal. This works at any bitrate and for any weights, even
+seeded noise.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _SILENT_RMS: Final = 1e-4
 
 @dataclass(frozen=True)
 class Lags:
-    """How far one signal is behind another, window by window, in milliseconds.
+    """The lags of one signal behind another, window by window, in milliseconds.
 
-    `correlation` is the least over the windows, 1 for identical signals; `jumps` counts changes of
+    `correlation` is the least over the windows, 1 for identical signals. `jumps` counts changes of
     more than a tenth of a millisecond from one window to the next.
     """
 
@@ -37,9 +37,9 @@ class Lags:
 
 
 def find_offset(part: Signal, whole: Signal) -> tuple[int, float]:
-    """The index in `whole` where it is most like all of `part`, and how much: 1 is identical.
+    """Find the index in `whole` where `part` correlates best; return it and the correlation.
 
-    Both are `(samples,)`; ValueError unless `part` is the shorter.
+    Both are `(samples,)`. ValueError unless `part` is the shorter.
     """
     if not 0 < len(part) <= len(whole):
         raise ValueError(f"expected a part of 1 to {len(whole)} samples, got {len(part)}")
@@ -50,7 +50,7 @@ def find_offset(part: Signal, whole: Signal) -> tuple[int, float]:
     energy = np.concatenate(([0.0], np.cumsum(context**2)))
     norms = np.sqrt(np.maximum(energy[len(window) :] - energy[: -len(window)], 0.0))
     scale = norms * np.linalg.norm(window)
-    # Where the context is all but silent, rounding would be taken for likeness.
+    # Where the context is nearly silent, rounding errors would correlate.
     floor = 1e-6 * float(scale.max(initial=0.0)) + 1e-30
     correlation = products / np.maximum(scale, floor)
     at = int(np.argmax(correlation))
@@ -58,10 +58,15 @@ def find_offset(part: Signal, whole: Signal) -> tuple[int, float]:
 
 
 def find_lag(early: Signal, late: Signal, most: int, least: int = 0) -> tuple[int, float]:
-    """Samples by which `late` is behind `early`, and the normalised correlation there.
+    """Return the samples by which `late` is behind `early`, and the correlation there.
 
-    Both are `(samples,)` of the same time; lags from `least` to `most` are tried. What is compared
-    is the part of `late` for which every lag has its samples of `early`.
+    Parameters
+    ----------
+    early, late
+        `(samples,)` of the same time.
+    most, least
+        Lags from `least` to `most` samples are tried. The part of `late` is compared for which
+        every lag has samples of `early`.
     """
     first, last = max(0, most), len(late) + min(0, least)
     if last - first < 1:
@@ -71,9 +76,21 @@ def find_lag(early: Signal, late: Signal, most: int, least: int = 0) -> tuple[in
 
 
 def measure_lags(early: Signal, late: Signal, rate_hz: int, most_s: float = 1.0) -> Lags:
-    """Lag of `late` behind `early` in windows of a second, every quarter of one.
+    """Measure the lag of `late` behind `early` in windows of a second, every quarter second.
 
-    Windows in which either is silent are left out; ValueError if none is left.
+    Parameters
+    ----------
+    early, late
+        `(samples,)` of the same time. Windows in which either is silent are left out.
+    rate_hz
+        Samples a second.
+    most_s
+        The largest lag that is tried, in seconds.
+
+    Raises
+    ------
+    ValueError
+        No window is left.
     """
     window, step, most = (
         round(_WINDOW_S * rate_hz),

@@ -8,40 +8,41 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec import _core
-from hopcodec._checks import check_audio
+from hopcodec._checks import check_audio, number, whole
 from hopcodec.codec._codec import Codec
-from hopcodec.live._arguments import check_codec, check_ms, check_whole
-from hopcodec.live._base import LiveCodec
+from hopcodec.live._arguments import MAX_BLOCK, check_codec
 from hopcodec.live._device_link import DeviceLink
+from hopcodec.live._device_settings import DeviceSettings
 from hopcodec.live._file_link import FileLink
+from hopcodec.live._live_codec import LiveCodec
 from hopcodec.live._recorder import Recorder
-from hopcodec.live._settings import DeviceSettings
 from hopcodec.live._stats import LiveStats, read_stats
+from hopcodec.typing import Audio
 
-Audio = npt.NDArray[np.float32]
 Device = int | str | None
 
-_LOUDEST: Final = 1024.0  # what an encoder takes
+_LOUDEST: Final = 1024.0  # the largest sample that an encoder takes
+_MAX_RATE_HZ: Final = 768_000
+_MAX_MS: Final = 10_000.0
 _PRIORITY: Final = 3  # below the sound servers' own threads (PulseAudio 5, JACK 10 and more)
 
 
 class Loopback(LiveCodec):
     """Microphone -> encoder -> codes -> decoder -> speaker, until stopped. A context manager.
 
-    Audio never enters the interpreter: a C callback in a process of its own moves samples to
-    shared memory, a C++ thread here runs the codec. A device that stalls, disappears or comes back
-    is dealt with; `stats()` tells.
+    Audio never enters the interpreter. A C callback in a process of its own moves samples to shared
+    memory, and a C++ thread here runs the codec. The loopback goes on after a device stalls,
+    disappears and comes back; `stats()` reports it.
 
-    Use headphones: a microphone that hears its own loudspeaker howls.
+    Use headphones: a microphone near its own loudspeaker howls.
 
     Examples
     --------
     >>> import hopcodec
     >>> codec = hopcodec.load()
-    >>> with hopcodec.Loopback(codec, bandwidth=6.0) as live:  # doctest: +SKIP
+    >>> with hopcodec.live.Loopback(codec, bandwidth=6.0) as live:  # doctest: +SKIP
     ...     time.sleep(5)
     ...     live.bandwidth = 1.5
     ...     print(live.stats().latency.total)
@@ -61,34 +62,36 @@ class Loopback(LiveCodec):
         extra_ms: float | None = None,
         record: str | os.PathLike[str] | None = None,
     ) -> None:
-        """Prepare; `start` or the `with` statement opens the devices.
+        """Prepare a loopback. `start` or the `with` statement opens the devices.
 
         Parameters
         ----------
         codec, bandwidth
-            What to run, and its kilobits per second (default: the codec's `default_bandwidth`);
-            both may change while it runs.
+            The codec to run, and its kilobits per second (default: `codec.default_bandwidth`).
+            Both may change while it runs.
         input, output : int or str, optional
             Devices by number or by part of their name, as `hopcodec devices` lists them; None is
             the system's default. An array `(channels, samples)` at the codec's rate as `input`
-            takes the place of both: it is played once by the clock, `heard()` gives the result.
+            takes the place of both. The clock plays it once, and `heard()` returns the result.
         bypass : bool
-            Hear the input itself, at the same latency.
+            Begin with the input itself instead of the codec, at the same latency.
         rate, block : int, optional
-            Hertz and frames per callback, where the choice is not to be left to the host.
+            Hertz and frames per callback. By default the host chooses.
         latency_ms : float, optional
-            What to ask of the host for each direction; default: its least.
+            The latency to ask of the host for each direction. By default its least.
         extra_ms : float, optional
-            Keep so much more queued, for a host that calls back irregularly; default: two blocks
-            for PulseAudio and PipeWire, none elsewhere.
+            Extra length of the queue, for a host that calls back irregularly. By default two blocks
+            for PulseAudio and PipeWire, and none elsewhere.
         record : path, optional
             A folder for `heard.wav` and `captured.wav`.
         """
         check_codec(codec)
-        check_whole("rate", rate, 768_000)
-        check_whole("block", block, 65536)
-        check_ms("latency_ms", latency_ms)
-        check_ms("extra_ms", extra_ms)
+        for name, value, most in (("rate", rate, _MAX_RATE_HZ), ("block", block, MAX_BLOCK)):
+            if value is not None:
+                whole(name, value, 1, most)
+        for name, ms in (("latency_ms", latency_ms), ("extra_ms", extra_ms)):
+            if ms is not None:
+                number(name, ms, 0, _MAX_MS)
         self._port = _core.Port(channels=codec.channels, monitor=record is not None)
         super().__init__(_core.Engine(self._port, priority=_PRIORITY), codec, bandwidth)
         self._engine.bypass = bypass
@@ -141,17 +144,17 @@ class Loopback(LiveCodec):
         )
 
     def start(self) -> None:
-        """Open the devices and begin. DeviceError if there are none, or they refuse."""
+        """Open the devices and begin; raise DeviceError if there are none or they refuse."""
         self._link.start()
 
     def stop(self) -> None:
-        """End; returns in bounded time even when a device hangs. A recording is complete then."""
+        """Stop, in bounded time even when a device hangs, and complete the recording."""
         self._link.stop()
         if self._recorder is not None:
             self._recorder.close()
 
     def wait(self, seconds: float) -> bool:
-        """Let it run for so long; True if an array given as input ended meanwhile."""
+        """Let it run for so long; return True if an array given as input has ended."""
         if isinstance(self._link, FileLink):
             return self._link.wait(seconds)
         time.sleep(seconds)
@@ -168,21 +171,21 @@ class Loopback(LiveCodec):
 
     @property
     def recording_failure(self) -> str:
-        """Why the recording ended before the session did; empty if it did not."""
+        """The reason why the recording ended before the session, or an empty string."""
         return "" if self._recorder is None else self._recorder.failure
 
     @property
     def progress(self) -> tuple[float, float] | None:
-        """Seconds done and in all, for an array as input; None for devices."""
+        """Seconds done and seconds in all for an array as input; None for devices."""
         return self._link.seconds if isinstance(self._link, FileLink) else None
 
     def heard(self) -> Audio:
-        """What came out for an array as input so far; sample j answers its sample j."""
+        """Return the output for an array as input so far. Sample j answers its sample j."""
         if not isinstance(self._link, FileLink):
             raise ValueError("heard: expected an array as input; for devices use record=")
         return self._link.heard()
 
     def stats(self) -> LiveStats:
-        """Counters, times, levels and latency now; from any thread, without disturbing it."""
+        """Return counters, times, levels and latency now. Any thread may ask."""
         core, latency = self._engine.stats(), self._engine.latency()
         return read_stats(core, latency, self.bandwidth, self._link.status)

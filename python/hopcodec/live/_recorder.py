@@ -1,4 +1,4 @@
-"""Recording a live session: what the microphone heard and what the speaker was given."""
+"""Record a live session: the microphone's and the speaker's signal."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hopcodec.errors import DeviceError
 if TYPE_CHECKING:
     import soundfile  # type: ignore[import-untyped]
 
-_FRAMES = 1 << 15  # taken at a time
+_FRAMES = 1 << 15  # samples taken at a time
 
 
 class Recorder:
-    """Writes a port's monitor rings to `heard.wav` and `captured.wav` in a folder.
+    """Write a port's monitor rings to `heard.wav` and `captured.wav` in a folder.
 
-    32-bit float, so that the files hold the very samples. After a device came back at another
-    rate, the recording continues in `heard-2.wav` and so on. One thread at a time may call it.
+    The files are 32-bit float and hold the exact samples. After a device came back at another rate,
+    the recording continues in `heard-2.wav` and so on. One thread at a time may call it.
 
     Raises
     ------
@@ -42,12 +42,12 @@ class Recorder:
         self._parts: dict[str, int] = {}
         self._rates = {"captured": 0, "heard": 0}
         self.paths: list[Path] = []
-        self.failure = ""  # why recording ended early
+        self.failure = ""  # the reason why recording ended early
 
     def poll(self) -> None:
-        """Write what has come in since the last call.
+        """Write the samples since the last call.
 
-        A disk that is full ends the recording (`failure` says why), never the session.
+        A full disk ends the recording (`failure` gives the reason), never the session.
         """
         if self._port.state in ("open", "running"):
             link = self._port.link()
@@ -58,7 +58,7 @@ class Recorder:
 
     def _write(self, name: str, audio: npt.NDArray[np.float32]) -> None:
         if self.failure:
-            return  # drained all the same
+            return  # the ring must be emptied all the same
         try:
             file = self._file(name, audio.shape[0])
             before = file.frames
@@ -87,7 +87,7 @@ class Recorder:
         return file
 
     def close(self) -> None:
-        """Write the rest and finish the files."""
+        """Write the remaining samples and finish the files."""
         self.poll()
         for file in self._files.values():
             try:

@@ -1,16 +1,16 @@
-"""Live figures, as plain values: read from the core's lock-free counters at any time."""
+"""Live figures as plain values, read from the core's lock-free counters."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hopcodec.live._device_link import LinkStatus
+from hopcodec.live._link import LinkStatus
 
 
 @dataclass(frozen=True)
 class Durations:
-    """A distribution in milliseconds: bins are within 2.2 %, the maximum is exact."""
+    """A distribution in milliseconds. Quantiles are within 2.2 %, and the maximum is exact."""
 
     count: int
     mean_ms: float
@@ -22,7 +22,7 @@ class Durations:
 
     @classmethod
     def of(cls, histogram: dict[str, Any]) -> Durations:
-        """From what the core gives, which is in microseconds."""
+        """Convert the core's histogram, which is in microseconds."""
         names = ("mean", "p50", "p90", "p99", "p999", "max")
         times = {f"{name}_ms": histogram[f"{name}_us"] / 1000.0 for name in names}
         return cls(count=histogram["count"], **times)
@@ -30,12 +30,12 @@ class Durations:
 
 @dataclass(frozen=True)
 class Latency:
-    """Where the time from microphone to speaker goes, in milliseconds.
+    """The parts of the latency from microphone to speaker, in milliseconds.
 
-    Buffers are what the device's periods and its driver hold; `queue` is the constant distance
-    between capture and play-out that the engine keeps, out of which `compute` is paid. `added` is
-    what the codec costs beyond a pass-through of the same device. An estimate: `hopcodec bench
-    --live` measures.
+    The buffers are those of the device's periods and its driver. `queue` is the constant distance
+    between capture and play-out that the engine keeps, without `compute`. `added` is the cost of
+    the codec beyond a pass-through of the same device. All are computed from sizes of buffers;
+    `hopcodec bench --live` measures.
     """
 
     input_buffer: float
@@ -54,11 +54,11 @@ class Latency:
 class LiveStats:
     """One reading of a running engine.
 
-    Counters are since the start. `compute` is the work of a hop, `wake` from the capture callback
-    to its beginning, `slack` how long before it was due a hop was ready. `late_hops` were not
-    ready in time; `underruns` are the stretches the speaker was given concealment, `overruns` the
-    times captured samples found no room. Levels are full scale at 1; peaks are since the last
-    reading. `queue_ms` is the playback queue now.
+    Counters are since the start. `compute` is the time of a hop's work, `wake` the time from the
+    capture callback to its beginning, and `slack` the time by which a hop was ready before it was
+    due. `late_hops` were not ready in time. `underruns` counts the stretches of concealment, and
+    `overruns` the times that captured samples found no room. Levels are full scale at 1. Peaks are
+    since the last reading. `queue_ms` is the playback queue now.
     """
 
     hops: int
@@ -94,14 +94,26 @@ class LiveStats:
     device: LinkStatus
 
     def as_dict(self) -> dict[str, Any]:
-        """Every figure by name, nested, ready for JSON."""
+        """Return every figure by name, nested, ready for JSON."""
         return asdict(self)
 
 
 def read_stats(
     core: dict[str, Any], latency: dict[str, float], bandwidth: float, device: LinkStatus
 ) -> LiveStats:
-    """Put the core's counters under their public names and units."""
+    """Give the core's counters their public names and units.
+
+    Parameters
+    ----------
+    core
+        Counters of the engine.
+    latency
+        The parts of the latency, in milliseconds.
+    bandwidth
+        In kilobits per second.
+    device
+        State of the link.
+    """
     port = core["port"]
     rate_hz = device.output_rate_hz or core["sample_rate"]
 

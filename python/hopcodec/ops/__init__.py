@@ -13,10 +13,10 @@ are the CPU's, bit for bit, but for `group_norm`, whose last bit may differ.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
-from hopcodec.ops import _cuda as _cuda_ops
-from hopcodec.ops import _numpy as _numpy_ops
+from hopcodec.ops import _cuda, _numpy
 from hopcodec.ops._dlpack import GpuTensors, on_gpu
 
 __all__ = [
@@ -33,18 +33,34 @@ __all__ = [
     "tanh",
 ]
 
-_numpy: Any = _numpy_ops  # typed for numpy alone
+Array = TypeVar("Array")  # a NumPy array, or a tensor on a GPU: the result is of the same kind
 
-Array = TypeVar("Array")  # a numpy array, or a tensor on a GPU: what comes out is what came in
+_OPERATORS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {  # on the CPU, on a GPU
+    "causal_conv1d": (_numpy.causal_conv1d, _cuda.causal_conv1d),
+    "causal_conv_transpose1d": (_numpy.causal_conv_transpose1d, _cuda.causal_conv_transpose1d),
+    "lstm": (_numpy.lstm, _cuda.lstm),
+    "rvq_encode": (_numpy.rvq_encode, _cuda.rvq_encode),
+    "rvq_decode": (
+        _numpy.rvq_decode,
+        lambda gpu, codes, books: _cuda.rvq_decode(gpu, gpu.codes("codes", codes), books),
+    ),
+    "nearest_normalised": (_numpy.nearest_normalised, _cuda.nearest_normalised),
+    "snake": (_numpy.snake, _cuda.snake),
+    "elu": (_numpy.elu, lambda gpu, x: _cuda.pointwise(gpu, "elu", x)),
+    "tanh": (_numpy.tanh, lambda gpu, x: _cuda.pointwise(gpu, "tanh", x)),
+    "sigmoid": (_numpy.sigmoid, lambda gpu, x: _cuda.pointwise(gpu, "sigmoid", x)),
+    "group_norm": (_numpy.group_norm, _cuda.group_norm),
+}
 
 
-def _gpu(x: object, isa: str) -> GpuTensors | None:
-    """What a call on `x`'s device needs; None for one on the CPU."""
+def _dispatch(name: str, x: object, *arguments: object, **options: object) -> Any:
+    """Run an operator on the device of its first array."""
+    on_cpu, on_cuda = _OPERATORS[name]
     if not on_gpu(x):
-        return None
-    if isa:
+        return on_cpu(x, *arguments, **options)
+    if isa := options.pop("isa", ""):
         raise ValueError(f'isa: expected "" for tensors on a GPU, got "{isa}"')
-    return GpuTensors(x)
+    return on_cuda(GpuTensors(x), x, *arguments, **options)
 
 
 def causal_conv1d(
@@ -79,31 +95,18 @@ def causal_conv1d(
     y : float32 ([batch,] out_channels, frames)
     state : float32 ([batch,] in_channels, held')
     """
-    gpu = _gpu(x, isa)
-    if gpu is not None:
-        y, after = _cuda_ops.causal_conv1d(
-            gpu,
-            x,
-            weight,
-            bias,
-            state,
-            stride=stride,
-            dilation=dilation,
-            activation=activation,
-            alpha=alpha,
-        )
-    else:
-        y, after = _numpy.causal_conv1d(
-            x,
-            weight,
-            bias,
-            state,
-            stride=stride,
-            dilation=dilation,
-            activation=activation,
-            alpha=alpha,
-            isa=isa,
-        )
+    y, after = _dispatch(
+        "causal_conv1d",
+        x,
+        weight,
+        bias,
+        state,
+        stride=stride,
+        dilation=dilation,
+        activation=activation,
+        alpha=alpha,
+        isa=isa,
+    )
     return y, after
 
 
@@ -132,11 +135,8 @@ def causal_conv_transpose1d(
     y : float32 ([batch,] out_channels, time * stride)
     state : as given
     """
-    gpu = _gpu(x, isa)
-    if gpu is not None:
-        y, after = _cuda_ops.causal_conv_transpose1d(gpu, x, weight, bias, state, stride=stride)
-    else:
-        y, after = _numpy.causal_conv_transpose1d(x, weight, bias, state, stride=stride, isa=isa)
+    name = "causal_conv_transpose1d"
+    y, after = _dispatch(name, x, weight, bias, state, stride=stride, isa=isa)
     return y, after
 
 
@@ -164,11 +164,7 @@ def lstm(
     y : float32 (n, time)
     state : (hidden, cell)
     """
-    gpu = _gpu(x, isa)
-    if gpu is not None:
-        y, after = _cuda_ops.lstm(gpu, x, weight_ih, weight_hh, bias_ih, bias_hh, state)
-    else:
-        y, after = _numpy.lstm(x, weight_ih, weight_hh, bias_ih, bias_hh, state, isa=isa)
+    y, after = _dispatch("lstm", x, weight_ih, weight_hh, bias_ih, bias_hh, state, isa=isa)
     return y, after
 
 
@@ -184,10 +180,7 @@ def rvq_encode(x: Array, codebooks: Array, *, isa: str = "") -> Any:
     -------
     uint16 (n_q, time)
     """
-    gpu = _gpu(x, isa)
-    if gpu is not None:
-        return _cuda_ops.rvq_encode(gpu, x, codebooks)
-    return _numpy.rvq_encode(x, codebooks, isa=isa)
+    return _dispatch("rvq_encode", x, codebooks, isa=isa)
 
 
 def rvq_decode(codes: Any, codebooks: Array, *, isa: str = "") -> Array:
@@ -196,13 +189,8 @@ def rvq_decode(codes: Any, codebooks: Array, *, isa: str = "") -> Array:
     A code beyond its codebook is a ValueError on the CPU. On a GPU, where nothing waits to see it,
     it gives NaN.
     """
-    gpu = _gpu(codes, isa)
-    y = (
-        _numpy.rvq_decode(codes, codebooks, isa=isa)
-        if gpu is None
-        else _cuda_ops.rvq_decode(gpu, gpu.codes("codes", codes), codebooks)
-    )
-    return cast(Array, y)
+    y: Array = _dispatch("rvq_decode", codes, codebooks, isa=isa)
+    return y
 
 
 def nearest_normalised(x: Array, codebook: Array, *, isa: str = "") -> Any:
@@ -217,10 +205,7 @@ def nearest_normalised(x: Array, codebook: Array, *, isa: str = "") -> Any:
     -------
     uint16 (time,)
     """
-    gpu = _gpu(x, isa)
-    if gpu is not None:
-        return _cuda_ops.nearest_normalised(gpu, x, codebook)
-    return _numpy.nearest_normalised(x, codebook, isa=isa)
+    return _dispatch("nearest_normalised", x, codebook, isa=isa)
 
 
 def snake(x: Array, alpha: Array, *, isa: str = "") -> Array:
@@ -230,30 +215,26 @@ def snake(x: Array, alpha: Array, *, isa: str = "") -> Array:
     2^20 a float32 holds no phase, and the second term is taken as zero. Within 3.5 ulp of the
     larger of |x| and |y|.
     """
-    gpu = _gpu(x, isa)
-    y = _numpy.snake(x, alpha, isa=isa) if gpu is None else _cuda_ops.snake(gpu, x, alpha)
-    return cast(Array, y)
+    y: Array = _dispatch("snake", x, alpha, isa=isa)
+    return y
 
 
 def elu(x: Array, *, isa: str = "") -> Array:
     """`x` where positive, `exp(x) - 1` elsewhere; any shape. Within 1 ulp of float64."""
-    gpu = _gpu(x, isa)
-    y = _numpy.elu(x, isa=isa) if gpu is None else _cuda_ops.pointwise(gpu, "elu", x)
-    return cast(Array, y)
+    y: Array = _dispatch("elu", x, isa=isa)
+    return y
 
 
 def tanh(x: Array, *, isa: str = "") -> Array:
     """Hyperbolic tangent; any shape. Within 2.5 ulp of float64."""
-    gpu = _gpu(x, isa)
-    y = _numpy.tanh(x, isa=isa) if gpu is None else _cuda_ops.pointwise(gpu, "tanh", x)
-    return cast(Array, y)
+    y: Array = _dispatch("tanh", x, isa=isa)
+    return y
 
 
 def sigmoid(x: Array, *, isa: str = "") -> Array:
     """`1 / (1 + exp(-x))`; any shape. Within 2.5 ulp of float64 down to x = -87, where it stays."""
-    gpu = _gpu(x, isa)
-    y = _numpy.sigmoid(x, isa=isa) if gpu is None else _cuda_ops.pointwise(gpu, "sigmoid", x)
-    return cast(Array, y)
+    y: Array = _dispatch("sigmoid", x, isa=isa)
+    return y
 
 
 def group_norm(x: Array, groups: int, weight: Array, bias: Array, eps: float = 1e-5) -> Array:
@@ -261,10 +242,5 @@ def group_norm(x: Array, groups: int, weight: Array, bias: Array, eps: float = 1
 
     `x` float32 ([batch,] channels, time); `weight`, `bias` float32 (channels,).
     """
-    gpu = _gpu(x, "")
-    y = (
-        _numpy.group_norm(x, groups, weight, bias, eps)
-        if gpu is None
-        else _cuda_ops.group_norm(gpu, x, groups, weight, bias, eps)
-    )
-    return cast(Array, y)
+    y: Array = _dispatch("group_norm", x, groups, weight, bias, eps)
+    return y

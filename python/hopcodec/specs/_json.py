@@ -13,6 +13,7 @@ import types
 import typing
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from hopcodec._checks import flag, number, one_of, sequence, text, whole
 from hopcodec.errors import WeightsError
 from hopcodec.specs import _language as language
 from hopcodec.specs._language import CodecSpec
@@ -41,7 +42,7 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 def spec_to_json(spec: CodecSpec) -> str:
     """The spec as one line of JSON; the same spec always gives the same text."""
-    return json.dumps(_plain(spec), separators=(",", ":"), sort_keys=True)
+    return json.dumps(spec, default=_fields, separators=(",", ":"), sort_keys=True)
 
 
 def spec_from_json(value: object) -> CodecSpec:
@@ -61,18 +62,13 @@ def spec_from_json(value: object) -> CodecSpec:
 def _check_sizes(spec: CodecSpec) -> None:
     """What every user of a spec divides by or takes the largest of."""
     for field in ("sample_rate", "channels", "hop_samples"):
-        if (got := getattr(spec, field)) < 1:
-            raise WeightsError(f"spec.{field}: expected at least 1, got {got}")
-    if (segments := spec.segments) is not None and not 1 <= segments.stride <= segments.samples:
-        raise WeightsError(
-            f"spec.segments.stride: expected 1 to {segments.samples}, got {segments.stride}"
-        )
+        whole(f"spec.{field}", getattr(spec, field), 1, error=WeightsError)
+    if (segments := spec.segments) is not None:
+        most = segments.samples
+        whole("spec.segments.stride", segments.stride, 1, most, error=WeightsError)
     quantizer = spec.quantizer
-    if quantizer.codebooks < 1 or quantizer.codebook_size < 2 or quantizer.dim < 1:
-        raise WeightsError(
-            "spec.quantizer: expected at least 1 codebook of 2 entries of 1 number, got "
-            f"{quantizer.codebooks} of {quantizer.codebook_size} of {quantizer.dim}"
-        )
+    for field, least in (("codebooks", 1), ("codebook_size", 2), ("dim", 1)):
+        whole(f"spec.quantizer.{field}", getattr(quantizer, field), least, error=WeightsError)
     kbps_each = spec.frame_rate * (quantizer.codebook_size - 1).bit_length() / 1000
     for bandwidth in spec.bandwidths or (0.0,):
         books = bandwidth / kbps_each
@@ -83,17 +79,11 @@ def _check_sizes(spec: CodecSpec) -> None:
             )
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {
-            f.name: _plain(getattr(value, f.name))
-            for f in dataclasses.fields(value)
-            if getattr(value, f.name) != f.default
-        }
-        return {"kind": _NAMES[type(value)], **fields}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
+def _fields(part: Any) -> dict[str, Any]:
+    """Return the kind of a part of a spec, and its fields that are not at their default."""
+    fields = ((f, getattr(part, f.name)) for f in dataclasses.fields(part))
+    given = {f.name: value for f, value in fields if value != f.default}
+    return {"kind": _NAMES[type(part)], **given}
 
 
 class _Reader:
@@ -105,23 +95,16 @@ class _Reader:
     def read(self, where: str, value: object, kind: Any, depth: int = 0) -> object:
         origin = get_origin(kind)
         if origin is Literal:
-            return self._literal(where, value, get_args(kind))
+            return one_of(where, value, get_args(kind), error=WeightsError)
         if origin is tuple:
             return self._sequence(where, value, get_args(kind)[0], depth)
         if origin in (Union, types.UnionType) or dataclasses.is_dataclass(kind):
             return self._object(where, value, kind, depth)
         return _scalar(where, value, kind)
 
-    def _literal(self, where: str, value: object, choices: tuple[object, ...]) -> object:
-        if value not in choices:
-            expected = ", ".join(map(str, choices))
-            raise WeightsError(f"{where}: expected one of {expected}, got {value!r:.100}")
-        return value
-
     def _sequence(self, where: str, value: object, kind: Any, depth: int) -> tuple[object, ...]:
-        if not isinstance(value, list) or len(value) > MAX_LAYERS:
-            raise WeightsError(f"{where}: expected a list of at most {MAX_LAYERS}")
-        return tuple(self.read(f"{where}[{i}]", v, kind, depth) for i, v in enumerate(value))
+        parts = sequence(where, value, 0, MAX_LAYERS, error=WeightsError)
+        return tuple(self.read(f"{where}[{i}]", v, kind, depth) for i, v in enumerate(parts))
 
     def _object(self, where: str, value: object, kind: Any, depth: int) -> object:
         self._objects += 1
@@ -152,13 +135,9 @@ class _Reader:
 
 
 def _scalar(where: str, value: object, kind: type) -> object:
-    wanted = (int, float) if kind is float else (kind,)
-    if type(value) not in wanted:  # exactly: True is an int to isinstance
-        raise WeightsError(
-            f"{where}: expected {kind.__name__}, got {type(value).__name__} {value!r:.100}"
-        )
-    if isinstance(value, str) and len(value) > _MAX_NAME:
-        raise WeightsError(f"{where}: expected at most {_MAX_NAME} characters, got {len(value)}")
-    if isinstance(value, (int, float)) and not 0 <= value <= _MAX_SIZE:
-        raise WeightsError(f"{where}: expected 0 to {_MAX_SIZE}, got {value!r:.100}")
-    return float(value) if isinstance(value, (int, float)) and kind is float else value
+    if kind is bool:
+        return flag(where, value, error=WeightsError)
+    if kind is str:
+        return text(where, value, _MAX_NAME, error=WeightsError)
+    check = number if kind is float else whole
+    return check(where, value, 0, _MAX_SIZE, error=WeightsError)

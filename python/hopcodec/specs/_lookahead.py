@@ -77,8 +77,12 @@ def truncations(spec: CodecSpec, frames: int) -> tuple[Truncation | None, Trunca
     ------
     ValueError
         `frames` is no less than the codec looks ahead anyway, or less than its decoder's end
-        alone does; or the codec normalises over its whole signal.
+        alone does; or the codec has segments, or normalises over its whole signal.
     """
+    if spec.segments is not None:
+        raise ValueError(
+            f"low_latency: expected none for {spec.name}, whose segments are whole, got {frames}"
+        )
     if has_norm(spec.encoder) or has_norm(spec.decoder):
         raise ValueError(
             f"low_latency: expected none for {spec.name}, which normalises over the whole signal, "

@@ -14,8 +14,8 @@ from torch.nn.grad import conv1d_input, conv1d_weight
 
 import torch
 from hopcodec import ops
-from hopcodec.ops import _cuda as _cuda_ops
-from hopcodec.ops._dlpack import View
+from hopcodec.ops import _cuda
+from hopcodec.torch._cuda_tensors import CudaTensors
 from torch import Tensor
 
 __all__ = ["causal_conv1d", "rvq_decode", "rvq_encode", "snake"]
@@ -23,32 +23,6 @@ __all__ = ["causal_conv1d", "rvq_decode", "rvq_encode", "snake"]
 
 def _array(x: Tensor) -> Any:
     return x.detach().contiguous().numpy()
-
-
-class _Cuda:
-    """`_cuda_ops.Tensors` of contiguous torch tensors: their addresses, with no capsule between."""
-
-    def __init__(self, x: Tensor) -> None:
-        self._like = x
-        self.device = x.get_device()
-        self.stream = int(torch.cuda.current_stream(self.device).cuda_stream)
-
-    def floats(self, name: str, x: Tensor) -> View:
-        return self._view(name, x, torch.float32)
-
-    def codes(self, name: str, x: Tensor) -> View:
-        return self._view(name, x, torch.int32)
-
-    def empty(self, shape: tuple[int, ...], dtype: str = "float32") -> tuple[Tensor, int]:
-        made = self._like.new_empty(shape, dtype=getattr(torch, dtype))
-        return made, made.data_ptr()
-
-    def _view(self, name: str, x: Tensor, dtype: torch.dtype) -> View:
-        if x.dtype != dtype or x.get_device() != self.device:
-            raise TypeError(
-                f"{name}: expected {dtype} on cuda:{self.device}, got {x.dtype} on {x.device}"
-            )
-        return View(x.data_ptr(), tuple(x.shape))
 
 
 @torch.library.custom_op("hopcodec::snake", mutates_args=(), device_types="cpu")
@@ -59,7 +33,7 @@ def snake(x: Tensor, alpha: Tensor) -> Tensor:
 
 @snake.register_kernel("cuda")
 def _(x: Tensor, alpha: Tensor) -> Any:
-    return _cuda_ops.snake(_Cuda(x), x.contiguous(), alpha.contiguous())
+    return _cuda.snake(CudaTensors(x), x.contiguous(), alpha.contiguous())
 
 
 @snake.register_fake
@@ -127,8 +101,8 @@ def _(
     activation: str = "none",
     alpha: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    return _cuda_ops.causal_conv1d(
-        _Cuda(x),
+    return _cuda.causal_conv1d(
+        CudaTensors(x),
         x.contiguous(),
         weight.contiguous(),
         bias.contiguous(),
@@ -223,7 +197,7 @@ def rvq_encode(x: Tensor, codebooks: Tensor) -> Tensor:
 
 @rvq_encode.register_kernel("cuda")
 def _(x: Tensor, codebooks: Tensor) -> Any:
-    return _cuda_ops.rvq_encode(_Cuda(x), x.contiguous(), codebooks.contiguous(), dtype="int32")
+    return _cuda.rvq_encode(CudaTensors(x), x.contiguous(), codebooks.contiguous(), dtype="int32")
 
 
 @rvq_encode.register_fake
@@ -246,10 +220,10 @@ def rvq_decode(codes: Tensor, codebooks: Tensor) -> Tensor:
 
 @rvq_decode.register_kernel("cuda")
 def _(codes: Tensor, codebooks: Tensor) -> Any:
-    tensors = _Cuda(codebooks)
+    tensors = CudaTensors(codebooks)
     codes = codes.contiguous()  # a copy must live until the launch
     view = tensors.codes("codes", codes)
-    return _cuda_ops.rvq_decode(tensors, view, codebooks.contiguous(), wide=True)
+    return _cuda.rvq_decode(tensors, view, codebooks.contiguous(), wide=True)
 
 
 @rvq_decode.register_fake

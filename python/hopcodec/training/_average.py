@@ -1,4 +1,4 @@
-"""The running mean of a model's weights: what is validated and exported."""
+"""The running mean of a model's weights, which is validated and exported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 class AveragedCodec:
     """A codec whose weights follow another's, smoothed over about `1 / (1 - decay)` steps.
 
-    Codebooks are averaged too: they move with the encoder, and must lag as its mean does.
+    Codebooks are averaged too, because they move with the encoder and must lag as its mean does.
     """
 
     def __init__(self, model: TrainableCodec, decay: float) -> None:
@@ -23,13 +23,13 @@ class AveragedCodec:
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
-        """One step; the first ones count more, so that the beginning is soon forgotten."""
+        """Take one step. Early steps count more, so that the beginning is soon forgotten."""
         decay = min(self._decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self._mine, self._theirs, 1 - decay)
 
     @torch.no_grad()
     def take_codebooks(self, model: TrainableCodec) -> None:
-        """Begin the codebooks' mean anew from `model`'s, just initialised."""
+        """Start the codebooks' mean anew from those of `model`, which were just initialised."""
         self.model.quantizer.load_state_dict(model.quantizer.state_dict())
 
 

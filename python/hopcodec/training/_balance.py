@@ -1,4 +1,4 @@
-"""How the losses on the decoded audio are weighed against each other."""
+"""Weights of the losses on the decoded audio, relative to each other."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ _EPSILON = 1e-12
 def weighted_gradient(
     losses: Mapping[str, Tensor], weights: Mapping[str, float], audio: Tensor, *, retain: bool
 ) -> Tensor:
-    """Gradient of the weighted sum of `losses` with respect to `audio`; `retain` the graph."""
+    """Return the gradient of the weighted sum of `losses` with respect to `audio`.
+
+    `retain` keeps the graph for another pass.
+    """
     total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
     (gradient,) = torch.autograd.grad(total, audio, retain_graph=retain)
     return gradient
 
 
 class Balancer:
-    """Each loss gets its weight's share of the gradient on the audio, whatever its size.
+    """Give each loss its weight's share of the gradient on the audio, whatever its size.
 
     `sum_i w_i / sum(w) * g_i / mean(|g_i|)`, with the norm of each loss's gradient averaged over
     steps and over items (EnCodec, arXiv 2210.13438, eq. 8). One backward pass for each loss.
@@ -37,9 +40,9 @@ class Balancer:
         weights: Mapping[str, float],
         audio: Tensor,
         *,
-        retain: bool = True,  # the losses share spectra, so it is kept whether asked or not
+        retain: bool = True,  # the losses share spectra
     ) -> Tensor:
-        """The balanced gradient with respect to `audio` `(batch, 1, samples)`."""
+        """Return the balanced gradient with respect to `audio` `(batch, 1, samples)`."""
         whole = sum(weights[name] for name in losses)
         result = torch.zeros_like(audio)
         for name, loss in losses.items():
@@ -53,12 +56,12 @@ class Balancer:
         return result
 
     def state_dict(self) -> dict[str, dict[str, Tensor] | dict[str, int]]:
-        """What a checkpoint keeps."""
+        """Return what a checkpoint keeps."""
         return {"norms": dict(self._norms), "steps": dict(self._steps)}
 
     def load_state_dict(
         self, state: Mapping[str, Mapping[str, Tensor]], device: torch.device
     ) -> None:
-        """Go on from `state_dict`."""
+        """Restore what `state_dict` returned."""
         self._norms = {name: norm.to(device) for name, norm in state["norms"].items()}
         self._steps = {name: int(steps) for name, steps in state["steps"].items()}

@@ -2,29 +2,29 @@
 
 On a GPU the whole corpus lies there as 16-bit samples (an hour of 24 kHz is 173 MB), so a step
 sends it a few hundred numbers and waits for nothing. On the CPU the rows are read from the mapped
-file. What follows (gain, mixing, band limits, noise) is the same code on both.
+file. Gain, mixing, band limits and noise are the same code on both.
 """
 
 from __future__ import annotations
 
 import torch
-from hopcodec.training._config import Data
+from hopcodec.training._config import DataConfig
 from hopcodec.training._corpus import FULL_SCALE, Corpus
 from hopcodec.training._draws import Draws, Sampler
 from torch import Tensor
 
-_PEAK = 0.99  # louder items are turned down as a whole, never clipped
+_PEAK = 0.99  # a louder item is turned down as a whole and never clipped
 
 
 class Batches:
-    """`batch(step)`: float32 `(batch, 1, samples)`, the same for the same seed and step.
+    """Batches of float32 `(batch, 1, samples)`, a function of the seed and the step.
 
     Parameters
     ----------
     corpora, data, segment_samples, seed
         As in `Sampler`.
     sample_rate
-        Hz.
+        In Hz.
     device
         Where the batches are needed.
     resident
@@ -34,7 +34,7 @@ class Batches:
     def __init__(
         self,
         corpora: list[Corpus],
-        data: Data,
+        data: DataConfig,
         segment_samples: int,
         sample_rate: int,
         seed: int,
@@ -58,7 +58,7 @@ class Batches:
                 self._resident[first : first + len(part)].copy_(part)
 
     def batch(self, step: int) -> Tensor:
-        """The audio of `step`, `(batch, 1, samples)`."""
+        """Return the audio of `step`, `(batch, 1, samples)`."""
         draws = self.sampler.draw(step)
         rows = self._rows(draws) if self._resident is None else self._gather(draws)
         audio = rows * self.moved(torch.from_numpy(draws.gain)).unsqueeze(1)
@@ -70,13 +70,13 @@ class Batches:
         return (items * (_PEAK / peak.clamp(min=_PEAK))).unsqueeze(1)
 
     def moved(self, host: Tensor) -> Tensor:
-        """A small tensor on the device, without waiting for it."""
+        """Send a small tensor to the device without waiting for it."""
         if self._device.type != "cuda":
             return host
         return host.pin_memory().to(self._device, non_blocking=True)
 
     def _rows(self, draws: Draws) -> Tensor:
-        """Rows from the mapped files; those that would be mixed in with gain 0 are not read."""
+        """Read rows from the mapped files, except those that would be mixed in with gain 0."""
         rows = torch.zeros(len(draws.starts), self._samples)
         for row in draws.gain.nonzero()[0]:
             start, end = int(draws.starts[row]), int(draws.ends[row])
@@ -85,7 +85,7 @@ class Batches:
         return rows
 
     def _gather(self, draws: Draws) -> Tensor:
-        """The same rows from the device's copy, in one read."""
+        """Read the same rows from the device's copy, in one operation."""
         assert self._resident is not None
         offset = torch.tensor(self._offsets)[torch.from_numpy(draws.corpora)]
         bounds = torch.stack([torch.from_numpy(draws.starts), torch.from_numpy(draws.ends)])
@@ -95,7 +95,7 @@ class Batches:
         return torch.where(index < end, rows / FULL_SCALE, 0.0)
 
     def _degrade(self, items: Tensor, draws: Draws, step: int) -> Tensor:
-        """Band limits, then noise with the spectrum of white noise, for the items that have any."""
+        """Apply the items' band limits, then add white noise."""
         spectrum = torch.fft.rfft(items)
         hz = torch.fft.rfftfreq(items.shape[1], 1.0 / self._rate, device=self._device)
         cutoff = self.moved(torch.from_numpy(draws.cutoff_hz)).unsqueeze(1)
@@ -110,5 +110,5 @@ class Batches:
 
 
 def _mixed(seed: int, step: int) -> int:
-    """One number from two, different for neighbours (the multiplier of splitmix64)."""
+    """Mix two numbers into one that differs for neighbours (the multiplier of splitmix64)."""
     return (seed + (step + 1) * 0x9E3779B97F4A7C15) % 2**63

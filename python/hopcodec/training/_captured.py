@@ -1,4 +1,4 @@
-"""A whole training step as one CUDA graph: a small model's step is mostly launches otherwise."""
+"""A whole training step as one CUDA graph, since launches dominate a small model's step."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor
 
 Figures = dict[str, Tensor]
 
-_WARM_UP = 3  # runs before the capture: libraries choose algorithms and make plans in them
+_WARM_UP = 3  # runs before the capture, in which libraries choose algorithms
 
 
 class CapturedStep:
-    """`step()`, eagerly at first, captured once, replayed from then on.
+    """Call `step()` eagerly at first, capture it once, and replay it from then on.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class CapturedStep:
         self._figures = torch.empty(0)
 
     def __call__(self) -> Figures:
-        """Figures by name, in memory of their own."""
+        """Take one step; return figures by name, in memory of their own."""
         if self._runs < _WARM_UP:
             self._runs += 1
             return self._aside()
@@ -41,7 +41,7 @@ class CapturedStep:
         return dict(zip(self._names, self._figures.clone().unbind(), strict=True))
 
     def _aside(self) -> Figures:
-        """On another stream, as what is to be captured must never run on the default one."""
+        """Run the step on another stream, since the default stream cannot be captured."""
         here = torch.cuda.current_stream()
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(here)

@@ -1,29 +1,31 @@
-"""What a training run is, as data: read from TOML, kept in every checkpoint.
+"""The configuration of a training run: read from TOML, kept in every checkpoint.
 
-Each class is one table of the file. Everything that changes a result is here, so that a run is its
-configuration, its audio and the code.
+Each class is one table of the file. Everything that changes a result is here, so a run is
+determined by its configuration, its audio and the code.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
+from hopcodec._checks import number, require, whole
 from hopcodec.errors import ConfigError
 
-
-def _require(holds: bool, key: str, expected: str, got: object) -> None:
-    if not holds:
-        raise ConfigError(f"{key}: expected {expected}, got {got!r}")
+_MAX_HOPS, _MAX_BATCH = 3000, 4096  # a batch is held in memory many times over
+_require = partial(require, error=ConfigError)
+_whole = partial(whole, error=ConfigError)
+_number = partial(number, error=ConfigError)
 
 
 @dataclass(frozen=True)
-class Data:
-    """Where audio comes from and what is done to it.
+class DataConfig:
+    """The source of the audio, and its augmentation.
 
     `train` lists sources: a folder (searched recursively), a file, or a glob pattern for several of
-    them that count as one. `weights` says how often each is drawn relative to the others; without
-    it, in proportion to its hours. Paths are relative to the working directory.
+    them that count as one. `weights` says how often each is drawn relative to the others; by
+    default, in proportion to its hours. Paths are relative to the working directory.
     """
 
     train: tuple[str, ...]
@@ -32,14 +34,14 @@ class Data:
     segment_hops: int = 48  # length of one item, in hops of the codec
     batch: int = 16
     gain_db: tuple[float, float] = (-10.0, 6.0)
-    mix_probability: float = 0.1  # a second clip is added, as two people talk at once
+    mix_probability: float = 0.1  # a second clip is added, like a second speaker
     mix_gain_db: tuple[float, float] = (-15.0, 0.0)
-    band_probability: float = 0.0  # low-passed, as audio of a lower rate is
+    band_probability: float = 0.0  # low-passed, like audio of a lower rate
     band_hz: tuple[float, float] = (3500.0, 8000.0)
     noise_probability: float = 0.0
     noise_snr_db: tuple[float, float] = (10.0, 40.0)
-    silence_db: float = -50.0  # a crop below this level (dB full scale) is drawn anew
-    silence_tries: int = 3  # ... so many times, then taken as it is
+    silence_db: float = -50.0  # dB full scale; a crop below it is drawn again
+    silence_tries: int = 3  # draws before a silent crop is accepted
 
     def __post_init__(self) -> None:
         _require(len(self.train) > 0, "data.train", "one folder or more", self.train)
@@ -49,14 +51,11 @@ class Data:
             f"{len(self.train)} positive numbers, one for each of data.train, or none",
             self.weights,
         )
-        for key in ("segment_hops", "batch", "silence_tries"):
-            _require(getattr(self, key) >= 1, f"data.{key}", "at least 1", getattr(self, key))
-        # A batch is held in memory many times over.
-        _require(self.segment_hops <= 3000, "data.segment_hops", "up to 3000", self.segment_hops)
-        _require(self.batch <= 4096, "data.batch", "up to 4096", self.batch)
+        _whole("data.segment_hops", self.segment_hops, 1, _MAX_HOPS)
+        _whole("data.batch", self.batch, 1, _MAX_BATCH)
+        _whole("data.silence_tries", self.silence_tries, 1)
         for key in ("mix_probability", "band_probability", "noise_probability"):
-            value = getattr(self, key)
-            _require(0 <= value <= 1, f"data.{key}", "a number from 0 to 1", value)
+            _number(f"data.{key}", getattr(self, key), 0, 1)
         for key in ("gain_db", "mix_gain_db", "band_hz", "noise_snr_db"):
             low, high = getattr(self, key)
             _require(low <= high, f"data.{key}", "[lowest, highest]", [low, high])
@@ -64,12 +63,12 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Quantizer:
-    """How the residual quantizer takes part.
+class QuantizerConfig:
+    """The part of the residual quantizer in training.
 
-    Until `from_step` the decoder sees unquantized latents; then every codebook is set by k-means on
-    the latents of `kmeans_batches` batches. `dropout` is the share of items that use fewer
-    codebooks than there are: as many as one of `books`, all of them equally likely.
+    Until `from_step` the decoder sees unquantized latents. Then k-means on the latents of
+    `kmeans_batches` batches sets every codebook. `dropout` is the share of items that use fewer
+    codebooks: a number drawn from `books`.
     """
 
     from_step: int = 500
@@ -78,11 +77,9 @@ class Quantizer:
     books: tuple[int, ...] = (2, 4, 8)
 
     def __post_init__(self) -> None:
-        _require(self.from_step >= 0, "quantizer.from_step", "0 or more", self.from_step)
-        _require(
-            self.kmeans_batches >= 1, "quantizer.kmeans_batches", "at least 1", self.kmeans_batches
-        )
-        _require(0 <= self.dropout <= 1, "quantizer.dropout", "0 to 1", self.dropout)
+        _whole("quantizer.from_step", self.from_step)
+        _whole("quantizer.kmeans_batches", self.kmeans_batches, 1)
+        _number("quantizer.dropout", self.dropout, 0, 1)
         _require(
             len(self.books) > 0 and all(b >= 1 for b in self.books),
             "quantizer.books",
@@ -92,18 +89,18 @@ class Quantizer:
 
 
 @dataclass(frozen=True)
-class Losses:
-    """Weights of the losses, and the spectra they look at; weight 0 leaves a loss out.
+class LossConfig:
+    """Weights of the losses, and the spectra they compare. A weight of 0 leaves a loss out.
 
-    With `balance`, each loss that acts on the decoded audio has its gradient scaled to its weight's
-    share, whatever its size (EnCodec's balancer); without, the losses are multiplied and added.
+    `balance` scales the gradient of each loss on the decoded audio to its weight's share, whatever
+    its size (EnCodec's balancer). Without it the weighted losses are added.
     """
 
     mel_windows: tuple[int, ...] = (2048, 1024, 512, 256, 128, 64)
     mel_bins: tuple[int, ...] = (160, 80, 80, 40, 20, 10)
     mel: float = 15.0
     mel_linear: float = 0.0
-    mel_floor: float = 1e-4  # of the spectrum's unit: white noise of variance 1 has level 1
+    mel_floor: float = 1e-4  # white noise of variance 1 has level 1
     complex_windows: tuple[int, ...] = (1024, 512, 256)
     complex: float = 20.0
     waveform: float = 0.0
@@ -124,25 +121,24 @@ class Losses:
             for window in getattr(self, key):
                 holds = window >= 16 and window & (window - 1) == 0
                 _require(holds, f"losses.{key}", "powers of two from 16 on", window)
-        for key in ("mel", "mel_linear", "complex", "waveform", "adversarial", "feature"):
-            value = getattr(self, key)
-            _require(value >= 0, f"losses.{key}", "0 or more", value)
-        _require(self.commitment >= 0, "losses.commitment", "0 or more", self.commitment)
+        weights = ("mel", "mel_linear", "complex", "waveform", "adversarial", "feature")
+        for key in (*weights, "commitment"):
+            _number(f"losses.{key}", getattr(self, key))
         _require(self.mel_floor > 0, "losses.mel_floor", "a positive number", self.mel_floor)
 
 
 @dataclass(frozen=True)
-class Discriminator:
-    """The networks that tell decoded audio from original; empty lists leave a kind out.
+class DiscriminatorConfig:
+    """The networks that tell decoded audio from original. An empty list leaves a kind out.
 
-    They learn from `from_step` on, and the generator hears them from `generator_from_step` on: a
-    discriminator that knows nothing yet teaches nothing.
+    They learn from `from_step` on, and the generator learns from them from `generator_from_step`
+    on, since an untrained discriminator teaches nothing.
     """
 
     from_step: int = 20000
     generator_from_step: int = 20200
-    every: int = 1  # steps between adversarial ones; the others have spectral losses only
-    items: int = 0  # of a batch that are judged, for speed; 0: all of them
+    every: int = 1  # adversarial losses act in every so many steps
+    items: int = 0  # of a batch that are judged; 0 means all
     stft_windows: tuple[int, ...] = (1024, 512, 256)
     stft_channels: int = 16
     periods: tuple[int, ...] = ()
@@ -150,9 +146,8 @@ class Discriminator:
 
     def __post_init__(self) -> None:
         for key in ("every", "stft_channels", "period_channels"):
-            value = getattr(self, key)
-            _require(value >= 1, f"discriminator.{key}", "at least 1", value)
-        _require(self.items >= 0, "discriminator.items", "0 or more", self.items)
+            _whole(f"discriminator.{key}", getattr(self, key), 1)
+        _whole("discriminator.items", self.items)
         _require(
             0 <= self.from_step <= self.generator_from_step,
             "discriminator.generator_from_step",
@@ -174,64 +169,62 @@ class Discriminator:
 
 
 @dataclass(frozen=True)
-class Optimizer:
-    """AdamW, its schedule, and the running mean of the generator's weights that is exported."""
+class OptimizerConfig:
+    """AdamW, its schedule, and the running mean of the weights that is exported."""
 
     lr: float = 3e-4
     discriminator_lr: float = 3e-4
     betas: tuple[float, float] = (0.8, 0.99)
     weight_decay: float = 0.0
-    clip: float = 5.0  # norm of the generator's gradient
+    clip: float = 5.0  # the largest norm of the generator's gradient
     discriminator_clip: float = 10.0
     warmup_steps: int = 200
     decay: Literal["cosine", "exponential", "constant"] = "cosine"
-    final: float = 0.05  # of the rate, at the last step
+    final: float = 0.05  # share of the rate that is left at the last step
     ema: float = 0.999
 
     def __post_init__(self) -> None:
         for key in ("lr", "discriminator_lr", "clip", "discriminator_clip"):
             value = getattr(self, key)
             _require(value > 0, f"optimizer.{key}", "a positive number", value)
-        for key in ("weight_decay", "warmup_steps"):
-            value = getattr(self, key)
-            _require(value >= 0, f"optimizer.{key}", "0 or more", value)
+        _number("optimizer.weight_decay", self.weight_decay)
+        _whole("optimizer.warmup_steps", self.warmup_steps)
         _require(all(0 <= b < 1 for b in self.betas), "optimizer.betas", "0 to below 1", self.betas)
         _require(0 < self.final <= 1, "optimizer.final", "above 0, at most 1", self.final)
         _require(0 <= self.ema < 1, "optimizer.ema", "0 to below 1", self.ema)
 
 
 @dataclass(frozen=True)
-class Validation:
-    """Held-out audio, coded by the runtime every `every` steps once codebooks are in use."""
+class ValidationConfig:
+    """Held-out audio, which the runtime codes every `every` steps once codebooks are in use."""
 
     folders: tuple[str, ...] = ()
-    files: int = 6  # of each folder at most, spread evenly over it
-    bandwidths: tuple[float, ...] = ()  # kbps; none: all that the codec offers
+    files: int = 6  # at most, of each folder, spread evenly over it
+    bandwidths: tuple[float, ...] = ()  # kbps; by default all that the codec offers
     every: int = 2000
     pictures: int = 3  # files whose audio and spectrograms are written
 
     def __post_init__(self) -> None:
-        for key in ("files", "every"):
-            value = getattr(self, key)
-            _require(value >= 1, f"validation.{key}", "at least 1", value)
-        _require(self.pictures >= 0, "validation.pictures", "0 or more", self.pictures)
+        _whole("validation.files", self.files, 1)
+        _whole("validation.every", self.every, 1)
+        _whole("validation.pictures", self.pictures)
 
 
 @dataclass(frozen=True)
-class Run:
-    """The machine's side: nothing here is meant to change what is learnt."""
+class RunConfig:
+    """Settings of the machine. None is meant to change what is learnt."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 0  # of torch on the CPU; 0 leaves it to torch
-    precision: Literal["fp32", "bf16"] = "fp32"  # of the networks' arithmetic; losses stay fp32
-    compile: bool = False  # torch.compile: pays on a GPU and in long runs
-    graphs: bool = False  # on a GPU: whole steps as CUDA graphs, without the cost of launches
+    threads: int = 0  # of torch on the CPU; 0 is torch's default
+    precision: Literal["fp32", "bf16"] = "fp32"  # of the networks; losses stay fp32
+    compile: bool = False  # torch.compile, for GPUs and long runs
+    graphs: bool = False  # on a GPU: whole steps as CUDA graphs
     log_every: int = 20
     checkpoint_minutes: float = 5.0
     export_dtype: Literal["fp32", "fp16"] = "fp32"
 
     def __post_init__(self) -> None:
-        _require(self.threads >= 0, "run.threads", "0 or more", self.threads)
+        _whole("run.threads", self.threads)
         _require(
             not (self.graphs and self.compile), "run.graphs", "false with run.compile", self.graphs
         )
@@ -241,18 +234,18 @@ class Run:
             "false on the CPU",
             self.graphs,
         )
-        _require(self.log_every >= 1, "run.log_every", "at least 1", self.log_every)
-        value = self.checkpoint_minutes
-        _require(value >= 0, "run.checkpoint_minutes", "0 or more", value)
+        _whole("run.log_every", self.log_every, 1)
+        _number("run.checkpoint_minutes", self.checkpoint_minutes)
 
 
 @dataclass(frozen=True)
-class Model:
-    """The codec that is trained, a name `hopcodec.load` knows, and what it begins from.
+class ModelConfig:
+    """The codec that is trained, by a name `hopcodec.load` knows, and its start.
 
     `start` is a trained codec of the same spec, as `hopcodec.load` takes it ("hopcodec_24khz" is
-    the one in the package), to be adapted to other audio or other losses; its codebooks are in use
-    from the first step on, whatever `quantizer.from_step` says. Without it training begins anew.
+    the one in the package). It is adapted to other audio or other losses, with its codebooks in
+    use from the first step on, whatever `quantizer.from_step` says. By default training starts
+    from random weights.
     """
 
     name: str = "hopcodec_24khz"
@@ -261,19 +254,19 @@ class Model:
 
 @dataclass(frozen=True)
 class Config:
-    """One training run."""
+    """The configuration of one training run."""
 
-    data: Data
+    data: DataConfig
     steps: int
     seed: int = 1
-    model: Model = field(default_factory=Model)
-    quantizer: Quantizer = field(default_factory=Quantizer)
-    losses: Losses = field(default_factory=Losses)
-    discriminator: Discriminator = field(default_factory=Discriminator)
-    optimizer: Optimizer = field(default_factory=Optimizer)
-    validation: Validation = field(default_factory=Validation)
-    run: Run = field(default_factory=Run)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
-        _require(self.steps >= 1, "steps", "at least 1", self.steps)
-        _require(0 <= self.seed < 2**63, "seed", "0 to 2**63 - 1", self.seed)
+        _whole("steps", self.steps, 1)
+        _whole("seed", self.seed, 0, 2**63 - 1)

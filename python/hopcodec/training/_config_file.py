@@ -1,4 +1,4 @@
-"""TOML to `Config` and back, strictly: an unknown key or a wrong type is an error with its name."""
+"""Convert TOML to `Config` and back; an unknown key or a wrong type is an error."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def _toml() -> ModuleType:
 
 
 def load_config(source: str, changes: Iterable[str] = ()) -> Config:
-    """The configuration in a TOML file, with `changes` made to it.
+    """Read the configuration in a TOML file and apply `changes` to it.
 
     Parameters
     ----------
     source
         A path, or the name of a shipped configuration.
     changes
-        `table.key=value`, the value in TOML's notation; what is not is taken as a string.
+        `table.key=value`, the value in TOML's notation. A value that is not TOML is a string.
 
     Raises
     ------
     ConfigError
-        No such file, not TOML, an unknown key, a wrong type, an impossible value.
+        There is no such file, it is not TOML, or a key or a value is wrong.
     """
     path = _find(source)
     try:
@@ -57,7 +57,7 @@ def load_config(source: str, changes: Iterable[str] = ()) -> Config:
 
 
 def shipped_names() -> list[str]:
-    """Names of the configurations that come with the package."""
+    """List the names of the configurations that come with the package."""
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
@@ -89,17 +89,18 @@ def _apply(table: dict[str, Any], change: str) -> None:
 
 
 def from_table(table: Mapping[str, Any]) -> Config:
-    """A configuration from nested tables, as TOML and checkpoints hold them."""
+    """Make a configuration from nested tables, as TOML and checkpoints hold them."""
     return _build(Config, table, "")
 
 
 def to_table(config: Config) -> dict[str, Any]:
-    """Nested tables of plain values: what `from_table` reads."""
-    return _plain(dataclasses.asdict(config))  # type: ignore[no-any-return]
+    """Convert a configuration to nested tables of plain values, which `from_table` reads."""
+    table: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))  # lists, no tuples
+    return table
 
 
 def to_toml(config: Config) -> str:
-    """The whole configuration, defaults included, as TOML."""
+    """Convert the whole configuration, defaults included, to TOML."""
     table = to_table(config)
     lines = [f"{k} = {_literal(v)}" for k, v in table.items() if not isinstance(v, dict)]
     for name, inner in table.items():
@@ -108,16 +109,10 @@ def to_toml(config: Config) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
 def _literal(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_literal(item) for item in value) + "]"
-    # A JSON string, number or boolean is one of TOML as well.
+    # JSON's strings, numbers and booleans are valid TOML.
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -138,7 +133,7 @@ def _build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
 
 
 def _value(kind: Any, value: Any, key: str) -> Any:
-    """`value` as `kind`; the only conversions are list to tuple and int to float."""
+    """Return `value` as `kind`. The only conversions are list to tuple and int to float."""
     origin = get_origin(kind)
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, Mapping):

@@ -1,8 +1,7 @@
 """A source of audio, decoded and resampled once into one memory-mapped file of 16-bit samples.
 
-Every later run maps the file and reads only what it draws, however large the corpus. Beside the
-samples lies an index: where each clip ends, and the power of every block, so that silence can be
-told from speech without reading it.
+Every later run maps the file and reads only the samples it draws. An index beside it holds the end
+of each clip and the power of every block, so silence is recognised without reading samples.
 """
 
 from __future__ import annotations
@@ -19,13 +18,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from hopcodec._atomic import replacing
 from hopcodec.audio import audio_files, iter_audio
 from hopcodec.errors import TrainingError
 
 Samples = npt.NDArray[np.int16]
 
 FULL_SCALE: Final = 32768.0
-BLOCK_SAMPLES: Final = 1024  # of the track of powers
+BLOCK_SAMPLES: Final = 1024  # in a block of the index
 _VERSION: Final = 1  # of the cache's layout
 
 
@@ -47,7 +47,7 @@ class Corpus:
 
 
 def source_files(source: str) -> list[Path]:
-    """The audio files of a folder, a file, or a glob pattern of either, in order of names."""
+    """List the audio files of a folder, a file, or a glob pattern of either, in order of names."""
     found: set[Path] = set()
     for match in map(Path, glob.glob(source, recursive=True)):
         found |= set(audio_files(match)) if match.is_dir() else {match}
@@ -57,7 +57,7 @@ def source_files(source: str) -> list[Path]:
 
 
 def default_cache() -> Path:
-    """The user's cache folder (XDG), `hopcodec/audio` in it."""
+    """Return the folder `hopcodec/audio` in the user's cache folder (XDG)."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "hopcodec" / "audio"
 
@@ -68,18 +68,18 @@ def open_corpus(
     cache: Path,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Corpus:
-    """Map a source's samples, making the cache files first if its files are new or changed.
+    """Map a source's samples; make the cache files first if its files are new or changed.
 
     Parameters
     ----------
     source
         As `source_files` takes it.
     sample_rate
-        Hz; files of another rate are resampled (soxr, VHQ), channels are averaged first.
+        In Hz. Channels are averaged, and files of another rate are resampled (soxr, VHQ).
     cache
-        Folder; two files, named by a hash of rate, names, sizes and times of the audio files.
+        Folder for two files, named by a hash of rate, names, sizes and times of the audio files.
     report
-        Called with files done and in all while they are read.
+        Called with the number of files done and of all files while they are read.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def open_corpus(
             raise TrainingError(f"{cache}: cannot be written: {error}") from error
     with np.load(index) as table:
         ends, energy = table["ends"], table["energy"]
-    # Copy on write, as torch has no read-only tensors; nothing ever writes.
+    # Copy on write because torch has no read-only tensors. Nothing writes to it.
     samples = np.memmap(pcm, np.int16, "c")
     if len(samples) != ends[-1]:
         raise TrainingError(f"{pcm}: expected {ends[-1]} samples, got {len(samples)}; delete it")
@@ -119,31 +119,25 @@ def _build(
     index: Path,
     report: Callable[[int, int], None],
 ) -> None:
-    partial = pcm.with_name(f"{pcm.name}.{os.getpid()}.partial")
     lengths = []
-    try:
-        with partial.open("wb") as target:
-            for done, path in enumerate(files):
-                report(done, len(files))
-                written = 0
-                for block in iter_audio(path, sample_rate, 1):
-                    rounded = np.rint(block[0] * np.float32(FULL_SCALE))
-                    target.write(rounded.clip(-32768, 32767).astype(np.int16).tobytes())
-                    written += block.shape[1]
-                lengths.append(written)
+    with replacing(pcm) as partial, partial.open("wb") as target:
+        for done, path in enumerate(files):
+            report(done, len(files))
+            written = 0
+            for block in iter_audio(path, sample_rate, 1):
+                rounded = np.rint(block[0] * np.float32(FULL_SCALE))
+                target.write(rounded.clip(-32768, 32767).astype(np.int16).tobytes())
+                written += block.shape[1]
+            lengths.append(written)
         report(len(files), len(files))
-        partial.replace(pcm)
-    finally:
-        partial.unlink(missing_ok=True)
     ends = np.cumsum(np.asarray(lengths, np.int64))
     energy = _energy(np.memmap(pcm, np.int16, "r"))
-    temporary = index.with_name(f"{index.name}.{os.getpid()}.partial.npz")
-    np.savez(temporary, ends=ends, energy=energy)
-    temporary.replace(index)
+    with replacing(index) as partial, partial.open("wb") as target:
+        np.savez(target, ends=ends, energy=energy)
 
 
 def _energy(samples: Samples) -> npt.NDArray[np.float64]:
-    """Sum of squares before each block, and in all: one more than there are blocks."""
+    """Sum the squares before each block, and in all: one more than there are blocks."""
     blocks = -(-len(samples) // BLOCK_SAMPLES)
     power = np.zeros(blocks + 1)
     step = 4096 * BLOCK_SAMPLES

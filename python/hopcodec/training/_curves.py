@@ -1,16 +1,23 @@
-"""Figures over steps: one CSV file that survives interruptions, and a picture of it."""
+"""Figures over steps, in a CSV file that survives interruptions, and a picture of them."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hopcodec._atomic import replacing
+from hopcodec._figures import picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Curves:
-    """Rows of figures in a CSV file, one per logged step; columns may join later.
+    """Rows of figures in a CSV file, one per logged step. Columns may be added later.
 
-    Opened at step `resumed`, it drops the rows of later steps: the run did not get there.
+    Opening it at step `resumed` drops the rows of later steps, which the checkpoint does not have.
     """
 
     def __init__(self, path: Path, resumed: int) -> None:
@@ -22,7 +29,7 @@ class Curves:
         self._rewrite()
 
     def add(self, row: Mapping[str, float]) -> None:
-        """Append a row; it is in the file when this returns."""
+        """Append a row and write it to the file."""
         self.rows.append(dict(row))
         if self._join(row):
             self._rewrite()
@@ -39,16 +46,14 @@ class Curves:
         return csv.DictWriter(file, self._columns, lineterminator="\n")  # type: ignore[arg-type]
 
     def _rewrite(self) -> None:
-        partial = self.path.with_suffix(".partial")
-        with partial.open("w", newline="") as file:
+        with replacing(self.path) as partial, partial.open("w", newline="") as file:
             writer = self._writer(file)
             writer.writeheader()
             writer.writerows(self.rows)
-        partial.replace(self.path)
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:
-    """The rows of a curves file, without empty cells; none if it is not there."""
+    """Read the rows of a curves file, without empty cells; an absent file has none."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
@@ -60,35 +65,37 @@ def read_curves(path: Path) -> list[dict[str, float]]:
 
 def draw_curves(source: Path, target: Path) -> None:
     """Draw every column of a curves file over the steps, as PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows = read_curves(source)
     panels = _panels([name for row in rows for name in row])
     if not panels:
         return
-    figure = Figure(figsize=(5.5 * min(3, len(panels)), 3.2 * -(-len(panels) // 3)), dpi=110)
-    FigureCanvasAgg(figure)
-    figure.set_layout_engine("constrained")
-    grid = figure.subplots(-(-len(panels) // 3), min(3, len(panels)), squeeze=False)
-    for axes, (title, names) in zip(grid.flat, panels.items(), strict=False):
-        for name in names:
-            points = [(row["step"], row[name]) for row in rows if name in row]
-            label = name[len(title) :].strip("_@") or name
-            marker = "." if len(points) < 40 else ""
-            axes.plot(*zip(*points, strict=True), label=label, linewidth=1.0, marker=marker)
-        axes.set_title(title, loc="left", fontsize=10)
-        axes.set_xlabel("step")
-        axes.grid(alpha=0.3)
-        if len(names) > 1:
-            axes.legend(fontsize=7, ncols=2)
-    for axes in list(grid.flat)[len(panels) :]:
-        axes.set_visible(False)
-    figure.savefig(target, format="png")
+    columns, lines = min(3, len(panels)), -(-len(panels) // 3)
+    with picture(target, (5.5 * columns, 3.2 * lines)) as figure:
+        grid = figure.subplots(lines, columns, squeeze=False)
+        for axes, (title, names) in zip(grid.flat, panels.items(), strict=False):
+            _panel(axes, title, {name: _points(rows, name) for name in names})
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_visible(False)
+
+
+def _points(rows: list[dict[str, float]], name: str) -> list[tuple[float, float]]:
+    return [(row["step"], row[name]) for row in rows if name in row]
+
+
+def _panel(axes: Axes, title: str, curves: Mapping[str, list[tuple[float, float]]]) -> None:
+    for name, points in curves.items():
+        label = name[len(title) :].strip("_@") or name
+        marker = "." if len(points) < 40 else ""
+        axes.plot(*zip(*points, strict=True), label=label, linewidth=1.0, marker=marker)
+    axes.set_title(title)
+    axes.set_xlabel("step")
+    axes.grid(alpha=0.3)
+    if len(curves) > 1:
+        axes.legend(fontsize=7, ncols=2)
 
 
 def _panels(names: list[str]) -> dict[str, list[str]]:
-    """Titles and the columns under each: numbered figures and bandwidths share one."""
+    """Group columns under titles. Numbered figures and bandwidths share a title."""
     panels: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         if name in ("step", "epoch"):

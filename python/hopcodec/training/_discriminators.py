@@ -1,6 +1,6 @@
 """Networks that tell decoded audio from original, by its spectra or by its periods.
 
-All give their score map and the features of every layer, for the feature matching loss.
+Each returns its score map and the features of every layer, for the feature matching loss.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
 import torch
-from hopcodec.training._config import Discriminator
+from hopcodec.training._config import DiscriminatorConfig
 from hopcodec.training._spectra import framed, power_of, window_of
 from torch import Tensor, nn
 
 _SLOPE = 0.2  # of the leaky rectifiers
-_EXPONENT = 0.5  # magnitudes are compressed: weak high bands are as visible as strong low ones
+_EXPONENT = 0.5  # of magnitudes, so that weak high bands count beside strong low ones
 _POWER_FLOOR = 1e-6
 
 
 class Judgement(NamedTuple):
-    """What a set of discriminators makes of `(batch, 1, samples)`."""
+    """The scores and features that a set of discriminators gives."""
 
-    scores: list[Tensor]  # one map each; high is original
+    scores: list[Tensor]  # one map each; a high score means original
     features: list[Tensor]  # of all layers but the last
 
 
 def _conv(cin: int, cout: int, bands: int, *, stride: int = 1, dilation: int = 1) -> nn.Module:
-    """Three windows by `bands` frequencies; strided in frequency, dilated in time."""
+    """Make a convolution of 3 x `bands`, dilated in time and strided in frequency."""
     padding = (dilation, bands // 2)
     conv = nn.Conv2d(cin, cout, (3, bands), (1, stride), padding, dilation=(dilation, 1))
     normed: nn.Module = weight_norm(conv)
@@ -38,7 +38,7 @@ def _conv(cin: int, cout: int, bands: int, *, stride: int = 1, dilation: int = 1
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]  # it makes no code for complex numbers
 def _compressed_spectrum(audio: Tensor, window: Tensor) -> Tensor:
-    """Real and imaginary parts `(batch, 2, windows, bins)` of `(batch, 1, samples)`, float32."""
+    """Return real and imaginary parts `(batch, 2, windows, bins)` of `(batch, 1, samples)`."""
     with torch.autocast(audio.device.type, enabled=False):
         spectrum = torch.fft.rfft(framed(audio.float().squeeze(1), len(window)) * window)
         scale = (power_of(spectrum) + _POWER_FLOOR).pow((_EXPONENT - 1) / 2)
@@ -48,8 +48,8 @@ def _compressed_spectrum(audio: Tensor, window: Tensor) -> Tensor:
 class StftDiscriminator(nn.Module):
     """Convolutions over a complex spectrum, real and imaginary parts as channels.
 
-    EnCodec's (arXiv 2210.13438, section 3.4) but for a first layer that already halves the
-    frequencies, which saves half of the work, and compressed magnitudes.
+    As in EnCodec (arXiv 2210.13438, section 3.4), with two changes. The first layer halves the
+    frequencies, which saves half of the work. Magnitudes are compressed.
     """
 
     window: Tensor
@@ -70,7 +70,7 @@ class StftDiscriminator(nn.Module):
         self.score = _conv(channels, 1, 3)
 
     def forward(self, audio: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Score map `(batch, 1, windows, bands)` and features of `(batch, 1, samples)`."""
+        """Return score map `(batch, 1, windows, bands)` and features of `(batch, 1, samples)`."""
         x = _compressed_spectrum(audio, self.window)
         features = []
         for layer in self.layers:
@@ -92,7 +92,7 @@ class PeriodDiscriminator(nn.Module):
         self.score = weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), 1, (1, 0)))
 
     def forward(self, audio: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Score map `(batch, 1, rows, period)` and features of `(batch, 1, samples)`."""
+        """Return score map `(batch, 1, rows, period)` and features of `(batch, 1, samples)`."""
         x = functional.pad(audio.squeeze(1), (0, -audio.shape[2] % self.period)).reshape(
             len(audio), 1, -1, self.period
         )
@@ -104,9 +104,9 @@ class PeriodDiscriminator(nn.Module):
 
 
 class Discriminators(nn.Module):
-    """All of them, as the configuration lists them."""
+    """All discriminators that the configuration lists."""
 
-    def __init__(self, config: Discriminator) -> None:
+    def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         self.members = nn.ModuleList(
             [
@@ -116,7 +116,7 @@ class Discriminators(nn.Module):
         )
 
     def forward(self, audio: Tensor) -> Judgement:
-        """Judge `(batch, 1, samples)`."""
+        """Apply every discriminator to `(batch, 1, samples)`."""
         scores, features = [], []
         for member in self.members:
             score, layers = member(audio)

@@ -1,7 +1,7 @@
-"""Which crops make a batch and how loud they are: a function of the seed and the step, no state.
+"""Draw the crops of a batch and their gains, as a function of the seed and the step.
 
-So a run that resumes at step k draws what it would have drawn, in any process, in any order. The
-numbers are drawn on the host (some hundred per step); the audio work is done by `batches`.
+There is no state, so a run that resumes at step k draws what it would have drawn, in any process
+and in any order. The host draws the numbers, some hundred per step. `_batches` reads the audio.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hopcodec.training._config import Data
+from hopcodec.training._config import DataConfig
 from hopcodec.training._corpus import BLOCK_SAMPLES, Corpus
 
 Ints = npt.NDArray[np.int64]
@@ -21,11 +21,11 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Draws:
-    """One batch: row r is `samples[starts[r] : ends[r]]` of corpus `corpora[r]`, zeros after it.
+    """One batch. Row r is `samples[starts[r] : ends[r]]` of corpus `corpora[r]`, then zeros.
 
-    The first half of the rows are the items, the second half what may be mixed into them.
-    `gain` (rows,) is linear and 0 where nothing is mixed in; `cutoff_hz` and `noise` (items,)
-    are 0 where there is neither (noise: its RMS relative to the item's).
+    The first half of the rows are the items, the second half the clips mixed into them. `gain`
+    (rows,) is linear, and 0 where nothing is mixed in. `cutoff_hz` and `noise` (items,) are 0
+    where an item has neither; `noise` is an RMS relative to the item's.
     """
 
     corpora: Ints
@@ -37,7 +37,7 @@ class Draws:
 
 
 class Sampler:
-    """Draws batches from corpora as `Data` says.
+    """Draw batches from corpora as `DataConfig` says.
 
     Parameters
     ----------
@@ -51,7 +51,9 @@ class Sampler:
         Of the run.
     """
 
-    def __init__(self, corpora: list[Corpus], data: Data, segment_samples: int, seed: int) -> None:
+    def __init__(
+        self, corpora: list[Corpus], data: DataConfig, segment_samples: int, seed: int
+    ) -> None:
         self._corpora = corpora
         self._data = data
         self._samples = segment_samples
@@ -61,7 +63,7 @@ class Sampler:
         self._begins = [np.concatenate([[0], c.ends[:-1]]) for c in corpora]
 
     def draw(self, step: int) -> Draws:
-        """The batch of `step`."""
+        """Draw the batch of `step`."""
         data, items = self._data, self._data.batch
         rng = np.random.default_rng([self._seed, step])
         corpora, starts, ends = self._crops(rng, 2 * items)
@@ -82,7 +84,7 @@ class Sampler:
         )
 
     def _crops(self, rng: np.random.Generator, rows: int) -> tuple[Ints, Ints, Ints]:
-        """The first of `silence_tries` crops that is not silent, or the last."""
+        """Return the first of `silence_tries` crops that is not silent, or the last."""
         tries = self._data.silence_tries
         which = np.minimum(
             np.searchsorted(self._shares, rng.random(rows), "right"), len(self._corpora) - 1
@@ -102,7 +104,7 @@ class Sampler:
     def _place(
         self, k: int, clip: npt.NDArray[np.float64], place: npt.NDArray[np.float64]
     ) -> tuple[Ints, Ints]:
-        """Numbers in [0, 1) to crops: a clip in proportion to its length, a place in it."""
+        """Turn numbers in [0, 1) into crops: a clip in proportion to its length, a place in it."""
         corpus = self._corpora[k]
         position = (clip * len(corpus)).astype(np.int64)
         index = np.searchsorted(corpus.ends, position, "right")
@@ -118,7 +120,7 @@ def _decibels(value: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def _level_db(corpus: Corpus, begin: Ints, end: Ints) -> npt.NDArray[np.float64]:
-    """RMS of the whole blocks that a crop touches, dB full scale."""
+    """Return the RMS of the whole blocks that a crop touches, in dB full scale."""
     first = begin // BLOCK_SAMPLES
     last = -(-end // BLOCK_SAMPLES)
     power = (corpus.energy[last] - corpus.energy[first]) / ((last - first) * BLOCK_SAMPLES)

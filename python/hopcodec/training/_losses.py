@@ -1,7 +1,7 @@
-"""What the decoded audio is judged by.
+"""The losses.
 
-Every loss is a mean over its own elements, so that neither batch, segment nor window size changes
-its scale.
+Every loss is a mean over its elements, so its scale does not depend on the sizes of batch, segment
+or window.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch.nn import functional
 
 import torch
-from hopcodec.training._config import Losses
+from hopcodec.training._config import LossConfig
 from hopcodec.training._spectra import mel_bank, window_of
 from hopcodec.training._spectral_distance import spectral_distances
 from torch import Tensor, nn
@@ -18,19 +18,19 @@ from torch import Tensor, nn
 class SpectralLosses(nn.Module):
     """Log-mel distance over many windows, compressed complex distance over some.
 
-    As the multi-scale mel losses of EnCodec (arXiv 2210.13438, eq. 2) and DAC (arXiv 2306.06546),
-    with more bands and a floor above 16-bit noise, and with a complex spectral loss beside them,
-    which phase and PESQ profit from.
+    These are the multi-scale mel losses of EnCodec (arXiv 2210.13438, eq. 2) and DAC (arXiv
+    2306.06546) with more bands and a floor above 16-bit noise. The complex spectral loss improves
+    phase and PESQ.
 
     Parameters
     ----------
     config
-        Windows, bins, floor; a loss of weight 0 is not computed.
+        Windows, bins and floor. A loss of weight 0 is not computed.
     sample_rate
-        Hz.
+        In Hz.
     """
 
-    def __init__(self, config: Losses, sample_rate: int) -> None:
+    def __init__(self, config: LossConfig, sample_rate: int) -> None:
         super().__init__()
         self.config = config
         bins = dict(zip(config.mel_windows, config.mel_bins, strict=True))
@@ -43,7 +43,7 @@ class SpectralLosses(nn.Module):
             self.register_buffer(f"bank_{size}", mel_bank(count, size, sample_rate), False)
 
     def forward(self, estimate: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Losses by name, unweighted, of audio `(batch, 1, samples)` against its original."""
+        """Return unweighted losses by name, of audio `(batch, 1, samples)` against its original."""
         estimate, target = estimate.squeeze(1), target.squeeze(1)
         found: dict[str, list[Tensor]] = {"mel": [], "mel_linear": [], "complex": []}
         for size in self._sizes:
@@ -69,9 +69,9 @@ class SpectralLosses(nn.Module):
 
 
 def feature_loss(fake: list[Tensor], real: list[Tensor]) -> Tensor:
-    """Mean over layers of the L1 distance, each relative to the real features' mean size.
+    """Average the L1 distance over layers, each relative to the real features' mean size.
 
-    EnCodec, arXiv 2210.13438 eq. 5.
+    EnCodec, arXiv 2210.13438, eq. 5.
     """
     parts = [
         (f - r.detach()).abs().mean() / (r.detach().abs().mean() + 1e-6)
@@ -81,14 +81,14 @@ def feature_loss(fake: list[Tensor], real: list[Tensor]) -> Tensor:
 
 
 def generator_loss(scores: list[Tensor], kind: str) -> Tensor:
-    """How little the discriminators are fooled: mean over discriminators."""
+    """Measure how well the discriminators recognise decoded audio, on average."""
     if kind == "hinge":  # Lim and Ye 2017, without the generator's clip at 1
         return torch.stack([-score.mean() for score in scores]).mean()
     return torch.stack([(1 - score).square().mean() for score in scores]).mean()
 
 
 def discriminator_loss(real: list[Tensor], fake: list[Tensor], kind: str) -> Tensor:
-    """How badly the discriminators tell real from fake: mean over discriminators."""
+    """Measure how badly the discriminators tell original from decoded audio, on average."""
     if kind == "hinge":
         parts = [
             functional.relu(1 - r).mean() + functional.relu(1 + f).mean()

@@ -1,4 +1,4 @@
-"""What a run says on the terminal: a bar with losses, and lines that stay."""
+"""Progress of a run on the terminal: a bar with losses, and lines that stay."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN: Final = {"mel": "mel", "complex": "stft", "feature": "feat", "discrimina
 
 
 class Display:
-    """Progress on a console; without a terminal, lines only."""
+    """Progress on a console. Without a terminal it prints lines only."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -28,12 +28,12 @@ class Display:
         self._task: TaskID | None = None
 
     def line(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         self.console.print(text, markup=False, soft_wrap=True)
 
     @contextmanager
     def files(self, name: str) -> Iterator[Callable[[int, int], None]]:
-        """A bar over files that are read once; it appears when there is one to read."""
+        """Show a bar while files are read for the first time."""
         with self._bar(TextColumn("file"), MofNCompleteColumn()) as progress:
             task = progress.add_task(f"reading {name}", total=None, visible=False)
 
@@ -44,7 +44,7 @@ class Display:
 
     @contextmanager
     def steps(self, done: int, total: int) -> Iterator[None]:
-        """The bar of the run itself."""
+        """Show the bar of the run."""
         columns = (MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
         with self._bar(*columns, TimeRemainingColumn()) as progress:
             self._progress = progress
@@ -55,12 +55,12 @@ class Display:
                 self._progress = self._task = None
 
     def step(self, done: int) -> None:
-        """Steps done so far."""
+        """Update the number of steps done."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done)
 
     def figures(self, row: Mapping[str, float]) -> None:
-        """The latest means; as a line where there is no terminal."""
+        """Show the latest means, as a line where there is no terminal."""
         shown = [f"{short} {row[name]:.4g}" for name, short in _SHOWN.items() if name in row]
         shown.append(f"{row['seconds_per_step']:.3f} s/step")
         if snr := [f"{value:.1f}" for name, value in row.items() if name.startswith("snr_")]:
@@ -71,7 +71,7 @@ class Display:
             self.line(f"step {row['step']:.0f}: {', '.join(shown)}")
 
     def validation(self, row: Mapping[str, float]) -> None:
-        """What validation found, a line for each metric."""
+        """Print the results of validation, a line for each metric."""
         names = [name for name in row if "@" in name]
         for metric in dict.fromkeys(name.split("@")[0] for name in names):
             values = [(n.split("@")[1], row[n]) for n in names if n.split("@")[0] == metric]

@@ -1,4 +1,4 @@
-"""A whole run: audio in, steps, figures, checkpoints, validation, and a weights file at the end."""
+"""A whole training run: steps, figures, checkpoints, validation and the exported weights."""
 
 from __future__ import annotations
 
@@ -24,32 +24,33 @@ from hopcodec.training._stopping import StopRequest, stop_requests
 from hopcodec.training._trainer import Trainer
 from hopcodec.training._validate import check_bandwidths, validate, validation_files
 from hopcodec.weights import Dtype
-from hopcodec.weights._resolve import Weights, resolve
+from hopcodec.weights._raw import Tensors
+from hopcodec.weights._resolve import resolve
 
 _DTYPES: Final[dict[str, Dtype]] = {"fp32": "float32", "fp16": "float16"}
 
 
 class Run:
-    """A run and its folder.
+    """A training run and its folder.
 
-    `config.toml`, `curves.csv` and `.png`, `checkpoints/`, `model.safetensors` (the averaged
-    weights, readable by `hopcodec.load`), and `validation/` if there is audio to validate on.
+    The folder holds `config.toml`, `curves.csv` and `.png`, `checkpoints/`, `model.safetensors`
+    (the averaged weights, readable by `hopcodec.load`), and `validation/` if there is audio for it.
 
     Parameters
     ----------
     config
         The run.
     out
-        Its folder; made if need be.
+        Its folder, which is created if it does not exist.
     display
-        Where it reports.
+        Reports progress.
     resume
         Go on from the folder's last checkpoint. Without it the folder must not hold one.
 
     Raises
     ------
     ConfigError, TrainingError, AudioFileError
-        Something is not as needed; nothing was trained yet.
+        The run cannot start. Nothing was trained.
     """
 
     def __init__(self, config: Config, out: Path, display: Display, *, resume: bool) -> None:
@@ -118,9 +119,9 @@ class Run:
         self.display.line(f"resumed after step {state['step']}")
 
     def train(self) -> Path:
-        """Go on to the last step; the exported weights file.
+        """Train up to the last step; return the exported weights file.
 
-        Ctrl-C or SIGTERM lets the step end, saves, and then raises what they always raise.
+        Ctrl-C and SIGTERM let the step end, save a checkpoint, and then raise as usual.
         """
         total, done = self.config.steps, self.trainer.steps_done
         if done >= total:
@@ -146,7 +147,7 @@ class Run:
             self.display.step(done)
             if done % settings.log_every == 0 or done == total:
                 means.add(self.trainer.codebook_figures(), steps=0)
-                row = means.take()  # waits for the device, so the clock is read after it
+                row = means.take()  # waits for the device, so read the clock after it
                 self._log(row | {"seconds_per_step": (time.monotonic() - began) / means.steps})
                 means, began = _Means(), time.monotonic()
             if done % self.config.validation.every == 0 or done == total:
@@ -167,7 +168,7 @@ class Run:
         self.display.figures(row)
 
     def _validate(self) -> None:
-        """Figures, audio and pictures of the averaged model; the best one's checkpoint is kept."""
+        """Write figures, audio and pictures of the averaged model; keep the best checkpoint."""
         draw_curves(self._curves.path, self.out / "curves.png")
         step = self.trainer.steps_done
         if not self._held_out or not self.trainer.has_codebooks:
@@ -185,7 +186,7 @@ class Run:
             self.save(best=True)
 
     def save(self, *, best: bool = False) -> None:
-        """Write a checkpoint of now, unless that is done."""
+        """Write a checkpoint of this step, unless there is one."""
         step = self.trainer.steps_done
         if step != self._saved or best:
             state = {"config": to_table(self.config), **self.trainer.state_dict()}
@@ -203,7 +204,7 @@ class Run:
 
 
 class _Means:
-    """Means of figures over steps; a figure that some steps lack is averaged over those it has."""
+    """Means of figures over the steps that have them."""
 
     def __init__(self) -> None:
         self.steps = 0
@@ -224,7 +225,7 @@ class _Means:
 
 
 def find_device(name: str) -> torch.device:
-    """The torch device of a configuration's name."""
+    """Return the torch device that a configuration names."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
@@ -232,7 +233,7 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _start(source: str, spec: CodecSpec) -> Weights:
+def _start(source: str, spec: CodecSpec) -> Tensors:
     try:
         found, weights = resolve(source)
     except (WeightsError, OSError) as error:
@@ -245,7 +246,7 @@ def _start(source: str, spec: CodecSpec) -> Weights:
 
 
 def find_spec(config: Config) -> CodecSpec:
-    """The codec's spec; ConfigError for one that cannot be trained as configured."""
+    """Return the codec's spec; raise ConfigError if it cannot be trained as configured."""
     if config.model.name not in SPECS:
         names = ", ".join(SPECS)
         raise ConfigError(f"model.name: expected one of {names}, got {config.model.name!r}")

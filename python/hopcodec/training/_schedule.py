@@ -1,4 +1,4 @@
-"""What depends on the step alone: learning rate and codebooks in use. No state to save."""
+"""Learning rate and codebooks in use, which depend on the step alone."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from hopcodec.training._config import Config, Quantizer
+from hopcodec.training._config import Config, QuantizerConfig
 
 _STREAM = 1  # apart from the stream of random numbers that draws audio
 
 
 def rate_factor(config: Config, step: int) -> float:
-    """Of the learning rate at `step`: a linear rise, then the chosen decay to `final`."""
+    """Return the factor of the learning rate at `step`: a linear rise, then a decay to `final`."""
     optimizer = config.optimizer
     rise = min(1.0, (step + 1) / max(1, optimizer.warmup_steps))
     progress = min(1.0, step / config.steps)
@@ -27,9 +27,21 @@ def rate_factor(config: Config, step: int) -> float:
 
 
 def books_in_use(
-    config: Quantizer, codebooks: int, items: int, seed: int, step: int
+    config: QuantizerConfig, codebooks: int, items: int, seed: int, step: int
 ) -> npt.NDArray[np.int64]:
-    """Codebooks of each item `(items,)`: all, or with probability `dropout` one of `books`."""
+    """Draw the codebooks of each item `(items,)`: all, or, with probability `dropout`, fewer.
+
+    Parameters
+    ----------
+    config
+        `dropout`, and `books` to draw from.
+    codebooks
+        Of the codec.
+    items
+        In the batch.
+    seed, step
+        Of the run. The same pair always gives the same numbers.
+    """
     rng = np.random.default_rng([seed, step, _STREAM])
     fewer = rng.choice(np.asarray(config.books, np.int64), items)
     return np.where(rng.random(items) < config.dropout, fewer, codebooks)

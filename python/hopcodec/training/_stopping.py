@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM between steps, never inside one: a half-made step cannot be resumed."""
+"""Act on Ctrl-C and SIGTERM between steps, since an unfinished step cannot be resumed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether someone asked the run to stop, and by which signal."""
+    """The signal that asked the run to stop, if any."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:  # asked twice: at once, without saving
+        if self.signal is not None:  # the second request stops at once, without saving
             raise KeyboardInterrupt
         self.signal = number
 
     def raise_if_asked(self) -> None:
-        """KeyboardInterrupt after Ctrl-C, SystemExit after SIGTERM, else nothing."""
+        """Raise KeyboardInterrupt after Ctrl-C and SystemExit after SIGTERM."""
         if self.signal == signal.SIGINT:
             raise KeyboardInterrupt
         if self.signal is not None:
@@ -30,7 +30,7 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Note SIGINT and SIGTERM instead of acting on them; only the main thread receives any."""
+    """Note SIGINT and SIGTERM instead of acting on them. Only the main thread receives any."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request

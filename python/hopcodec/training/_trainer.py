@@ -1,11 +1,10 @@
 """One training step, and the state that steps change.
 
-The losses act on the decoded audio only, so each is differentiated with respect to it, the
-gradients are put together there, and one backward pass takes the sum through the codec. The
-discriminators judge the same audio once: one forward pass serves their own update and the
-generator's, with the weights of before both.
+The losses act on the decoded audio only. Each is differentiated with respect to it, the gradients
+are combined there, and one backward pass takes the sum through the codec. One forward pass of the
+discriminators serves their own update and the generator's.
 
-Nothing in a step waits for the device: figures stay on it until they are logged.
+Nothing in a step waits for the device. Figures stay on it until they are logged.
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ class Trainer:
     config
         The run.
     model
-        The codec, on `device`; trained in place.
+        The codec, on `device`. It is trained in place.
     batches
         Audio on `device`.
     device
-        Where everything happens.
+        The device that computes.
     """
 
     def __init__(
@@ -71,9 +70,9 @@ class Trainer:
 
     def _adamw(self, module: nn.Module, rate: float | Tensor) -> torch.optim.AdamW:
         settings = self.config.optimizer
-        if self.config.run.graphs:  # a graph reads it from memory at every replay
+        if self.config.run.graphs:  # a graph reads it at every replay
             rate = torch.tensor(rate, device=self.device)
-        # AdamW wants something to hold even when there are no discriminators.
+        # AdamW refuses an empty list where there are no discriminators.
         parameters = list(module.parameters()) or [nn.Parameter(torch.zeros(0))]
         return torch.optim.AdamW(
             parameters,
@@ -85,7 +84,7 @@ class Trainer:
         )
 
     def _adapt(self, optimizer: torch.optim.AdamW) -> None:
-        """To this machine, after the state of another's was loaded."""
+        """Adapt optimiser state that was saved on another machine to this one."""
         graphs = self.config.run.graphs
         for group in optimizer.param_groups:
             rate = float(group["lr"])
@@ -94,17 +93,17 @@ class Trainer:
 
     @property
     def quantizing(self) -> bool:
-        """Whether the next step uses the quantizer."""
+        """True if the next step uses the quantizer."""
         return bool(self.config.model.start) or (self.steps_done >= self.config.quantizer.from_step)
 
     @property
     def has_codebooks(self) -> bool:
-        """Whether the codebooks hold what was learnt: by a step, or by what training began from."""
+        """True if the codebooks are trained, by a step or before training started."""
         return bool(self.config.model.start) or self.steps_done > self.config.quantizer.from_step
 
     @property
     def judging(self) -> bool:
-        """Whether the next step trains the discriminators."""
+        """True if the next step trains the discriminators."""
         late = self.steps_done - self.config.discriminator.from_step
         return (
             late >= 0
@@ -114,11 +113,11 @@ class Trainer:
 
     @property
     def heard(self) -> bool:
-        """Whether the generator hears the discriminators in the next step."""
+        """True if the generator learns from the discriminators in the next step."""
         return self.steps_done >= self.config.discriminator.generator_from_step
 
     def step(self) -> Figures:
-        """One update of everything; figures by name, on the device."""
+        """Update everything once; return figures by name, on the device."""
         step = self.steps_done
         if step == self.config.quantizer.from_step and not self.config.model.start:
             self._initialise_codebooks()
@@ -145,12 +144,12 @@ class Trainer:
             self._audio, self._books = inputs
 
     def _captured_update(self) -> CapturedStep:
-        """A graph for each phase of the run."""
+        """Capture a graph for this phase of the run."""
         phase = (self.quantizing, self.judging, self.heard)
         return self._captured.setdefault(phase, CapturedStep(self._update))
 
     def _update(self) -> Figures:
-        """From the inputs of the step to new weights."""
+        """Compute new weights from the inputs of the step."""
         decoded, quantized = self._reconstruct(self._audio)
         audio = self._audio[..., : decoded.shape[-1]]  # a DAC of odd strides gives a few less
         leaf = decoded.detach().requires_grad_()
@@ -175,7 +174,7 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=half)
 
     def _reconstruct(self, audio: Tensor) -> tuple[Tensor, Quantized | None]:
-        """Decoded audio, float32, and what the quantizer said."""
+        """Return decoded audio, float32, and the quantizer's result."""
         with self._autocast():
             latents = self._encode(audio)
         latents = latents.float()
@@ -188,7 +187,7 @@ class Trainer:
         return decoded.float(), quantized
 
     def _judgement(self, leaf: Tensor, audio: Tensor) -> tuple[Figures, Tensor]:
-        """Losses, and their gradient with respect to `leaf`; the discriminators take a step."""
+        """Return adversarial losses and their gradient at `leaf`; update the discriminators."""
         losses: Figures = self.spectral(leaf, audio)
         figures = {name: loss.detach() for name, loss in losses.items()}
         judges: Tensor | None = None
@@ -237,7 +236,7 @@ class Trainer:
 
     @torch.no_grad()
     def _initialise_codebooks(self) -> None:
-        """k-means over the latents of the coming batches."""
+        """Set the codebooks by k-means over the latents of the coming batches."""
         latents = []
         for ahead in range(self.config.quantizer.kmeans_batches):
             with self._autocast():
@@ -248,9 +247,9 @@ class Trainer:
 
     @torch.no_grad()
     def codebook_figures(self) -> Figures:
-        """Perplexity of every codebook in use: so many entries, used equally, say as much.
+        """Return the perplexity of every codebook in use: its effective number of entries.
 
-        It is the first sign of a collapse. From the running counts, so it costs a step nothing.
+        It is the first sign of a collapse. It comes from the running counts and costs nothing.
         """
         figures: Figures = {}
         if self.has_codebooks:
@@ -261,7 +260,7 @@ class Trainer:
         return figures
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything `load_state_dict` needs to go on exactly."""
+        """Return everything `load_state_dict` needs to go on exactly."""
         return {
             "model": self.model.state_dict(),
             "average": self.average.model.state_dict(),
@@ -273,7 +272,7 @@ class Trainer:
         }
 
     def load_state_dict(self, step: int, state: dict[str, Any]) -> None:
-        """Go on after `step` steps from what `state_dict` gave."""
+        """Restore what `state_dict` returned after `step` steps."""
         self.model.load_state_dict(state["model"])
         self.average.model.load_state_dict(state["average"])
         self.discriminators.load_state_dict(state["discriminators"])

@@ -1,4 +1,4 @@
-"""Validation by what ships: the exported file, in the runtime, at every bandwidth."""
+"""Validation of the exported file, in the runtime, at every bandwidth."""
 
 from __future__ import annotations
 
@@ -6,24 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-import hopcodec
 from hopcodec.audio import read_audio
-from hopcodec.codec._codec import Codec
+from hopcodec.codec import Codec, load
 from hopcodec.errors import ConfigError
 from hopcodec.evaluation import evaluate
-from hopcodec.training._config import Validation
+from hopcodec.training._config import ValidationConfig
 from hopcodec.training._corpus import source_files
 from hopcodec.training._validation_figure import draw_spectrograms
-
-Audio = npt.NDArray[np.float32]
+from hopcodec.typing import Audio
 
 
 @dataclass(frozen=True)
 class Findings:
-    """`means` maps "metric@kbps" to a mean over all files; `notes` is what could not be had."""
+    """`means` maps "metric@kbps" to a mean over all files. `notes` says what is missing."""
 
     means: dict[str, float]
     notes: list[str]
@@ -35,8 +30,8 @@ class Findings:
         return sum(found) / len(found)
 
 
-def validation_files(config: Validation) -> list[Path]:
-    """At most `files` of each folder, spread evenly over it; TrainingError for one without any."""
+def validation_files(config: ValidationConfig) -> list[Path]:
+    """List at most `files` of each folder, spread evenly; TrainingError if it has none."""
     chosen = []
     for folder in config.folders:
         found = source_files(folder)
@@ -45,8 +40,8 @@ def validation_files(config: Validation) -> list[Path]:
     return chosen
 
 
-def check_bandwidths(config: Validation, offered: Sequence[float]) -> tuple[float, ...]:
-    """The bandwidths to validate at; ConfigError for one that the codec does not offer."""
+def check_bandwidths(config: ValidationConfig, offered: Sequence[float]) -> tuple[float, ...]:
+    """Return the bandwidths to validate at; ConfigError for one that the codec lacks."""
     for kbps in config.bandwidths:
         if kbps not in offered:
             names = ", ".join(f"{value:g}" for value in offered)
@@ -54,12 +49,26 @@ def check_bandwidths(config: Validation, offered: Sequence[float]) -> tuple[floa
     return config.bandwidths or tuple(offered)
 
 
-def validate(weights: Path, config: Validation, files: Sequence[Path], out: Path) -> Findings:
-    """Code `files` with the model in `weights` and judge them; write audio and pictures to `out`.
+def validate(weights: Path, config: ValidationConfig, files: Sequence[Path], out: Path) -> Findings:
+    """Code `files` with the model in `weights` and judge them.
 
-    Metrics whose packages are not installed are named in the notes.
+    Parameters
+    ----------
+    weights
+        An exported file.
+    config
+        Bandwidths, and the number of files whose audio and pictures are written.
+    files
+        Audio files.
+    out
+        Folder for audio and pictures.
+
+    Returns
+    -------
+    Findings
+        Its notes name the metrics whose packages are not installed.
     """
-    codec = hopcodec.load(weights, full_hop=True)  # as the commands: as long as it went in
+    codec = load(weights, full_hop=True)  # as long as the original
     bandwidths = check_bandwidths(config, codec.bandwidths)
     report = evaluate(codec, files, bandwidths=bandwidths)
     means = {}
@@ -74,7 +83,7 @@ def validate(weights: Path, config: Validation, files: Sequence[Path], out: Path
 
 
 def _show(codec: Codec, path: Path, bandwidths: Sequence[float], out: Path) -> None:
-    """The original and what each bandwidth makes of it, as FLAC and in one picture."""
+    """Write the original and its decoded versions as FLAC and in one picture."""
     import soundfile  # type: ignore[import-untyped]
 
     out.mkdir(parents=True, exist_ok=True)

@@ -1,52 +1,41 @@
-"""Spectrograms of one clip, the original above what each bandwidth makes of it."""
+"""Spectrograms of one clip: the original above its decoded versions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from hopcodec.evaluation._mel import mel_decibels
-
-_RANGE_DB: Final = 75.0
+from hopcodec._figures import picture, spectrogram
+from hopcodec.audio._mel import mel_decibels
 
 
 def draw_spectrograms(
     target: Path, versions: Mapping[str, npt.NDArray[np.float32]], sample_rate: int, title: str
 ) -> None:
-    """Write a PNG; `versions` are `(channels, samples)`, of which the first channel is shown.
+    """Write spectrograms as PNG, relative to the original's peak.
 
-    All share the original's level, so that what got lost is dark.
+    Parameters
+    ----------
+    target
+        The file.
+    versions
+        Audio `(channels, samples)` by name, the original first. The first channel is shown.
+    sample_rate
+        In Hz.
+    title
+        Printed above.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 1.9 * len(versions) + 0.6), dpi=110)
-    FigureCanvasAgg(figure)
-    figure.set_layout_engine("constrained")
-    figure.suptitle(title, fontsize=11)
-    rows = figure.subplots(len(versions), 1, squeeze=False, sharex=True)[:, 0]
-    peak: float | None = None
-    image = None
-    for axes, (name, audio) in zip(rows, versions.items(), strict=True):
-        levels = mel_decibels(audio[0], sample_rate).T
-        peak = float(levels.max()) if peak is None else peak
-        image = axes.imshow(
-            levels - peak,
-            origin="lower",
-            aspect="auto",
-            extent=(0.0, audio.shape[1] / sample_rate, 0.0, len(levels)),
-            vmin=-_RANGE_DB,
-            vmax=0.0,
-            cmap="magma",
-            interpolation="nearest",
-        )
-        axes.set_title(name, loc="left", fontsize=9)
-        axes.set_ylabel("mel band")
-    rows[-1].set_xlabel("time (s)")
-    if image is not None:
+    levels = {name: mel_decibels(audio[0], sample_rate) for name, audio in versions.items()}
+    peak_db = float(next(iter(levels.values())).max())
+    with picture(target, (10, 1.9 * len(versions) + 0.6), title) as figure:
+        rows = figure.subplots(len(versions), 1, squeeze=False, sharex=True)[:, 0]
+        for axes, name in zip(rows, versions, strict=True):
+            seconds = versions[name].shape[1] / sample_rate
+            image = spectrogram(axes, levels[name], peak_db, seconds)
+            axes.set_title(name)
+            axes.set_ylabel("mel band")
+            axes.label_outer()
         figure.colorbar(image, ax=list(rows), label="dB below the original's peak", aspect=40)
-    figure.savefig(target, format="png")

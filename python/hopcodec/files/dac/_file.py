@@ -20,9 +20,11 @@ from typing import Final
 
 import numpy as np
 
+from hopcodec._checks import number, require, whole
 from hopcodec.errors import BitstreamError
-from hopcodec.files._io import Codes, File, Opened, check_codes_array, read_up_to
+from hopcodec.files._io import File, Opened, check_codes_array, read_up_to
 from hopcodec.files.dac._pickle import ArrayRecord, parse_object
+from hopcodec.typing import CodeArray
 
 MAGIC: Final = b"\x93NUMPY"
 VERSION: Final = "1.0.0"
@@ -30,7 +32,7 @@ _TEXT: Final = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }"
 _MAX_BYTES: Final = 1 << 28  # 27 hours of the 44.1 kHz model
 _MAX_LENGTH: Final = 1 << 48
 _MAX_RATE: Final = 1 << 20  # Hz
-_LOUDNESS: Final = (-200.0, 100.0)  # LUFS; what is beyond has no gain that a float32 holds
+_LOUDNESS_LUFS: Final = (-200.0, 100.0)  # beyond it no float32 holds the gain
 _NUMBERS: Final = ("original_length", "sample_rate", "chunk_length", "channels")
 _METADATA: Final = {"input_db", "padding", "dac_version", *_NUMBERS}
 
@@ -54,7 +56,7 @@ class DacFile:
         one chunk) a chunk's codes overlap those of its neighbours.
     """
 
-    codes: Codes
+    codes: CodeArray
     input_db: float
     original_length: int
     sample_rate: int
@@ -113,16 +115,7 @@ def write_dac(file: File, content: DacFile) -> int:
         A field that no such file can hold.
     """
     check_codes_array(content.codes, 3, "(channels, codebooks, frames)")
-    for name in ("original_length", "sample_rate", "chunk_length"):
-        value = getattr(content, name)
-        if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-            raise TypeError(f"{name}: expected an int, got {type(value).__name__}")
-    if isinstance(content.input_db, bool) or not isinstance(content.input_db, (int, float)):
-        raise TypeError(f"input_db: expected a float, got {type(content.input_db).__name__}")
-    try:
-        _check(content)
-    except BitstreamError as error:
-        raise ValueError(str(error)) from None
+    _check(content)
     pickled = _pickle_of(content)
     if len(pickled) > _MAX_BYTES - 128:
         raise ValueError(
@@ -188,33 +181,24 @@ def _from_object(value: object) -> DacFile:
         chunk_length=metadata["chunk_length"],
         padding=metadata["padding"],
     )
-    _check(found)
-    if metadata["channels"] != found.channels:
-        raise BitstreamError(
-            f"channels: expected {found.channels}, as the codes have, got another number"
-        )
+    _check(found, BitstreamError)
+    channels, expected = metadata["channels"], f"{found.channels}, as the codes have"
+    require(channels == found.channels, "channels", expected, channels, BitstreamError)
     return found
 
 
-def _check(content: DacFile) -> None:
-    codes = content.codes
-    if codes.ndim != 3 or 0 in codes.shape:
-        raise BitstreamError(
-            f"codes: expected (channels, codebooks, frames), each at least 1, got {codes.shape}"
-        )
+def _check(content: DacFile, error: type[Exception] | None = None) -> None:
+    """Raise `error`, by default TypeError or ValueError, for a field that no such file can hold."""
+    shape = content.codes.shape
+    expected = "(channels, codebooks, frames), each at least 1"
+    require(len(shape) == 3 and 0 not in shape, "codes", expected, shape, error or ValueError)
     for name, most in (
         ("original_length", _MAX_LENGTH),
         ("sample_rate", _MAX_RATE),
         ("chunk_length", content.frames),
     ):
-        if not 1 <= getattr(content, name) <= most:  # not printed: it may have many digits
-            raise BitstreamError(f"{name}: expected 1 to {most}, got another number")
-    least, most_db = _LOUDNESS
-    if not least <= content.input_db <= most_db:  # not a number, too
-        raise BitstreamError(
-            f"input_db: expected a loudness of {least:g} to {most_db:g} LUFS, "
-            f"got {content.input_db:g}"
-        )
+        whole(name, getattr(content, name), 1, most, error=error)
+    number("input_db", content.input_db, *_LOUDNESS_LUFS, error=error)
 
 
 def _pickle_of(content: DacFile) -> bytes:

@@ -23,13 +23,12 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterator
-from typing import IO, Any, Final
+from typing import IO, Final
 
-import numpy as np
-
-from hopcodec.codec._segments import SegmentedCodes
+from hopcodec._checks import whole
+from hopcodec.codec._codes import AnyCodes, join_codes
 from hopcodec.errors import BitstreamError
-from hopcodec.files._io import Codes, File, Opened, checked_length
+from hopcodec.files._io import File, Opened
 from hopcodec.files.ecdc._body import (
     BLOCK_FRAMES,
     Body,
@@ -62,14 +61,11 @@ __all__ = [
     "write_ecdc",
 ]
 
-# Any stands for SegmentedCodes, which is what a segmented model has: see `EcdcHeader.layout`.
-AnyCodes = Codes | Any
-
 _READ_BYTES: Final = 1 << 20
 _SPOOL_BYTES: Final = 1 << 24
 
 
-def write_ecdc(file: File, codes: Codes | SegmentedCodes, *, model: str, audio_length: int) -> None:
+def write_ecdc(file: File, codes: AnyCodes, *, model: str, audio_length: int) -> None:
     """Write codes as an `.ecdc` file that the original command reads.
 
     Parameters
@@ -77,7 +73,7 @@ def write_ecdc(file: File, codes: Codes | SegmentedCodes, *, model: str, audio_l
     file
         A path, or a file open for binary writing.
     codes
-        uint16 `(codebooks, frames)`, or the `SegmentedCodes` of a segmented model.
+        uint16 `(codebooks, frames)`, or the `Codes` of a model with segments.
     model
         The codec's name, one of `LAYOUTS`. The original command knows those named `encodec_`.
     audio_length
@@ -98,7 +94,7 @@ def write_ecdc(file: File, codes: Codes | SegmentedCodes, *, model: str, audio_l
 def read_ecdc(file: File) -> tuple[EcdcHeader, AnyCodes]:
     """Read a whole `.ecdc` file: its header, and codes uint16 `(codebooks, frames)`.
 
-    The codes of a segmented model are `SegmentedCodes`. Nothing is allocated for them before the
+    The codes of a model with segments are `Codes`. Nothing is allocated for them before the
     file is known to hold them.
 
     Raises
@@ -110,10 +106,7 @@ def read_ecdc(file: File) -> tuple[EcdcHeader, AnyCodes]:
         A path that cannot be opened.
     """
     with EcdcReader(file) as reader:
-        blocks: list[Any] = list(reader.blocks())
-        if reader.header.layout.segmented:
-            return reader.header, SegmentedCodes.join(blocks)
-        return reader.header, np.ascontiguousarray(np.concatenate(blocks, axis=1))
+        return reader.header, join_codes(reader.blocks())
 
 
 def read_ecdc_header(file: File) -> EcdcHeader:
@@ -148,8 +141,8 @@ class EcdcReader:
     def blocks(self, frames_per_block: int = BLOCK_FRAMES) -> Iterator[AnyCodes]:
         """Yield codes uint16 `(codebooks, frames)` in order, `frames_per_block` at a time.
 
-        `frames_per_block` is a multiple of 4, so that each block starts on a byte. Of a segmented
-        model: `SegmentedCodes`, as many whole segments as that makes, at least one. After the last
+        `frames_per_block` is a multiple of 4, so that each block starts on a byte. With
+        segments: `Codes` of as many whole segments as that makes, at least one. After the last
         block the file must end.
         """
         if frames_per_block < 4 or frames_per_block % 4:
@@ -190,7 +183,7 @@ class EcdcWriter:
         packer = SegmentPacker if layout.segmented else PlainPacker
         self._packer: Packer = packer(layout, codebooks, self._spool)
 
-    def push(self, codes: Codes | SegmentedCodes) -> None:
+    def push(self, codes: AnyCodes) -> None:
         """Append codes `(codebooks, frames)`, or segments; raises as `write_ecdc`."""
         self._packer.push(codes)
 
@@ -200,7 +193,7 @@ class EcdcWriter:
         Raises `TypeError` unless `audio_length` is an int, `ValueError` unless the pushed frames
         are those of so many samples.
         """
-        audio_length = checked_length(audio_length, MAX_AUDIO_LENGTH)
+        audio_length = whole("audio_length", audio_length, 1, MAX_AUDIO_LENGTH)
         self._packer.finish(self._model, audio_length)
         described = EcdcHeader(self._model, audio_length, self._codebooks, weights=self._weights)
         header = header_bytes(described)

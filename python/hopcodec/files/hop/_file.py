@@ -28,7 +28,7 @@
                     +8   8  samples per channel of the audio
 
 All numbers are little-endian, all checksums CRC-32 (zlib's). Blocks but the last (the last two of a
-segmented codec, where each is a segment) have n frames, so block i begins at
+codec with segments, where each is a segment) have n frames, so block i begins at
 `header + i * block_bytes(n)`: a reader seeks by arithmetic. A writer never looks back, so a pipe
 or a socket will do; a file cut off anywhere still gives its whole blocks, and an error after them.
 """
@@ -39,24 +39,23 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from hopcodec.codec._segments import Segment, SegmentedCodes
+from hopcodec._checks import whole
+from hopcodec.codec._codes import AnyCodes, Codes, Segment, join_codes
 from hopcodec.errors import BitstreamError
 from hopcodec.files._bits import pack_bits, unpack_bits
 from hopcodec.files._io import (
-    Codes,
     File,
     Opened,
     Replacing,
-    as_int,
     check_codes_array,
-    checked_length,
     read_up_to,
 )
 from hopcodec.files.hop._header import MAX_LENGTH, HopHeader, read_header
+from hopcodec.typing import CodeArray
 
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
@@ -64,8 +63,6 @@ if TYPE_CHECKING:
 _BLOCK: Final = struct.Struct("<II")
 _NUMBER: Final = struct.Struct("<Q")
 _SCALE: Final = struct.Struct("<f")
-
-AnyCodes = Codes | SegmentedCodes
 
 
 class HopWriter:
@@ -95,7 +92,7 @@ class HopWriter:
         self._put(head)
 
     def push(self, codes: AnyCodes) -> None:
-        """Append codes uint16 `(codebooks, frames)`, or the `SegmentedCodes` of a segmented codec.
+        """Append codes uint16 `(codebooks, frames)`, or the `Codes` of a codec with segments.
 
         Raises
         ------
@@ -110,7 +107,7 @@ class HopWriter:
         if self.header.segment_samples:
             self._push_segments(codes)
             return
-        if isinstance(codes, SegmentedCodes):
+        if isinstance(codes, Codes):
             raise TypeError(f"{self.header.model} has no segments: expected an array of codes")
         self._check(codes)
         self._waiting = np.concatenate((self._waiting, codes), axis=1)
@@ -121,8 +118,8 @@ class HopWriter:
         self._waiting = self._waiting[:, whole:].copy()
 
     def _push_segments(self, codes: AnyCodes) -> None:
-        if not isinstance(codes, SegmentedCodes):
-            raise TypeError(f"{self.header.model} codes segments: expected SegmentedCodes")
+        if not isinstance(codes, Codes):
+            raise TypeError(f"{self.header.model} codes segments: expected Codes")
         for segment in codes:
             self._check(segment.codes)
             if segment.codes.shape[1] > self.header.frames_per_block:
@@ -140,7 +137,7 @@ class HopWriter:
         """
         if self._finished:
             raise ValueError("finish: expected it once, got it twice")
-        audio_length = checked_length(audio_length, MAX_LENGTH)
+        audio_length = whole("audio_length", audio_length, 1, MAX_LENGTH)
         expected = self.header.frames(audio_length)
         got = self._frames + self._waiting.shape[1]
         if got != expected:
@@ -160,7 +157,7 @@ class HopWriter:
         """Close the file, if it was opened here."""
         self._opened.close()
 
-    def _check(self, codes: Codes) -> None:
+    def _check(self, codes: CodeArray) -> None:
         check_codes_array(codes, 2, "(codebooks, frames)")
         if codes.shape[0] != self.header.codebooks:
             raise ValueError(f"codes: expected {self.header.codebooks} rows, got {codes.shape[0]}")
@@ -170,7 +167,7 @@ class HopWriter:
                 f"got {int(codes.max())}"
             )
 
-    def _put_block(self, codes: Codes, scale: np.float32 | None) -> None:
+    def _put_block(self, codes: CodeArray, scale: np.float32 | None) -> None:
         packed = pack_bits(codes.T.reshape(-1), self.header.bits_per_code)
         self._put_checked(
             codes.shape[1], (_SCALE.pack(scale) if scale is not None else b"") + packed
@@ -222,7 +219,7 @@ class HopReader:
     def blocks(self) -> Iterator[AnyCodes]:
         """Yield the codes from where the reader stands to the end, block by block.
 
-        As uint16 `(codebooks, frames)`; of a segmented codec as `SegmentedCodes` of one segment.
+        As uint16 `(codebooks, frames)`; with segments, as `Codes` of one segment.
         A file that was cut off gives its whole blocks, then `BitstreamError`; so does one with a
         damaged block, up to that block. After the end there is nothing more, until `seek`.
         """
@@ -256,12 +253,8 @@ class HopReader:
         io.UnsupportedOperation
             The file cannot seek.
         """
-        block = as_int("block", block)
         most = None if self.audio_length is None else self.header.blocks(self.audio_length)
-        if block < 0 or (most is not None and block > most):
-            raise ValueError(
-                f"block: expected 0 to {'the last' if most is None else most}, got {block}"
-            )
+        block = whole("block", block, 0, most)
         size = self.header.frames_per_block
         # Of all blocks before the last but one the length is known: they are whole.
         before = max(0, block - 1)
@@ -307,7 +300,7 @@ class HopReader:
             codes = np.ascontiguousarray(values.reshape(frames, header.codebooks).T)
             if not header.segment_samples:
                 return codes
-            return SegmentedCodes([Segment(codes, scale)], header.codebooks)
+            return Codes([Segment(codes, scale)], header.codebooks)
         except ValueError as error:  # padding bits, a scale that is none
             raise BitstreamError(f"block {self._block}: {error}") from None
 
@@ -375,15 +368,13 @@ def write_hop(file: File, codes: AnyCodes, codec: Codec, audio_length: int) -> i
         return writer.finish(audio_length)
 
 
-def read_hop(file: File) -> tuple[HopHeader, Any, int]:
+def read_hop(file: File) -> tuple[HopHeader, AnyCodes, int]:
     """A whole `.hop` file: header, codes as `codec.decode` takes them, samples of the audio.
 
-    Codes are uint16 `(codebooks, frames)`, or the `SegmentedCodes` of a segmented codec. Raises as
+    Codes are uint16 `(codebooks, frames)`, or the `Codes` of a codec with segments. Raises as
     `HopReader`. Whether a codec at hand can decode them is for `HopHeader.check_codec` to say.
     """
     with HopReader(file) as reader:
-        blocks: list[Any] = list(reader.blocks())
+        codes = join_codes(reader.blocks())
         assert reader.audio_length is not None  # `blocks` has read the end block
-        if reader.header.segment_samples:
-            return reader.header, SegmentedCodes.join(blocks), reader.audio_length
-        return reader.header, np.ascontiguousarray(np.concatenate(blocks, 1)), reader.audio_length
+        return reader.header, codes, reader.audio_length

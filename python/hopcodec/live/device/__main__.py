@@ -1,12 +1,12 @@
 """`python -m hopcodec.live.device FD SETTINGS`: the process that holds the sound card.
 
 It opens PortAudio with the C callback of `_core`, which moves samples between PortAudio's buffers
-and the shared memory of FD, and then only keeps watch: no Python runs per block. It is disposable.
-A host that dies inside a PortAudio call (JACK's close never returns once its server is gone) is
-left behind by killing this process and starting another; codec and counters live in the parent.
+and the shared memory of FD. Then it only watches: no Python runs per block. The process is
+disposable. When a host dies inside a PortAudio call (JACK's close never returns once its server is
+gone), the parent kills this process and starts another. Codec and counters live in the parent.
 
-One JSON line on stdout says what was opened; state and errors go through the shared memory. The
-process leaves when its parent closes stdin, that is also when the parent is killed.
+One JSON line on stdout says what was opened. State and errors go through the shared memory. The
+process exits when its parent closes stdin or dies.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from typing import Any, Final
 
 from hopcodec import _core
 from hopcodec.errors import DeviceError
-from hopcodec.live._settings import DeviceSettings
+from hopcodec.live._device_settings import DeviceSettings
 from hopcodec.live.device._portaudio import import_sounddevice, silence
 from hopcodec.live.device._privileges import lock_memory, raise_priority
 from hopcodec.live.device._streams import Opened, open_streams
 
 _BEAT_S: Final = 0.02
-_CLOSE_S: Final = 0.5  # longer than any host takes that will close at all
+_CLOSE_S: Final = 0.5  # longer than any host takes to close
 
 
 def _leave_with_parent() -> None:
-    """Block until the parent closes our stdin, then go, whatever the other thread is stuck in."""
+    """Wait until the parent closes our stdin, then exit, even if another thread hangs."""
     with contextlib.suppress(OSError):
         while os.read(0, 1024):
             pass
@@ -41,7 +41,7 @@ def _leave_with_parent() -> None:
 
 
 def _close(sounddevice: Any, streams: list[Any]) -> None:
-    """Close in order where the host allows it; JACK without its server would hang for ever."""
+    """Close the streams where the host allows it. JACK without its server would hang."""
     deadline = threading.Timer(_CLOSE_S, os._exit, (0,))
     deadline.daemon = True
     deadline.start()
@@ -49,13 +49,13 @@ def _close(sounddevice: Any, streams: list[Any]) -> None:
         with contextlib.suppress(Exception):
             stream.abort()
             stream.close()
-    # JACK's client lives until then; one that dies instead makes the others of its graph late.
+    # JACK's client lives until then. If it died instead, the others of its graph would be late.
     with contextlib.suppress(Exception):
         sounddevice._terminate()
 
 
 def _watch(port: _core.Port, opened: Opened, parent: int) -> None:
-    """Start the streams when told, then report that they live until told to stop."""
+    """Start the streams when told, then report that they run until told to stop."""
     while not port.going:
         if port.stopping or os.getppid() != parent:
             return
@@ -73,20 +73,21 @@ def _watch(port: _core.Port, opened: Opened, parent: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Open, report, watch; 0 after an orderly end, 1 when the device could not be opened or died.
+    """Open the device, report it, and watch it.
 
-    Errors are in `port.error` as well.
+    Returns 0 after an orderly end, 1 if the device could not be opened or died. `port.error` says
+    why.
     """
     parent = os.getppid()
     port = _core.Port.attach(int(arguments[0]))
     settings = DeviceSettings(**json.loads(arguments[1]))
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     try:
-        priority = raise_priority()  # first: threads started from here on inherit it
+        priority = raise_priority()  # first, because later threads inherit it
         sounddevice = import_sounddevice()
         with silence():
             opened = open_streams(sounddevice, settings, _core.callback_address(), port.address)
-        memory = lock_memory()  # last: what is mapped by now is what will be used
+        memory = lock_memory()  # last, when everything that will be used is mapped
         print(json.dumps({**opened.report, "priority": priority, "memory": memory}), flush=True)
         port.open(**opened.link)
         _watch(port, opened, parent)
@@ -104,7 +105,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    # Without the interpreter's and PortAudio's own clean-up, either of which may hang.
+    # Skip the clean-up of the interpreter and of PortAudio, since either may hang.
     code = main(sys.argv[1:])
     sys.stdout.flush()
     os._exit(code)

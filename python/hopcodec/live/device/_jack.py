@@ -1,7 +1,7 @@
-"""What PortAudio does not tell of a JACK server: its period, and its devices' latencies.
+"""The period of a JACK server and the latencies of its devices, which PortAudio does not give.
 
-Asked through a client of its own. These calls may print, and hang if the server does: they are for
-a process that can be thrown away.
+A client of its own asks the server. These calls may print, and they hang if the server does, so
+they run in a disposable process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Range(ctypes.Structure):
 
 @dataclass(frozen=True)
 class JackTiming:
-    """In frames: one period, from a microphone to its port, from a port to its speaker."""
+    """Frames of a period, from a microphone to its port, and from a port to its speaker."""
 
     period: int
     capture: int
@@ -34,7 +34,7 @@ class JackTiming:
 
 
 def query_timing(source: str, sink: str) -> JackTiming | None:
-    """Of the server that is running, for the devices (clients) of these names; None without one."""
+    """Ask the running server about the devices (clients) of these names; None without one."""
     with _client() as (jack, client):
         if client is None:
             return None
@@ -66,7 +66,7 @@ def _client() -> Iterator[tuple[Any, ctypes.c_void_p | None]]:
 
 
 def _latency(jack: Any, client: ctypes.c_void_p, device: str, flags: int, mode: int) -> int:
-    """The longest of a device's ports; 0 where it declares none."""
+    """Return the longest latency of a device's ports; 0 where it declares none."""
     pattern = f"^{re.escape(device)}:".encode()
     names = jack.jack_get_ports(client, pattern, _AUDIO, ctypes.c_ulong(flags))
     longest, at = 0, 0

@@ -1,7 +1,7 @@
-"""PortAudio, and a sentence that helps where it or a device is missing.
+"""Import PortAudio, and give advice where it or a device is missing.
 
-Only the disposable processes of this folder import sounddevice: a library that hangs in one of its
-calls, as JACK's does when its server dies, then takes nothing of the user's process with it.
+Only the disposable processes of this folder import sounddevice. A library that hangs in one of its
+calls, as JACK's does when its server dies, then does not harm the user's process.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from hopcodec.errors import DeviceError
 
-# What a host may run at; asked for one by one, as PortAudio has no list.
+# Rates that a host may run at. PortAudio has no list, so each is asked for.
 RATES_HZ: Final = (8000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000)
 
 _NO_SOUNDDEVICE: Final = "live audio needs the package sounddevice: pip install sounddevice"
@@ -34,19 +34,19 @@ _NO_DEVICE: Final = {
 
 
 def hint_no_device() -> str:
-    """What to look at on this platform when no device is listed."""
+    """Return advice for this platform where no device is listed."""
     return _NO_DEVICE.get(sys.platform, "is a sound card connected?")
 
 
 def import_sounddevice() -> Any:
-    """The sounddevice module, PortAudio initialised.
+    """Import the sounddevice module and initialise PortAudio.
 
     Raises
     ------
     DeviceError
-        sounddevice or PortAudio is not installed; the message says how to get it.
+        sounddevice or PortAudio is not installed. The message says how to get it.
     """
-    # A client must not start a server the user did not ask for; one not running is then absent.
+    # A client must not start a server that the user did not ask for.
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
     try:
         with silence():
@@ -61,7 +61,7 @@ def import_sounddevice() -> Any:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Keep what ALSA and JACK print while they look for devices off the terminal."""
+    """Hide the messages that ALSA and JACK print while they look for devices."""
     sys.stderr.flush()
     saved = os.dup(2)
     sink = os.open(os.devnull, os.O_WRONLY)

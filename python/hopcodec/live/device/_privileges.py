@@ -1,4 +1,4 @@
-"""Asking the system for what helps a real-time process, and saying what was granted."""
+"""Ask the system for real-time privileges, and report what was granted."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import os
 import sys
 from typing import Final
 
-# Less than a sound server's own threads: above them, a client starves the server it waits for.
+# Below a sound server's own threads: a client above them starves the server it waits for.
 _NICE: Final = -11
 _MCL_CURRENT: Final = 1
 
 
 def raise_priority() -> str:
-    """Ask for nice -11, for threads that the host library starts without a priority of its own.
+    """Ask for nice -11, for threads that the host library starts without a priority.
 
-    Returns "nice -11", or why not.
+    Returns "nice -11", or the reason for the refusal.
     """
     if not hasattr(os, "setpriority"):
         return "refused: not offered by this system"
@@ -27,7 +27,7 @@ def raise_priority() -> str:
 
 
 def lock_memory() -> str:
-    """Keep the pages of this process in memory. Returns "locked", or why not."""
+    """Lock the pages of this process in memory; return "locked" or the reason why not."""
     if not sys.platform.startswith("linux"):
         return "refused: not offered by this system"
     libc = ctypes.CDLL(None, use_errno=True)

@@ -1,6 +1,6 @@
-"""`python -m hopcodec.live.device._probe`: print as one JSON object what PortAudio finds.
+"""`python -m hopcodec.live.device._probe`: print PortAudio's devices as one JSON object.
 
-A process of its own, started by `hopcodec.live._devices`: enumeration can print, hang or crash.
+`hopcodec.live._devices` starts it as a process, because enumeration can print, hang or crash.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hopcodec.live.device._portaudio import RATES_HZ, import_sounddevice, silenc
 
 
 def _supported(sounddevice: Any, index: int, kind: str) -> list[int]:
-    """The rates one direction of a device accepts as mono float32."""
+    """List the rates that one direction of a device accepts for mono float32."""
     check = getattr(sounddevice, f"check_{kind}_settings")
     found = []
     for rate_hz in RATES_HZ:
@@ -46,7 +46,7 @@ def _describe(sounddevice: Any, index: int, info: dict[str, Any]) -> dict[str, A
 
 
 def main() -> int:
-    """Print the devices, or what is missing; 0 either way, as both are answers."""
+    """Print the devices, or what is missing; return 0 in both cases."""
     try:
         sounddevice = import_sounddevice()
         with silence():

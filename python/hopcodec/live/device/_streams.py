@@ -1,7 +1,7 @@
-"""Which streams to open for an input and an output: how many, at what rate, in which blocks.
+"""Open the streams for an input and an output: their number, rates and blocks.
 
-One device both ways runs on one clock: one duplex stream, and no drift. Two devices are two
-clocks: two streams, as PortAudio would force them into one and lose samples when they part.
+One device both ways has one clock, so it gets one duplex stream without drift. Two devices have
+two clocks, so they get two streams: PortAudio would lose samples in one when the clocks part.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hopcodec.errors import DeviceError
-from hopcodec.live._settings import DeviceSettings
+from hopcodec.live._device_settings import DeviceSettings
 from hopcodec.live.device._jack import JackTiming, query_timing
 from hopcodec.live.device._portaudio import RATES_HZ, hint_no_device
 
@@ -20,7 +20,7 @@ _BELIEVABLE_S: Final = 2.0  # PortAudio on JACK has been seen to report 17895695
 
 @dataclass(frozen=True)
 class Opened:
-    """Open streams, not started; `link` is what the port is told, `report` what the user is."""
+    """Open streams, not started. `link` is for the port, `report` for the user."""
 
     streams: list[Any]
     link: dict[str, Any]
@@ -39,7 +39,7 @@ class _Side:
     default_rate_hz: int
 
     def accepts(self, sounddevice: Any, rate_hz: int) -> bool:
-        """Whether the host takes this rate, by itself or by converting."""
+        """Return True if the host takes this rate, by itself or by converting."""
         check = getattr(sounddevice, f"check_{self.kind}_settings")
         try:
             check(self.index, channels=self.channels, dtype="float32", samplerate=rate_hz)
@@ -56,7 +56,7 @@ def open_streams(
     Raises
     ------
     DeviceError
-        There is no such device, or it takes no rate that both sides can run at.
+        There is no such device, or no rate fits both sides.
     """
     source = _find(sounddevice, "input", settings.input, settings.channels)
     sink = _find(sounddevice, "output", settings.output, settings.channels)
@@ -67,11 +67,11 @@ def open_streams(
         "userdata": ffi.cast("void *", userdata_address),
         "wrap_callback": None,
         "latency": "low" if settings.latency_s is None else settings.latency_s,
-        # The decoder's output is clamped by us, and dither would break bit-transparency.
+        # We clamp the decoder's output ourselves. Dither would change its bits.
         "clip_off": True,
         "dither_off": True,
     }
-    # All JACK clients run on their server's clock, whatever devices they name.
+    # All JACK clients run on the clock of their server.
     jack = query_timing(source.name, sink.name) if source.host_api == _JACK else None
     if source.index == sink.index or source.host_api == sink.host_api == _JACK:
         rate_hz = _rate(sounddevice, settings, source, sink)
@@ -129,7 +129,7 @@ def _find(sounddevice: Any, kind: str, wanted: int | str | None, channels: int) 
 
 
 def _rate(sounddevice: Any, settings: DeviceSettings, *sides: _Side) -> int:
-    """The codec's own rate where the host gives it, as it converts at no cost in our path."""
+    """Choose the codec's own rate where the host offers it, since then nothing is resampled."""
     if settings.rate_hz is not None:
         wanted = [settings.rate_hz]
     else:
@@ -146,10 +146,10 @@ def _rate(sounddevice: Any, settings: DeviceSettings, *sides: _Side) -> int:
 
 
 def _block(settings: DeviceSettings, rate_hz: int, jack: JackTiming | None) -> tuple[int, int]:
-    """Frames per callback: what to ask for, and what will come.
+    """Return the frames per callback to ask for, and those that will come.
 
-    JACK has a period of its own. Asked for any number of frames, even for that one, PortAudio
-    buffers once more; asked for none, it does not.
+    JACK has a period of its own. PortAudio buffers once more if it is asked for any number of
+    frames, even for that one, and does not if it is asked for none.
     """
     if settings.block:
         return settings.block, settings.block
@@ -160,7 +160,7 @@ def _block(settings: DeviceSettings, rate_hz: int, jack: JackTiming | None) -> t
 
 
 def _jack_latency(jack: JackTiming, asked: int, rate_hz: int) -> dict[str, Any]:
-    """JACK knows the latency of every terminal port; PortAudio's account of it is garbage."""
+    """Take latencies from JACK, which knows them for every port; PortAudio's are garbage."""
     return {
         "input_latency": jack.capture / rate_hz,
         "output_latency": (jack.playback + asked) / rate_hz,

@@ -11,7 +11,7 @@ import torch
 from hopcodec.specs._language import CodecSpec, EuclideanRvq
 from hopcodec.torch.hf._assign import assign
 from hopcodec.torch.nn._layers import PaddedConv1d, SkipLstm, Snake1d, TrimmedConvTranspose1d
-from hopcodec.torch.nn._quantize import ResidualVectorQuantize, VectorQuantize
+from hopcodec.torch.nn._quantize import EuclideanVectorQuantize, TrainableEuclideanRvq
 from hopcodec.torch.nn._quantize_projected import TrainableProjectedRvq
 from torch import Tensor, nn
 
@@ -42,10 +42,10 @@ def adopt(
             case SkipLstm():
                 for name, parameter in module.lstm.named_parameters():
                     parameter.copy_(source[f"{module.layer.name}.{name}"])
-            case ResidualVectorQuantize():
+            case TrainableEuclideanRvq():
                 assert isinstance(spec.quantizer, EuclideanRvq)
                 for q, book in enumerate(module.quantizers):
-                    assert isinstance(book, VectorQuantize)
+                    assert isinstance(book, EuclideanVectorQuantize)
                     book.restart(source[f"{spec.quantizer.codebook_name(q)}.embed"])
             case TrainableProjectedRvq():
                 for q, stage in enumerate(module.quantizers):

@@ -12,7 +12,7 @@ import torch
 from hopcodec.specs._language import CodecSpec, ProjectedRvq, Quantizer
 from hopcodec.torch.nn._adopt import adopt
 from hopcodec.torch.nn._layers import Chain
-from hopcodec.torch.nn._quantize import Quantized, ResidualVectorQuantize
+from hopcodec.torch.nn._quantize import Quantized, TrainableEuclideanRvq
 from hopcodec.torch.nn._quantize_projected import TrainableProjectedRvq
 from hopcodec.torch.nn._start import structured_start
 from hopcodec.weights import Dtype, save_weights
@@ -73,7 +73,7 @@ class TrainableCodec(nn.Module):
             assert isinstance(quantizer, TrainableProjectedRvq)
             yield from quantizer.folded(spec)
         else:
-            assert isinstance(quantizer, ResidualVectorQuantize)
+            assert isinstance(quantizer, TrainableEuclideanRvq)
             yield from quantizer.folded(spec)
 
     def export(
@@ -89,7 +89,7 @@ class TrainableCodec(nn.Module):
 
 def _quantizer(
     spec: Quantizer, *, normalise: bool
-) -> ResidualVectorQuantize | TrainableProjectedRvq:
+) -> TrainableEuclideanRvq | TrainableProjectedRvq:
     if isinstance(spec, ProjectedRvq):
         return TrainableProjectedRvq(spec, normalise=normalise)
-    return ResidualVectorQuantize(spec.codebooks, spec.codebook_size, spec.dim)
+    return TrainableEuclideanRvq(spec.codebooks, spec.codebook_size, spec.dim)

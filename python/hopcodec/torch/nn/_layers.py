@@ -165,7 +165,7 @@ class SkipLstm(nn.Module):
             yield f"{self.layer.name}.{name}", tensor
 
 
-class ResidualUnit(nn.Module):
+class ResidualBlock(nn.Module):
     """`shortcut(x) + branch(x)`; without a shortcut, x itself: `spec.Residual`."""
 
     def __init__(self, layer: Residual, *, normalise: bool) -> None:
@@ -200,7 +200,9 @@ class Chain(nn.Module):
     def folded(self) -> Folded:
         """Name and tensor of every weight, weight norm multiplied out."""
         for layer in self.layers:
-            assert isinstance(layer, (PaddedConv1d, TrimmedConvTranspose1d, SkipLstm, ResidualUnit))
+            assert isinstance(
+                layer, (PaddedConv1d, TrimmedConvTranspose1d, SkipLstm, ResidualBlock)
+            )
             yield from layer.folded()
 
 
@@ -213,4 +215,4 @@ def _module(layer: Layer, *, normalise: bool) -> nn.Module:
         case Lstm():
             return SkipLstm(layer)
         case Residual():
-            return ResidualUnit(layer, normalise=normalise)
+            return ResidualBlock(layer, normalise=normalise)

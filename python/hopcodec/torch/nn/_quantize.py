@@ -45,7 +45,7 @@ def k_means(x: Tensor, clusters: int, iterations: int) -> Tensor:
     return centres
 
 
-class VectorQuantize(nn.Module):
+class EuclideanVectorQuantize(nn.Module):
     """One euclidean codebook; in training mode every call moves it towards its input.
 
     Parameters
@@ -159,7 +159,7 @@ def residual_quantize(
     )
 
 
-class ResidualVectorQuantize(nn.Module):
+class TrainableEuclideanRvq(nn.Module):
     """Codebooks in a row, each for what the ones before it left over.
 
     Parameters
@@ -167,7 +167,7 @@ class ResidualVectorQuantize(nn.Module):
     codebooks, codebook_size, dim
         As in `hopcodec.specs._language.EuclideanRvq`.
     decay, dead_below
-        Of every `VectorQuantize`.
+        Of every `EuclideanVectorQuantize`.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class ResidualVectorQuantize(nn.Module):
     ) -> None:
         super().__init__()
         self.quantizers = nn.ModuleList(
-            VectorQuantize(codebook_size, dim, decay=decay, dead_below=dead_below)
+            EuclideanVectorQuantize(codebook_size, dim, decay=decay, dead_below=dead_below)
             for _ in range(codebooks)
         )
 
@@ -193,7 +193,7 @@ class ResidualVectorQuantize(nn.Module):
         """
         residual = latents.detach().float().transpose(1, 2).flatten(0, 1)
         for quantizer in self.quantizers:
-            assert isinstance(quantizer, VectorQuantize)
+            assert isinstance(quantizer, EuclideanVectorQuantize)
             quantizer.initialise(residual, iterations)
             residual = residual - quantizer.embed[nearest(residual, quantizer.embed)]
 
@@ -210,12 +210,12 @@ class ResidualVectorQuantize(nn.Module):
         """Codes `(batch, n_q, frames)` to latents `(batch, dim, frames)`."""
         total = torch.zeros((), device=codes.device)
         for quantizer, index in zip(self.quantizers, codes.unbind(1), strict=False):
-            assert isinstance(quantizer, VectorQuantize)
+            assert isinstance(quantizer, EuclideanVectorQuantize)
             total = total + quantizer.embed[index]
         return total.transpose(1, 2)
 
     def folded(self, spec: EuclideanRvq) -> Iterator[tuple[str, Tensor]]:
         """Name and tensor of every weight of `spec`."""
         for q, quantizer in enumerate(self.quantizers):
-            assert isinstance(quantizer, VectorQuantize)
+            assert isinstance(quantizer, EuclideanVectorQuantize)
             yield f"{spec.codebook_name(q)}.embed", quantizer.embed

@@ -272,7 +272,7 @@ class ProjectedResidualVectorQuantize(nn.Module):
 class TrainableProjectedRvq(ProjectedResidualVectorQuantize):
     """The quantizer of a `TrainableCodec` whose spec has a `ProjectedRvq`.
 
-    As `hopcodec.torch.nn.ResidualVectorQuantize` to its user: called with how many stages each item
+    As `hopcodec.torch.nn.TrainableEuclideanRvq` to its user: called with how many stages each item
     uses, begun from data, asked for latents of codes.
     """
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import torch
 from hopcodec.torch.hf._assign import assign
-from hopcodec.torch.nn._layers import Chain, PaddedConv1d, ResidualUnit, TrimmedConvTranspose1d
+from hopcodec.torch.nn._layers import Chain, PaddedConv1d, ResidualBlock, TrimmedConvTranspose1d
 from torch import nn
 
 # Speech is quiet: coefficients of about one make Snake a curve, not a straight line.
@@ -42,7 +42,7 @@ def structured_start(encoder: Chain, decoder: Chain) -> None:
     ):
         _set(last.conv, _bank(last.layer.in_channels, last.layer.stride) / _GAIN)
     for module in (*encoder.modules(), *decoder.modules()):
-        if isinstance(module, ResidualUnit):
+        if isinstance(module, ResidualBlock):
             end = module.branch.layers[-1]
             if isinstance(end, PaddedConv1d):
                 _set(end.conv, _BRANCH * end.conv.weight.detach().double().numpy())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hopcodec._atomic import replacing
 from hopcodec.errors import WeightsError
 from hopcodec.weights._limits import read_file
 from hopcodec.weights.config._dac import dac_from_kwargs
@@ -71,16 +71,17 @@ def download(
 
 
 def _fetch(url: str, path: Path) -> None:
-    """Under another name until it is whole: an interrupted download is no model."""
+    """Download a file; an interrupted download leaves nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with urllib.request.urlopen(url, timeout=60) as response, part.open("wb") as file:
+        with (
+            urllib.request.urlopen(url, timeout=60) as response,
+            replacing(path) as part,
+            part.open("wb") as file,
+        ):
             while block := response.read(1 << 20):
                 file.write(block)
-        part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise WeightsError(
             f"{url} could not be fetched ({error}): give the file itself as load_path"
         ) from error

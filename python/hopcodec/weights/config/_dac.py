@@ -6,14 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
+from hopcodec._checks import require, whole
 from hopcodec.errors import WeightsError
 from hopcodec.specs._dac import dac, dac_16khz, dac_24khz, dac_44khz, dac_44khz_16kbps
 from hopcodec.specs._language import CodecSpec, Conv1d, ConvTranspose1d, ProjectedRvq, Shape
+from hopcodec.weights.config._strides import MAX_SIZE, strides
 from hopcodec.weights.names._dac import dac_name
 
 _KNOWN = (dac_16khz, dac_24khz, dac_44khz, dac_44khz_16kbps)
-_MOST_BLOCKS = 16
-_MOST_SIZE = 1 << 20
+_MAX_CODEBOOKS = 1024
 
 # Arguments of `dac.DAC`, and what `transformers.DacConfig` calls them.
 _NUMBERS = {
@@ -123,43 +124,28 @@ def _given(source: Mapping[str, object], names: Mapping[str, str]) -> dict[str, 
             value = value[0]  # one size for each codebook, all the same
         if value is None:
             continue
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST_SIZE:
-            raise WeightsError(f"{theirs}: expected 1 to {_MOST_SIZE}, got {value!r:.100}")
-        found[ours] = value
+        found[ours] = whole(theirs, value, 1, MAX_SIZE, error=WeightsError)
     return found
 
 
 def _rates(source: Mapping[str, object], name: str) -> tuple[int, ...]:
+    """Return the strides that a config gives; none stands for "as usual"."""
     value = source.get(name)
-    if value is None:
-        return ()
-    if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= _MOST_BLOCKS:
-        raise WeightsError(f"{name}: expected 1 to {_MOST_BLOCKS} strides, got {value!r:.100}")
-    for rate in value:
-        if not isinstance(rate, int) or isinstance(rate, bool) or not 2 <= rate <= 1024:
-            raise WeightsError(f"{name}: expected strides of 2 to 1024, got {rate!r:.100}")
-    return tuple(value)
+    return () if value is None else strides(name, value, least=2)
 
 
 def _built(
     numbers: Mapping[str, int], encoder: tuple[int, ...], decoder: tuple[int, ...]
 ) -> CodecSpec:
-    if math.prod(encoder) != math.prod(decoder) or math.prod(encoder) > 1 << 16:
-        raise WeightsError(
-            f"strides: expected the same hop of at most 65536 on both sides, got {encoder} and "
-            f"{decoder}"
-        )
-    if numbers["codebook_size"] < 2 or numbers["n_codebooks"] > 1024:
-        raise WeightsError(
-            "codebooks: expected at most 1024 of at least 2 entries, got "
-            f"{numbers['n_codebooks']} of {numbers['codebook_size']}"
-        )
-    width = numbers["decoder_dim"]
-    if width % 2 ** len(decoder) or numbers["encoder_dim"] << len(encoder) > _MOST_SIZE:
-        raise WeightsError(
-            f"widths: expected a decoder that halves {len(decoder)} times, got {width}, and an "
-            f"encoder of at most {_MOST_SIZE}"
-        )
+    same_hop = math.prod(encoder) == math.prod(decoder)
+    require(same_hop, "strides", "the same hop on both sides", (encoder, decoder), WeightsError)
+    whole("codebook_size", numbers["codebook_size"], 2, MAX_SIZE, error=WeightsError)
+    whole("n_codebooks", numbers["n_codebooks"], 1, _MAX_CODEBOOKS, error=WeightsError)
+    width, widest = numbers["decoder_dim"], numbers["encoder_dim"] << len(encoder)
+    halves = width % 2 ** len(decoder) == 0
+    expected = f"a width that halves {len(decoder)} times"
+    require(halves, "decoder_dim", expected, width, WeightsError)
+    whole("encoder_dim at its widest", widest, 1, MAX_SIZE, error=WeightsError)
     spec = dac("dac", encoder_rates=encoder, decoder_rates=decoder, **numbers)
     same = (known for make in _KNOWN if replace(known := make(), name="dac") == spec)
     return next(same, spec)

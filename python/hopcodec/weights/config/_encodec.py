@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hopcodec._checks import flag, number, one_of, require, sequence, whole
 from hopcodec.errors import WeightsError
 from hopcodec.specs._encodec import (
     RATIOS,
@@ -27,11 +28,25 @@ from hopcodec.specs._language import (
 )
 from hopcodec.weights._limits import MAX_HEADER_BYTES, read_file
 from hopcodec.weights.config._dac import hf_dac_fields
+from hopcodec.weights.config._strides import MAX_SIZE, strides
 from hopcodec.weights.formats._json import parse_object
 
 _PAD_MODES: dict[PadMode, str] = {"reflect": "reflect", "zero": "constant"}
 _NORMS = ("weight_norm", "time_group_norm")
-_MOST = 1 << 20  # of any number in a config
+_DEFAULTS: dict[str, object] = {  # of `transformers.EncodecConfig`
+    "sampling_rate": 24_000,
+    "audio_channels": 1,
+    "target_bandwidths": (1.5, 3.0, 6.0, 12.0, 24.0),
+    "normalize": False,
+    "upsampling_ratios": RATIOS,
+    "num_filters": 32,
+    "hidden_size": 128,
+    "use_conv_shortcut": True,
+    "use_causal_conv": True,
+    "pad_mode": "reflect",
+    "norm_type": "weight_norm",
+    "codebook_size": 1024,
+}
 
 
 def hf_fields(spec: CodecSpec) -> dict[str, object]:
@@ -127,33 +142,33 @@ def encodec_from_config(given: Mapping[str, object]) -> CodecSpec:
     WeightsError
         Naming the field that is of a wrong type, out of range, or of a model not known here.
     """
-    fields = _Fields(given)
-    rate = fields.whole("sampling_rate", 24_000)
-    ratios = fields.wholes("upsampling_ratios", RATIOS)
-    size = fields.whole("codebook_size", 1024, least=2)
-    bandwidths = fields.bandwidths()
+    fields = {**_DEFAULTS, **given}
+    rate = _whole(fields, "sampling_rate")
+    ratios = strides("upsampling_ratios", fields["upsampling_ratios"], least=1)
+    size = _whole(fields, "codebook_size", least=2)
+    bandwidths = _bandwidths(fields)
     hop = math.prod(ratios)
     bits = (size - 1).bit_length()
-    group_norm = fields.choice("norm_type", _NORMS) == "time_group_norm"
-    causal = fields.flag("use_causal_conv", True)
-    segments = fields.segments(rate)
+    group_norm = _one_of(fields, "norm_type", _NORMS) == "time_group_norm"
+    causal = _flag(fields, "use_causal_conv")
+    segments = _segments(fields, rate)
     if group_norm and (causal or segments is None):
         raise WeightsError(
             "norm_type: time_group_norm expects use_causal_conv false and a chunk_length_s"
         )
-    pad = fields.choice("pad_mode", tuple(_PAD_MODES.values()))
+    pad = _one_of(fields, "pad_mode", tuple(_PAD_MODES.values()))
     shape: dict[str, Any] = {
         "sample_rate": rate,
         "bandwidths": bandwidths,
         "codebooks": int(1000 * bandwidths[-1] // (-(-rate // hop) * bits)),
-        "channels": fields.whole("audio_channels", 1),
+        "channels": _whole(fields, "audio_channels"),
         "codebook_size": size,
-        "filters": fields.whole("num_filters", 32),
-        "latent": fields.whole("hidden_size", 128),
+        "filters": _whole(fields, "num_filters"),
+        "latent": _whole(fields, "hidden_size"),
         "ratios": ratios,
         "causal": causal,
         "group_norm": group_norm,
-        "conv_shortcut": fields.flag("use_conv_shortcut", True),
+        "conv_shortcut": _flag(fields, "use_conv_shortcut"),
         "segments": segments,
     }
     if shape["codebooks"] < 1:
@@ -164,63 +179,34 @@ def encodec_from_config(given: Mapping[str, object]) -> CodecSpec:
     return encodec(name, **shape, pad_mode="reflect" if pad == "reflect" else "zero")
 
 
-class _Fields:
-    """Numbers from strangers; what is not given is as `transformers.EncodecConfig` has it."""
+def _whole(fields: Mapping[str, object], name: str, least: int = 1) -> int:
+    return whole(name, fields[name], least, MAX_SIZE, error=WeightsError)
 
-    def __init__(self, given: Mapping[str, object]) -> None:
-        self._given = given
 
-    def _wrong(self, field: str, expected: str) -> WeightsError:
-        return WeightsError(f"{field}: expected {expected}, got {self._given.get(field)!r:.100}")
+def _flag(fields: Mapping[str, object], name: str) -> bool:
+    return flag(name, fields[name], error=WeightsError)
 
-    def whole(self, field: str, default: int, *, least: int = 1) -> int:
-        value = self._given.get(field, default)
-        if type(value) is not int or not least <= value <= _MOST:
-            raise self._wrong(field, f"an integer from {least} to {_MOST}")
-        return value
 
-    def wholes(self, field: str, default: tuple[int, ...]) -> tuple[int, ...]:
-        value = self._given.get(field, default)
-        if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= 8:
-            raise self._wrong(field, "a list of one to eight integers")
-        if any(type(item) is not int or not 1 <= item <= 64 for item in value):
-            raise self._wrong(field, "integers from 1 to 64")
-        return tuple(value)
+def _one_of(fields: Mapping[str, object], name: str, choices: tuple[str, ...]) -> str:
+    return one_of(name, fields[name], choices, error=WeightsError)
 
-    def flag(self, field: str, default: bool) -> bool:
-        value = self._given.get(field, default)
-        if not isinstance(value, bool):
-            raise self._wrong(field, "true or false")
-        return value
 
-    def choice(self, field: str, choices: tuple[str, ...]) -> str:
-        value = self._given.get(field, choices[0])
-        if value not in choices:
-            raise self._wrong(field, f"one of {', '.join(choices)}")
-        assert isinstance(value, str)
-        return value
+def _bandwidths(fields: Mapping[str, object]) -> tuple[float, ...]:
+    name = "target_bandwidths"
+    given = sequence(name, fields[name], 1, 64, error=WeightsError)
+    found = tuple(number(name, kbps, 0, MAX_SIZE, error=WeightsError) for kbps in given)
+    require(min(found) > 0, name, "positive numbers of kbps", found, WeightsError)
+    return found
 
-    def number(self, field: str, least: float, most: float) -> float:
-        value = self._given.get(field)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self._wrong(field, f"a number from {least:g} to {most:g}")
-        if not least <= value <= most:
-            raise self._wrong(field, f"a number from {least:g} to {most:g}")
-        return float(value)
 
-    def bandwidths(self) -> tuple[float, ...]:
-        value = self._given.get("target_bandwidths", encodec_24khz().bandwidths)
-        if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= 64:
-            raise self._wrong("target_bandwidths", "a list of kbps")
-        if any(type(item) not in (int, float) or not 0 < item <= _MOST for item in value):
-            raise self._wrong("target_bandwidths", "positive numbers of kbps")
-        return tuple(float(item) for item in value)
-
-    def segments(self, rate: int) -> Segments | None:
-        normalise = self.flag("normalize", False)
-        if self._given.get("chunk_length_s") is None:
-            if normalise:
-                raise self._wrong("chunk_length_s", "a number of seconds beside normalize")
-            return None
-        samples = int(self.number("chunk_length_s", 1e-3, 60.0) * rate)
-        return Segments(samples, _stride(samples, self.number("overlap", 0.0, 1.0)), normalise)
+def _segments(fields: Mapping[str, object], rate: int) -> Segments | None:
+    """Return the segments that a config asks for, or None."""
+    normalise = _flag(fields, "normalize")
+    seconds = fields.get("chunk_length_s")
+    if seconds is None:
+        expected = "a number of seconds beside normalize"
+        require(not normalise, "chunk_length_s", expected, seconds, WeightsError)
+        return None
+    samples = int(number("chunk_length_s", seconds, 1e-3, 60.0, error=WeightsError) * rate)
+    overlap = number("overlap", fields.get("overlap"), 0.0, 1.0, error=WeightsError)
+    return Segments(samples, _stride(samples, overlap), normalise)

@@ -1,4 +1,10 @@
-"""Reading any safetensors file, without torch; writing our own."""
+"""Read any safetensors file without torch, and write our own.
+
+    8 bytes, little-endian: n | n bytes of JSON | tensor bytes, without gaps or overlaps
+
+The library checks the layout. Here the header's size, the number of tensors and keys given twice
+are checked, which it leaves open.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +16,20 @@ from typing import Literal
 
 import numpy as np
 
+from hopcodec._atomic import replacing
 from hopcodec.errors import WeightsError
 from hopcodec.specs._json import spec_from_json, spec_to_json
 from hopcodec.specs._language import CodecSpec
 from hopcodec.weights._assemble import check_tensor
-from hopcodec.weights._limits import read_file
+from hopcodec.weights._limits import MAX_HEADER_BYTES, MAX_TENSORS, read_file
 from hopcodec.weights._raw import FloatArray, RawTensor
 from hopcodec.weights.formats._json import parse_object
-from hopcodec.weights.formats._safetensors_header import PREFIX_BYTES, header_end, parse_header
 
 Dtype = Literal["float32", "float16"]
 
 FORMAT = "hopcodec"
 VERSION = "1"
+_PREFIX_BYTES = 8
 
 
 def _float32(raw: bytearray) -> FloatArray:
@@ -46,23 +53,48 @@ _READERS: dict[str, tuple[str, Callable[[bytearray], FloatArray]]] = {
 
 
 def read_safetensors(data: bytes) -> tuple[dict[str, RawTensor], Mapping[str, str]]:
-    """Every tensor of a safetensors file's bytes, under the file's own names; its metadata."""
-    from safetensors import deserialize
+    """Return the tensors in a file's bytes, under the file's own names, and its metadata.
 
-    header = parse_header(data)
-    rows = deserialize(data)  # type: ignore[no-untyped-call]  # its stub gives no types
-    buffers: dict[str, bytearray] = {name: row["data"] for name, row in rows}
-    tensors = {}
-    for name, entry in header.entries.items():
-        dtype, convert = _READERS.get(entry.dtype, (entry.dtype, _float32))
+    Raises
+    ------
+    WeightsError
+        The header is malformed or too large, or does not account for each data byte once.
+    """
+    from safetensors import SafetensorError, deserialize
 
-        def read(
-            name: str = name, convert: Callable[[bytearray], FloatArray] = convert
-        ) -> FloatArray:
-            return convert(buffers.pop(name)).reshape(header.entries[name].shape)
+    names, metadata = _header(data)
+    try:
+        rows = dict(deserialize(data))  # type: ignore[no-untyped-call]  # its stub gives no types
+    except SafetensorError as error:
+        raise WeightsError(str(error)) from error
+    return {name: _raw(**rows[name]) for name in names}, metadata
 
-        tensors[name] = RawTensor(dtype, entry.shape, read)
-    return tensors, header.metadata
+
+def _raw(dtype: str, shape: list[int], data: bytearray) -> RawTensor:
+    held = [data]  # freed once it is read
+    name, convert = _READERS.get(dtype, (dtype, _float32))
+    return RawTensor(name, tuple(shape), lambda: convert(held.pop()).reshape(shape))
+
+
+def _header_end(data: bytes) -> int:
+    """Return where the header's JSON ends and the tensors begin."""
+    size = int.from_bytes(data[:_PREFIX_BYTES], "little")
+    if len(data) < _PREFIX_BYTES or size > len(data) - _PREFIX_BYTES:
+        raise WeightsError(f"header of {size} bytes in a file of {len(data)}: truncated?")
+    if size > MAX_HEADER_BYTES:
+        raise WeightsError(f"header of {size} bytes, at most {MAX_HEADER_BYTES} are allowed")
+    return _PREFIX_BYTES + size
+
+
+def _header(data: bytes) -> tuple[list[str], dict[str, str]]:
+    """Return the tensors' names in the order of the file, and the metadata."""
+    rows = parse_object(data[_PREFIX_BYTES : _header_end(data)])
+    metadata = rows.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise WeightsError("__metadata__: expected a map of strings")
+    if len(rows) > MAX_TENSORS:
+        raise WeightsError(f"{len(rows)} tensors, at most {MAX_TENSORS} are allowed")
+    return list(rows), metadata
 
 
 def check_metadata(metadata: Mapping[str, str], spec: CodecSpec) -> None:
@@ -92,7 +124,7 @@ def spec_in(source: str | os.PathLike[str]) -> CodecSpec | None:
         return None
     data = read_file(path)
     try:
-        return spec_in_metadata(parse_header(data).metadata)
+        return spec_in_metadata(_header(data)[1])
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
 
@@ -106,12 +138,12 @@ def spec_in_metadata(metadata: Mapping[str, str]) -> CodecSpec | None:
 
 def _sorted_metadata(data: bytes) -> bytes:
     """The same file with metadata in name order: the library writes it in a random one."""
-    end = header_end(data)
-    table = json.loads(data[PREFIX_BYTES:end])
+    end = _header_end(data)
+    table = json.loads(data[_PREFIX_BYTES:end])
     table["__metadata__"] = dict(sorted(table["__metadata__"].items()))
     text = json.dumps(table, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % PREFIX_BYTES)  # keeps the data aligned
-    return len(text).to_bytes(PREFIX_BYTES, "little") + text + data[end:]
+    text += b" " * (-len(text) % _PREFIX_BYTES)  # keeps the data aligned
+    return len(text).to_bytes(_PREFIX_BYTES, "little") + text + data[end:]
 
 
 def save_weights(
@@ -165,11 +197,8 @@ def save_weights(
             raise WeightsError(f"tensor {name}: expected numbers that {dtype} holds, got {largest}")
     contiguous = {name: np.ascontiguousarray(weights[name], dtype) for name in expected}
     data = _sorted_metadata(save(contiguous, {**extra, **ours}))
-    target = Path(path)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(data)
-        partial.replace(target)  # nobody ever sees half a file
+        with replacing(path) as partial:
+            partial.write_bytes(data)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise WeightsError(f"{target}: cannot be written: {error}") from error
+        raise WeightsError(f"{Path(path)}: cannot be written: {error}") from error

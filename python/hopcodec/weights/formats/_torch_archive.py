@@ -1,9 +1,16 @@
-"""What a torch file says it holds, checked before torch is asked to load it.
+"""Check what a torch file holds before torch loads it.
 
-`torch.load(weights_only=True)` runs no code of the file's, but it still unpacks compressed records
-of any size and calls `bytearray(n)` or copies dictionaries as often as a pickle asks. A state dict
-needs none of that, so the archive must be stored plainly and its pickle must be of the few
-instructions that `torch.save` writes for one.
+`torch.load(weights_only=True)` runs no code of the file's, but it does what a pickle asks:
+
+* it unpacks compressed records of any size: the archive must be stored plainly;
+* it calls `bytearray(n)` for any n, and `OrderedDict(d)` copies `d` with each of a million
+  instructions: only the calls that a state dict needs are let through, with their number of
+  arguments, which takes a stack to know;
+* it hashes a dictionary's keys, and a tuple of references to a tuple of references takes
+  exponential time: a key must not be a tuple.
+
+No limit on the file's size covers the last two, so the pickle's instructions are followed here
+without their values.
 """
 
 from __future__ import annotations
@@ -36,7 +43,6 @@ _PUSHES = {
     "EMPTY_DICT", "EMPTY_LIST", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2",
     "BINFLOAT", "BINUNICODE", "LONG1",
 }  # fmt: skip
-_INTO_CONTAINER = {"APPENDS", "SETITEMS"}
 _MARK = object()
 _VALUE = object()  # anything that is neither a global nor a tuple
 
@@ -46,7 +52,7 @@ def _said(item: object) -> str:
 
 
 class _Pickle:
-    """Runs a pickle without its values: only how deep the stack is and what would be called."""
+    """Follow a pickle without its values: an int on the stack is a tuple of so many items."""
 
     def __init__(self) -> None:
         self.stack: list[object] = []
@@ -74,11 +80,13 @@ class _Pickle:
             self.pop(_FIXED_TUPLES[op])
             stack.append(_FIXED_TUPLES[op])
         elif op == "TUPLE":
-            stack.append(self.pop_to_mark())
-        elif op in _INTO_CONTAINER:
+            stack.append(len(self.pop_to_mark()))
+        elif op == "APPENDS":
             self.pop_to_mark()
+        elif op == "SETITEMS":
+            self.check_keys(self.pop_to_mark()[::2])
         elif op == "SETITEM":
-            self.pop(2)
+            self.check_keys(self.pop(2)[:1])
         elif op == "APPEND":
             self.pop(1)
         elif op == "BINPERSID":
@@ -92,17 +100,23 @@ class _Pickle:
         elif op not in ("PROTO", "STOP"):
             raise WeightsError(f"the pickle uses {op}: torch.save writes no such thing")
 
-    def pop(self, count: int) -> None:
+    def pop(self, count: int) -> list[object]:
         if count > len(self.stack):
             raise WeightsError("the pickle takes more from its stack than it put there")
-        if count:
-            del self.stack[-count:]
+        at = len(self.stack) - count
+        taken = self.stack[at:]
+        del self.stack[at:]
+        return taken
 
-    def pop_to_mark(self) -> int:
-        count = 0
-        while self.stack.pop() is not _MARK:
-            count += 1
-        return count
+    def pop_to_mark(self) -> list[object]:
+        taken: list[object] = []
+        while (item := self.stack.pop()) is not _MARK:
+            taken.append(item)
+        return taken[::-1]
+
+    def check_keys(self, keys: list[object]) -> None:
+        if any(isinstance(key, int) for key in keys):
+            raise WeightsError("the pickle uses a tuple as a key: a state dict has names")
 
     def reduce(self) -> None:
         function, arguments = self.stack[-2:]

@@ -1,4 +1,4 @@
-"""Starting the disposable processes that hold PortAudio."""
+"""Start the disposable processes that hold PortAudio."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _ROOT = str(Path(__file__).parents[2])
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """How to run a module of `hopcodec.live` with this interpreter."""
+    """Return the command that runs a module of `hopcodec.live` with this interpreter."""
     return [sys.executable, "-m", f"hopcodec.live.{module}", *arguments]
 
 
 def environment() -> dict[str, str]:
-    """This process's, with this very package first: the child must run the same version."""
+    """Return the environment of a child, in which this package is found first."""
     path = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path}

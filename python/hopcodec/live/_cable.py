@@ -1,9 +1,9 @@
-"""The latency from microphone to speaker as it is, over a cable from the output to the input.
+"""Measure the latency from microphone to speaker over a cable from the output to the input.
 
-A little noise is added to what the speaker plays; the cable brings it back to the microphone. Two
-lags are found by correlation and make up the whole: speaker to microphone over the cable, which is
-what the device and its buffers take, and microphone to speaker inside, which is what the engine
-takes. For the second, what the codec must have made of the microphone's signal is computed again.
+The speaker plays a little noise, and the cable brings it back to the microphone. Correlation finds
+two lags, whose sum is the latency. From speaker to microphone, over the cable, is the time of the
+device and its buffers. From microphone to speaker, inside, is the time of the engine. For the
+second, the codec's answer to the microphone's signal is computed again.
 """
 
 from __future__ import annotations
@@ -16,30 +16,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec.errors import DeviceError
 from hopcodec.live._latency import Lags, measure_lags
 from hopcodec.live._loopback import Device, Loopback
 from hopcodec.live._stats import LiveStats
+from hopcodec.typing import Audio
 
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
 
-Audio = npt.NDArray[np.float32]
 
 _NOISE: Final = 0.05  # amplitude of the probe
-_GAIN: Final = 0.5  # of the microphone: with a cable the loop is closed, and must not howl
-_AHEAD_S: Final = 0.2  # of probe queued
-_HEARD: Final = 0.05  # correlation below which the cable is taken to be missing: ten sigma
+_GAIN: Final = 0.5  # of the microphone; the cable closes the loop, which must not howl
+_AHEAD_S: Final = 0.2  # the probe is queued so far ahead
+_HEARD: Final = 0.05  # a smaller correlation means that there is no cable; ten sigma
 _MOST_S: Final = 1.0
 
 
 @dataclass(frozen=True)
-class LiveBenchmark:
-    """What was measured beside what was computed, in milliseconds.
+class CableMeasurement:
+    """Measured beside computed latency, in milliseconds.
 
-    `device` is a pass-through's latency on this device, `engine` what comes on top of it.
+    `device` is the latency of a pass-through on this device. `engine` is the time on top of it.
     """
 
     device: Lags
@@ -49,16 +48,16 @@ class LiveBenchmark:
 
     @property
     def measured_ms(self) -> float:
-        """Microphone to speaker, measured."""
+        """Measured latency from microphone to speaker."""
         return self.device.p50_ms + self.engine.p50_ms
 
     @property
     def computed_ms(self) -> float:
-        """Microphone to speaker, from the buffers' sizes."""
+        """Latency from microphone to speaker, from the sizes of the buffers."""
         return self.stats.latency.total
 
     def as_dict(self) -> dict[str, Any]:
-        """Every figure by name, ready for JSON."""
+        """Return every figure by name, ready for JSON."""
         return {
             "measured_ms": self.measured_ms,
             "computed_ms": self.computed_ms,
@@ -69,7 +68,7 @@ class LiveBenchmark:
         }
 
 
-def bench_live(
+def measure_over_cable(
     codec: Codec,
     *,
     input: Device = None,
@@ -79,13 +78,22 @@ def bench_live(
     block: int | None = None,
     latency_ms: float | None = None,
     progress: Callable[[float], None] = lambda share: None,
-) -> LiveBenchmark:
-    """Measure for `seconds`; the output must be wired to the input, by a cable or in software.
+) -> CableMeasurement:
+    """Measure for `seconds`. A cable or software must connect the output to the input.
+
+    Parameters
+    ----------
+    codec, input, output, bandwidth, block, latency_ms
+        As in `Loopback`.
+    seconds
+        Length of the measurement.
+    progress
+        Called with the share of the time that has passed.
 
     Raises
     ------
     DeviceError
-        There is no device, or what the output plays does not arrive at the input.
+        There is no device, or the output's sound does not arrive at the input.
     """
     with tempfile.TemporaryDirectory() as folder:
         live = Loopback(
@@ -99,8 +107,8 @@ def bench_live(
         )
         live.input_gain = _GAIN
         with live:
-            # Resampled, the position of the hops is known only to a fraction of a sample, and so
-            # the codec's answer is not; the time taken does not depend on what is in the hops.
+            # With resampling, the position of the hops is known only to a fraction of a sample, so
+            # the codec's answer cannot be computed again. The latency does not depend on it.
             through_codec = live.stats().transparent
             live.bypass = not through_codec
             _play_noise(live, seconds, progress)
@@ -113,7 +121,7 @@ def bench_live(
             "Hz; give --rate"
         )
     answer = _answer(codec, captured, bandwidth) if through_codec else captured
-    return LiveBenchmark(
+    return CableMeasurement(
         device=_lags(heard, captured, rates[0], "what the output plays at the input"),
         engine=_lags(answer, heard, rates[0], "the codec's answer at the output"),
         through_codec=through_codec,
@@ -134,7 +142,7 @@ def _play_noise(live: Loopback, seconds: float, progress: Callable[[float], None
 
 
 def _answer(codec: Codec, captured: Audio, bandwidth: float | None) -> Audio:
-    """The codec's answer to what was captured, sample for sample, as the engine began."""
+    """Compute the codec's answer to the captured signal, from the engine's first sample on."""
     encoder = codec.encoder(bandwidth, start="immediate")
     decoder = codec.decoder(start="immediate")
     weakened = np.ascontiguousarray(captured[None, :] * np.float32(_GAIN))

@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 
 from hopcodec import Codec, DeviceError
 from hopcodec.cli._app import app
-from hopcodec.live._benchmark import bench_live
+from hopcodec.live._cable import measure_over_cable
 
 CARD = "virtualcard"
 
 
 def test_what_is_measured_is_what_was_computed(tiny: Codec, tmp_path: Path) -> None:
     with jack_server(24000, 320), virtual_card(None, tmp_path):
-        result = bench_live(tiny, input=CARD, output=CARD, bandwidth=3.6, seconds=5.0)
+        result = measure_over_cable(tiny, input=CARD, output=CARD, bandwidth=3.6, seconds=5.0)
     assert result.through_codec
     assert result.device.p50_ms == pytest.approx(1000 * 320 / 24000)
     assert result.engine.p50_ms == pytest.approx(1000 * 320 / 24000)
@@ -27,7 +27,7 @@ def test_what_is_measured_is_what_was_computed(tiny: Codec, tmp_path: Path) -> N
 
 def test_another_rate_is_measured_bypassed(tiny: Codec, tmp_path: Path) -> None:
     with jack_server(48000, 256), virtual_card(None, tmp_path):
-        result = bench_live(tiny, input=CARD, output=CARD, bandwidth=3.6, seconds=5.0)
+        result = measure_over_cable(tiny, input=CARD, output=CARD, bandwidth=3.6, seconds=5.0)
     assert not result.through_codec
     assert result.device.p50_ms == pytest.approx(1000 * 256 / 48000)
     assert result.measured_ms == pytest.approx(result.computed_ms, abs=0.5)
@@ -46,7 +46,7 @@ def test_the_command_prints_both(tmp_path: Path) -> None:
 
 def test_without_a_cable_it_says_so(tiny: Codec) -> None:
     with jack_server(24000, 320), pytest.raises(DeviceError, match=r"with a cable|got silence"):
-        bench_live(tiny, bandwidth=3.6, seconds=4.0)  # the dummy hears nothing
+        measure_over_cable(tiny, bandwidth=3.6, seconds=4.0)  # the dummy hears nothing
 
 
 def test_pulseaudio_with_the_speaker_as_its_microphone(tiny: Codec) -> None:
@@ -54,7 +54,7 @@ def test_pulseaudio_with_the_speaker_as_its_microphone(tiny: Codec) -> None:
 
     with pulse_server():
         subprocess.run(["pactl", "set-default-source", "vspk.monitor"], check=True)
-        result = bench_live(
+        result = measure_over_cable(
             tiny, input="pulse", output="pulse", bandwidth=3.6, seconds=8.0, latency_ms=60.0
         )
     assert 20.0 < result.measured_ms < 500.0

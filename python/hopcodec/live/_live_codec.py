@@ -1,4 +1,4 @@
-"""A codec inside a running engine: what every live object can do, whatever feeds it."""
+"""A codec inside a running engine: the base of the loopback and the engine."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from types import TracebackType
 from typing import TypeVar
 
 from hopcodec import _core
-from hopcodec._checks import Audio, check_audio
+from hopcodec._checks import check_audio
 from hopcodec.codec._codec import Codec
 from hopcodec.live._arguments import check_codec
+from hopcodec.typing import Audio
 
 _Self = TypeVar("_Self", bound="LiveCodec")
 
 
 class LiveCodec(ABC):
-    """Start, stop, and what may be changed in between. A context manager."""
+    """Start and stop a codec, and change it while it runs. A context manager."""
 
     _codec: Codec
     _bandwidth: float
@@ -31,7 +32,7 @@ class LiveCodec(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """End; a later `start` begins anew."""
+        """Stop. A later `start` begins anew."""
 
     def __enter__(self: _Self) -> _Self:
         self.start()
@@ -51,16 +52,16 @@ class LiveCodec(ABC):
         return self._codec
 
     def switch(self, codec: Codec, bandwidth: float | None = None) -> None:
-        """Run another codec from the next hop on, cross-faded; same number of channels.
+        """Run another codec with as many channels from the next hop on, cross-faded.
 
-        Prepared here, taken by the worker at a hop boundary; the old one is freed here, later.
+        This thread prepares it, and frees the old one later. The worker takes it at a hop boundary.
         """
         check_codec(codec)
         kbps = self._bandwidth if bandwidth is None else bandwidth
         codebooks = codec.codebooks_for(kbps)
         self._engine.set_coder(
-            codec._encoder_session(1, "immediate", 1),
-            codec._decoder_session(1, "immediate", 1),
+            codec.sessions.cpu_encoder(1, "immediate", 1),
+            codec.sessions.cpu_decoder(1, "immediate", 1),
             codebooks=codebooks,
             sample_rate=codec.sample_rate,
             hop_samples=codec.hop_samples,
@@ -69,7 +70,7 @@ class LiveCodec(ABC):
 
     @property
     def bandwidth(self) -> float:
-        """Kilobits per second; may be set at any time, the next hop follows."""
+        """Kilobits per second. It may be set at any time and applies from the next hop on."""
         return self._bandwidth
 
     @bandwidth.setter
@@ -80,7 +81,7 @@ class LiveCodec(ABC):
 
     @property
     def bypass(self) -> bool:
-        """Hear the input instead of the codec, at the same latency."""
+        """True to hear the input instead of the codec, at the same latency."""
         return self._engine.bypass
 
     @bypass.setter
@@ -89,7 +90,7 @@ class LiveCodec(ABC):
 
     @property
     def input_gain(self) -> float:
-        """Factor on what came in, before the codec; recordings are not changed."""
+        """Factor on the input of the codec. Recordings are not changed."""
         return self._engine.input_gain
 
     @input_gain.setter
@@ -97,7 +98,7 @@ class LiveCodec(ABC):
         self._engine.input_gain = value
 
     def add_to_output(self, audio: Audio) -> int:
-        """Play `(channels, samples)` at the codec's rate on top; how many there was room for."""
+        """Mix `(channels, samples)` at the codec's rate into the output; return how many fit."""
         return self._engine.inject(check_audio(audio, self._codec.channels))
 
     def reset_stats(self) -> None:
