@@ -7,20 +7,22 @@ A few steps show that everything works; the result only mumbles. For a codec wor
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from rich.console import Console
+
 import hopcodec
 from hopcodec.audio import shipped_speech
+from hopcodec.training import Display, Run, load_config
 
 
 def main() -> None:
     """Run the example."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("audio", nargs="?", help="folder of recordings; default: one clip")
-    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=5)
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -28,21 +30,26 @@ def main() -> None:
         folder.mkdir()
         hopcodec.write_audio(folder / "clip.wav", shipped_speech(24000, 1), 24000)
         settings = [
+            f"steps={options.steps}",
             f'data.train=["{options.audio or folder}"]',
             f'data.cache="{scratch}/cache"',
             "data.batch=2",
             "data.segment_hops=12",
             "quantizer.from_step=2",
             "quantizer.kmeans_batches=48",
-            "discriminator.from_step=4",
-            "discriminator.generator_from_step=5",
+            "losses.mel_windows=[512]",
+            "losses.mel_bins=[40]",
+            "losses.complex_windows=[512]",
+            "discriminator.from_step=3",
+            "discriminator.generator_from_step=4",
+            "run.device=cpu",
+            "run.threads=1",
             "run.log_every=1",
         ]
-        command = [sys.executable, "-m", "hopcodec", "train", "tiny", "--device", "cpu"]
-        command += ["--out", str(out), "--steps", str(options.steps)]
-        command += [word for setting in settings for word in ("--set", setting)]
-        subprocess.run(command, check=True)
-        codec = hopcodec.load(out / "model.safetensors")
+        run = Run(
+            load_config("tiny", settings), out, Display(Console(file=sys.stderr)), resume=False
+        )
+        codec = hopcodec.load(run.train())
 
     audio = shipped_speech(codec.sample_rate, codec.channels, 1.0)
     encoder, decoder = codec.encoder(), codec.decoder()

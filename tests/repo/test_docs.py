@@ -44,8 +44,14 @@ def test_examples_in_docstrings() -> None:
     assert attempted >= 10
 
 
+def blocks(text: str, language: str) -> list[str]:
+    """Return the blocks of code that are marked as being in a language, or in none."""
+    found = re.findall(r"^```([^\n]*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [code for mark, code in found if mark == language]
+
+
 def snippets(text: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return blocks(text, "python")
 
 
 def run_page(text: str, name: str) -> Names:
@@ -76,7 +82,8 @@ def check_drop_in(names: Names) -> None:
 
 def check_kernels(names: Names) -> None:
     assert names["codes"].shape == (2, 10)
-    assert names["y"].shape[0] == 8
+    assert names["state"].shape == (4, 2)
+    assert names["x"].grad.shape == (1, 4, 10)
 
 
 def check_loopback(names: Names) -> None:
@@ -156,7 +163,7 @@ def commands() -> dict[str, Any]:
 
 def shown_commands(text: str) -> Iterator[tuple[str, list[str]]]:
     """Command lines in blocks of code: the command, and the options given to it."""
-    for block in re.findall(r"```\n(.*?)```", text, re.DOTALL):
+    for block in blocks(text, ""):
         for line in block.replace("\\\n", " ").splitlines():
             for part in line.split("#")[0].split("&&"):
                 words = part.split()
