@@ -8,7 +8,7 @@
 namespace hopcodec::layers {
 namespace {
 
-// (4n, n) row-major to (n, 4n): the packed matrix multiplies from the left.
+// Transposes (4n, n) to (n, 4n): in a packed product the input vector is on the left.
 std::shared_ptr<const Packed> pack_gates(std::size_t n, const float* weight, const float* bias,
                                          Storage storage) {
   std::vector<float> matrix(n * 4 * n);
@@ -44,7 +44,7 @@ Lstm::Lstm(const LstmWeights& weights, Plan& plan)
 
 void Lstm::reset(float*) const noexcept {}  // hidden and cell start at zero
 
-bool Lstm::valid(const float*) const noexcept { return true; }  // no indices
+bool Lstm::valid(const float*) const noexcept { return true; }  // the state has no indices
 
 void Lstm::open(const Tile& tile, float** inlet) const noexcept {
   for (int i = 0; i < tile.streams; ++i) inlet[i] = tile.scratch[i] + inlet_at_;

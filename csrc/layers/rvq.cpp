@@ -98,7 +98,8 @@ void Rvq::decode(const Compute& compute, const std::uint16_t* codes, std::ptrdif
   std::fill_n(latent, dim, 0.0F);
   for (int q = 0; q < n_q; ++q) {
     const Codebook& book = weights_.books[static_cast<std::size_t>(q)];
-    // Codes were checked at the door, but they are the caller's memory: never an index unclamped.
+    // The codes were checked at the start of the push, but they are in the caller's memory and may
+    // have changed since: clamp every index.
     const int code = std::min<int>(codes[q * book_step], weights_.size - 1);
     const float* entry = book.entries.get() + code * static_cast<std::ptrdiff_t>(weights_.inner);
     if (book.unproject != nullptr) {

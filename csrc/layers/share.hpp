@@ -1,4 +1,4 @@
-// Work on rows that do not depend on each other, shared among the threads when there is enough.
+// Splits work on independent rows between the threads when there is enough of it.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace hopcodec::layers {
 
-// What a task takes at least: a few microseconds, many times what handing it out costs.
+// Smallest task: a few microseconds of work, many times the cost of starting a task.
 inline constexpr std::size_t kShareFloats = 8192;
 
 template <class Work>
@@ -25,7 +25,7 @@ HOPCODEC_REALTIME void run_shared(void* context, int index) {
   (*all.work)(first, std::min(all.task_rows, all.rows - first));
 }
 
-// Calls work(first, count) for ranges that together are [0, rows).
+// Calls work(first, count) for ranges that partition [0, rows).
 template <class Work>
 void share_rows(Pool& pool, std::size_t rows, std::size_t row_floats, const Work& work) noexcept {
   if (pool.threads() == 1 || rows * row_floats < 2 * kShareFloats) {

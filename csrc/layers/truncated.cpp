@@ -16,7 +16,7 @@ constexpr const char* kName = "truncated";
 constexpr int kMostAhead = 1024;
 constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
 
-// What is gathered for a norm leaves at the end, all at once: there is no step to cut it at.
+// A group norm emits the whole stream at its end, so there are no steps to truncate.
 void expect_no_norm(const Plan& plan) {
   if (plan.whole) {
     throw std::invalid_argument(
@@ -69,7 +69,7 @@ Truncated::Truncated(const TruncatedWeights& weights, Plan& plan)
                                 std::to_string(ahead_));
   }
   plan.lookahead_samples = before.lookahead_samples + ahead;
-  // The rows of each step, and what a flush of the chain still holds.
+  // The rows of each step, plus the rows that a flush of the chain emits.
   plan.max_rows = expect_rows(
       kName, plan.max_rows + std::int64_t{before.max_rows} / step_ * rows_per_step_, plan.channels);
 }
@@ -87,8 +87,9 @@ void Truncated::open(const Tile& tile, float** inlet) const noexcept {
   for (int i = 0; i < tile.streams; ++i) inlet[i] = tile.scratch[i] + inlet_at_;
 }
 
-// One step of the chain itself: counts[j] rows in the scratch. Most were given away before, with
-// less ahead; the last of them can be new when the look-ahead is cut by less than a step.
+// Runs one step of the chain itself; counts[j] rows are in the scratch. Most of them were emitted
+// before with less look-ahead. The last can be new if the look-ahead is truncated by less than a
+// step.
 void Truncated::advance(const Tile& tile, const Lanes& lanes, const int* taken,
                         int* counts) const noexcept {
   Tile part{tile.compute, lanes.count, {}, {}, /*last=*/false};
@@ -114,7 +115,8 @@ void Truncated::advance(const Tile& tile, const Lanes& lanes, const int* taken,
   }
 }
 
-// What the streams would still give if they ended here: counts[j] rows in the scratch.
+// Flushes a copy of each stream's state, as if the streams ended here; counts[j] rows are in the
+// scratch.
 void Truncated::look(const Tile& tile, const Lanes& lanes, int* counts) const noexcept {
   Tile part{tile.compute, lanes.count, {}, {}, /*last=*/true};
   float* inlet[kTile] = {};
@@ -131,7 +133,7 @@ void Truncated::look(const Tile& tile, const Lanes& lanes, int* counts) const no
   chain_->run(part, counts, sink);
 }
 
-// The end itself: counts[i] rows in the scratch.
+// Flushes the streams themselves at their end; counts[i] rows are in the scratch.
 void Truncated::finish(const Tile& tile, const int* taken, const int* rows,
                        int* counts) const noexcept {
   float* inlet[kTile] = {};
@@ -147,8 +149,8 @@ void Truncated::finish(const Tile& tile, const int* taken, const int* rows,
   chain_->run(tile, counts, sink);
 }
 
-// Of the `count` rows in the scratch, of which the first is number `from`, gives away those that
-// were not given yet, up to number `until`; returns how many.
+// The scratch holds `count` rows, the first of which has number `from`. Emits those not emitted
+// before, up to number `until`, and returns how many.
 int Truncated::give(const Tile& tile, int lane, std::int64_t until, std::int64_t from, int count,
                     float* to) const noexcept {
   Header& h = header(tile, lane);
