@@ -6,8 +6,8 @@
 #include <string>
 
 #include "layers/expect.hpp"
+#include "layers/parallel.hpp"
 #include "layers/pieces.hpp"
-#include "layers/share.hpp"
 #include "layers/truncated.hpp"
 
 namespace hopcodec::layers {
@@ -65,14 +65,14 @@ bool has_norm(std::span<const LayerWeights> weights) {
 
 void copy_rows(const Compute& compute, const float* from, float* to, std::size_t rows,
                std::size_t channels) noexcept {
-  share_rows(compute.pool, rows, channels, [=](std::size_t first, std::size_t count) noexcept {
+  parallel_rows(compute.pool, rows, channels, [=](std::size_t first, std::size_t count) noexcept {
     std::memcpy(to + first * channels, from + first * channels, count * channels * sizeof(float));
   });
 }
 
 void add_rows(const Compute& compute, const float* x, float* y, std::size_t rows,
               std::size_t channels) noexcept {
-  share_rows(compute.pool, rows, channels, [=, &compute](std::size_t first, std::size_t count) {
+  parallel_rows(compute.pool, rows, channels, [=, &compute](std::size_t first, std::size_t count) {
     compute.kernels.add(x + first * channels, y + first * channels, count * channels);
   });
 }
@@ -94,8 +94,7 @@ Chain::Chain(std::span<const LayerWeights> weights, Plan& plan) {
 
 void Chain::add(const LayerWeights& weights, Plan& plan) {
   layers_.push_back(std::visit(Build{plan}, weights));
-  plan.step =
-      1;  // a layer may emit rows it held back, so the count need not be a multiple any more
+  plan.step = 1;  // the layer may emit any number of rows per call
 }
 
 // A whole stream takes megabytes at each layer, but a layer's scratch is unused once the next layer
@@ -182,9 +181,8 @@ Residual::Residual(const ResidualWeights& weights, Plan& plan) {
   plan.max_rows = before.max_rows;
   plan.row_samples = before.row_samples;
   plan.lookahead_samples = before.lookahead_samples;
-  if (plan.whole)
-    plan.scratch.resume(
-        before.scratch.floats());  // the two run one after the other and can share scratch
+  // The two run one after the other and can share scratch.
+  if (plan.whole) plan.scratch.resume(before.scratch.floats());
   shortcut_ = std::make_unique<Chain>(weights.shortcut, plan);
   plan.scratch.resume(std::max(plan.scratch.floats(), after_branch.scratch.floats()));
   if (plan.channels != after_branch.channels) {

@@ -189,8 +189,11 @@ void Conv1d::run(const Tile& tile, int* rows, float* const* outlet) const noexce
       windows = room < 0 || header.total == 0 ? 0 : room / shape_.stride + 1;
     }
     counts[i] = count;
-    blocks[i] = {buffer + header.begin * c, std::ptrdiff_t{shape_.stride} * c, outlet[i],
-                 shape_.out_channels, windows};
+    blocks[i] = {.a = buffer + header.begin * c,
+                 .a_step = std::ptrdiff_t{shape_.stride} * c,
+                 .c = outlet[i],
+                 .c_step = shape_.out_channels,
+                 .rows = windows};
     rows[i] = windows;
   }
   matrix_->multiply(tile.compute, window_, blocks, tile.streams);

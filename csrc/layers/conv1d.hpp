@@ -46,7 +46,7 @@ struct Conv1dWeights {
   Conv1dShape shape;
   Activation input;
   Activation output;
-  std::shared_ptr<const Packed> matrix;  // row index: (tap, channel)
+  std::shared_ptr<const Packed> matrix;  // rows (tap, channel)
 };
 
 // Reorders torch's (out, in, kernel) to (tap, in) x out and packs the result.

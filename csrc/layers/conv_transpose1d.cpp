@@ -107,8 +107,11 @@ void ConvTranspose1d::run(const Tile& tile, int* rows, float* const* outlet) con
       std::fill_n(buffer + (history_ + rows[i]) * c, history_ * c, 0.0F);
       windows += history_;
     }
-    blocks[i] = {buffer, c, outlet[i], std::ptrdiff_t{shape_.stride} * shape_.out_channels,
-                 windows};
+    blocks[i] = {.a = buffer,
+                 .a_step = c,
+                 .c = outlet[i],
+                 .c_step = std::ptrdiff_t{shape_.stride} * shape_.out_channels,
+                 .rows = windows};
   }
   matrix_->multiply(tile.compute, {1, shape_.taps() * c, 0}, blocks, tile.streams);
   for (int i = 0; i < tile.streams; ++i) {

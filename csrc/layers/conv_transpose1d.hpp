@@ -29,8 +29,7 @@ struct ConvTranspose1dShape {
 struct ConvTranspose1dWeights {
   ConvTranspose1dShape shape;
   Activation input;
-  std::shared_ptr<const Packed>
-      matrix;  // row index: (tap, channel); column index: (phase, out channel)
+  std::shared_ptr<const Packed> matrix;  // rows (tap, channel), columns (phase, out channel)
 };
 
 // Reorders torch's (in, out, kernel) and packs the result.

@@ -56,7 +56,11 @@ void Lstm::run_stage(const Tile& tile, const int* rows, std::size_t stage,
   RowBlock blocks[kTile] = {};
   int longest = 0;
   for (int i = 0; i < tile.streams; ++i) {
-    blocks[i] = {tile.scratch[i] + from, n, tile.scratch[i] + gates_at_, 4 * n, rows[i]};
+    blocks[i] = {.a = tile.scratch[i] + from,
+                 .a_step = n,
+                 .c = tile.scratch[i] + gates_at_,
+                 .c_step = 4 * n,
+                 .rows = rows[i]};
     longest = std::max(longest, rows[i]);
   }
   stages_[stage].input->multiply(tile.compute, {1, n, 0}, blocks, tile.streams);
@@ -65,7 +69,11 @@ void Lstm::run_stage(const Tile& tile, const int* rows, std::size_t stage,
     for (int i = 0; i < tile.streams; ++i) {
       if (t >= rows[i]) continue;
       float* gates = tile.scratch[i] + gates_at_ + t * 4 * n;
-      blocks[active++] = {tile.state[i] + hidden_at_[stage], n, gates, 4 * n, 1};
+      blocks[active++] = {.a = tile.state[i] + hidden_at_[stage],
+                          .a_step = n,
+                          .c = gates,
+                          .c_step = 4 * n,
+                          .rows = 1};
     }
     stages_[stage].recurrent->multiply(tile.compute, {1, n, 0}, blocks, active, /*resume=*/true);
     for (int i = 0; i < tile.streams; ++i) {

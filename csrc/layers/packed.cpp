@@ -61,7 +61,11 @@ Packed::Packed(const float* weight, const float* bias, std::size_t depth, std::s
     first_column_.push_back(column);
     weight_at.push_back(layout.take(words * static_cast<std::size_t>(width)));
     bias_at.push_back(layout.take(static_cast<std::size_t>(width)));
-    panels_.push_back({nullptr, nullptr, nullptr, width, std::min(width, left)});
+    panels_.push_back({.weight = nullptr,
+                       .pairs = nullptr,
+                       .bias = nullptr,
+                       .width = width,
+                       .valid = std::min(width, left)});
     column += width;
   }
   floats_ = layout.floats();
@@ -109,12 +113,15 @@ void Packed::run_task(void* context, int index) {
   const auto p = static_cast<std::size_t>(index / batch.row_tasks);
   const int first = index % batch.row_tasks * batch.task_rows;
   const int rows = std::min(batch.task_rows, batch.rows - first);
-  batch.compute->kernels.gemm_panel(
-      batch.matrix->panels_[p], batch.window,
-      {batch.a + first, batch.c + first, rows, batch.matrix->first_column_[p]}, batch.resume);
+  batch.compute->kernels.gemm_panel(batch.matrix->panels_[p], batch.window,
+                                    {.a = batch.a + first,
+                                     .c = batch.c + first,
+                                     .rows = rows,
+                                     .column = batch.matrix->first_column_[p]},
+                                    batch.resume);
 }
 
-void Packed::share(Batch& batch, int n_panels, int threads) {
+void Packed::split_rows(Batch& batch, int n_panels, int threads) {
   batch.task_rows = kTaskRows;
   while (batch.task_rows > kLeastTaskRows &&
          n_panels * (batch.rows / batch.task_rows) < threads * kTasksPerThread) {
@@ -155,7 +162,7 @@ void Packed::multiply(const Compute& compute, const kernels::Window& window, con
     batch.task_rows = batch.rows;
     batch.row_tasks = 1;
     if (split) {
-      share(batch, n_panels, compute.pool.threads());
+      split_rows(batch, n_panels, compute.pool.threads());
       compute.pool.run(&run_task, &batch, n_panels * batch.row_tasks);
     } else {
       for (int p = 0; p < n_panels; ++p) run_task(&batch, p);

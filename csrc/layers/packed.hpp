@@ -59,7 +59,7 @@ class Packed {
  private:
   struct Batch;
   HOPCODEC_REALTIME static void run_task(void* context, int index);
-  HOPCODEC_REALTIME static void share(Batch& batch, int n_panels, int threads);
+  HOPCODEC_REALTIME static void split_rows(Batch& batch, int n_panels, int threads);
 
   int depth_;
   int columns_;

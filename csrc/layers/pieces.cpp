@@ -67,7 +67,7 @@ void Pieces::open(const Tile& tile, float** inlet) const noexcept {
 void Pieces::run(const Tile& tile, int* rows, float* const* outlet) const noexcept {
   Tile piece = tile;
   int done[kTile] = {};
-  int given[kTile] = {};
+  int emitted[kTile] = {};
   bool more = true;
   while (more) {
     int count[kTile];
@@ -84,13 +84,13 @@ void Pieces::run(const Tile& tile, int* rows, float* const* outlet) const noexce
       const float* from = tile.scratch[i] + inlet_at_ + std::ptrdiff_t{done[i]} * in_channels_;
       std::memcpy(inlet[i], from,
                   static_cast<std::size_t>(count[i] * in_channels_) * sizeof(float));
-      behind[i] = outlet[i] + std::ptrdiff_t{given[i]} * out_channels_;
+      behind[i] = outlet[i] + std::ptrdiff_t{emitted[i]} * out_channels_;
       done[i] += count[i];
     }
     chain_->run(piece, count, behind);
-    for (int i = 0; i < tile.streams; ++i) given[i] += count[i];
+    for (int i = 0; i < tile.streams; ++i) emitted[i] += count[i];
   }
-  std::copy_n(given, tile.streams, rows);
+  std::copy_n(emitted, tile.streams, rows);
 }
 
 }  // namespace hopcodec::layers

@@ -90,25 +90,26 @@ void Truncated::open(const Tile& tile, float** inlet) const noexcept {
 // Runs one step of the chain itself; counts[j] rows are in the scratch. Most of them were emitted
 // before with less look-ahead. The last can be new if the look-ahead is truncated by less than a
 // step.
-void Truncated::advance(const Tile& tile, const Lanes& lanes, const int* taken,
+void Truncated::advance(const Tile& tile, const ActiveStreams& active, const int* taken,
                         int* counts) const noexcept {
-  Tile part{tile.compute, lanes.count, {}, {}, /*last=*/false};
+  Tile part{
+      .compute = tile.compute, .streams = active.count, .state = {}, .scratch = {}, .last = false};
   float* inlet[kTile] = {};
   float* sink[kTile] = {};
-  for (int j = 0; j < lanes.count; ++j) {
-    part.state[j] = tile.state[lanes.of[j]];
-    part.scratch[j] = tile.scratch[lanes.of[j]];
+  for (int j = 0; j < active.count; ++j) {
+    part.state[j] = tile.state[active.of[j]];
+    part.scratch[j] = tile.scratch[active.of[j]];
   }
   chain_->open(part, inlet);
-  for (int j = 0; j < lanes.count; ++j) {
-    const auto behind = static_cast<std::size_t>(taken[lanes.of[j]]) * in_channels_;
+  for (int j = 0; j < active.count; ++j) {
+    const auto behind = static_cast<std::size_t>(taken[active.of[j]]) * in_channels_;
     std::memcpy(inlet[j], part.scratch[j] + inlet_at_ + behind,
                 static_cast<std::size_t>(step_) * in_channels_ * sizeof(float));
     sink[j] = part.scratch[j] + rows_at_;
     counts[j] = step_;
   }
   chain_->run(part, counts, sink);
-  for (int j = 0; j < lanes.count; ++j) {
+  for (int j = 0; j < active.count; ++j) {
     Header& h = header(part, j);
     h.exact += counts[j];
     ++h.steps;
@@ -117,16 +118,18 @@ void Truncated::advance(const Tile& tile, const Lanes& lanes, const int* taken,
 
 // Flushes a copy of each stream's state, as if the streams ended here; counts[j] rows are in the
 // scratch.
-void Truncated::look(const Tile& tile, const Lanes& lanes, int* counts) const noexcept {
-  Tile part{tile.compute, lanes.count, {}, {}, /*last=*/true};
+void Truncated::flush_copy(const Tile& tile, const ActiveStreams& active,
+                           int* counts) const noexcept {
+  Tile part{
+      .compute = tile.compute, .streams = active.count, .state = {}, .scratch = {}, .last = true};
   float* inlet[kTile] = {};
   float* sink[kTile] = {};
-  for (int j = 0; j < lanes.count; ++j) {
-    part.scratch[j] = tile.scratch[lanes.of[j]];
+  for (int j = 0; j < active.count; ++j) {
+    part.scratch[j] = tile.scratch[active.of[j]];
     part.state[j] = part.scratch[j] + copy_at_;
     sink[j] = part.scratch[j] + rows_at_;
     counts[j] = 0;
-    std::memcpy(part.state[j] + state_begin_, tile.state[lanes.of[j]] + state_begin_,
+    std::memcpy(part.state[j] + state_begin_, tile.state[active.of[j]] + state_begin_,
                 (state_end_ - state_begin_) * sizeof(float));
   }
   chain_->open(part, inlet);
@@ -134,8 +137,8 @@ void Truncated::look(const Tile& tile, const Lanes& lanes, int* counts) const no
 }
 
 // Flushes the streams themselves at their end; counts[i] rows are in the scratch.
-void Truncated::finish(const Tile& tile, const int* taken, const int* rows,
-                       int* counts) const noexcept {
+void Truncated::flush(const Tile& tile, const int* taken, const int* rows,
+                      int* counts) const noexcept {
   float* inlet[kTile] = {};
   float* sink[kTile] = {};
   chain_->open(tile, inlet);
@@ -151,7 +154,7 @@ void Truncated::finish(const Tile& tile, const int* taken, const int* rows,
 
 // The scratch holds `count` rows, the first of which has number `from`. Emits those not emitted
 // before, up to number `until`, and returns how many.
-int Truncated::give(const Tile& tile, int lane, std::int64_t until, std::int64_t from, int count,
+int Truncated::emit(const Tile& tile, int lane, std::int64_t until, std::int64_t from, int count,
                     float* to) const noexcept {
   Header& h = header(tile, lane);
   const std::int64_t skip = std::clamp<std::int64_t>(h.emitted - from, 0, count);
@@ -164,42 +167,42 @@ int Truncated::give(const Tile& tile, int lane, std::int64_t until, std::int64_t
 
 void Truncated::run(const Tile& tile, int* rows, float* const* outlet) const noexcept {
   int taken[kTile] = {};
-  int given[kTile] = {};
+  int emitted_rows[kTile] = {};
   int counts[kTile] = {};
-  const auto hand_out = [&](int i, std::int64_t until, std::int64_t from, int count) {
-    float* to = outlet[i] + static_cast<std::size_t>(given[i]) * out_channels_;
-    given[i] += give(tile, i, until, from, count, to);
+  const auto emit_rows = [&](int i, std::int64_t until, std::int64_t from, int count) {
+    float* to = outlet[i] + static_cast<std::size_t>(emitted_rows[i]) * out_channels_;
+    emitted_rows[i] += emit(tile, i, until, from, count, to);
   };
   while (true) {
-    Lanes ready{{}, 0};
+    ActiveStreams ready{{}, 0};
     for (int i = 0; i < tile.streams; ++i) {
       if (rows[i] - taken[i] >= step_) ready.of[ready.count++] = i;
     }
     if (ready.count == 0) break;
     advance(tile, ready, taken, counts);
-    Lanes looking{{}, 0};
+    ActiveStreams flushing{{}, 0};
     for (int j = 0; j < ready.count; ++j) {
       const int i = ready.of[j];
       const Header& h = header(tile, i);
       taken[i] += step_;
       if (h.steps <= ahead_) continue;
-      hand_out(i, due(h), h.exact - counts[j], counts[j]);
-      looking.of[looking.count++] = i;
+      emit_rows(i, due(h), h.exact - counts[j], counts[j]);
+      flushing.of[flushing.count++] = i;
     }
-    if (looking.count == 0) continue;
-    look(tile, looking, counts);
-    for (int j = 0; j < looking.count; ++j) {
-      const Header& h = header(tile, looking.of[j]);
-      hand_out(looking.of[j], due(h), h.exact, counts[j]);
+    if (flushing.count == 0) continue;
+    flush_copy(tile, flushing, counts);
+    for (int j = 0; j < flushing.count; ++j) {
+      const Header& h = header(tile, flushing.of[j]);
+      emit_rows(flushing.of[j], due(h), h.exact, counts[j]);
     }
   }
   if (tile.last) {
-    finish(tile, taken, rows, counts);
+    flush(tile, taken, rows, counts);
     for (int i = 0; i < tile.streams; ++i) {
-      hand_out(i, kAll, header(tile, i).exact, counts[i]);
+      emit_rows(i, kAll, header(tile, i).exact, counts[i]);
     }
   }
-  std::copy_n(given, tile.streams, rows);
+  std::copy_n(emitted_rows, tile.streams, rows);
 }
 
 }  // namespace hopcodec::layers

@@ -44,7 +44,7 @@ class Truncated final : public Layer {
 
  private:
   // The streams of a call that take part in a step, as indices into the tile.
-  struct Lanes {
+  struct ActiveStreams {
     int of[kTile];
     int count;
   };
@@ -53,10 +53,11 @@ class Truncated final : public Layer {
     return state_as<Header>(tile.state[lane], header_at_);
   }
   std::int64_t due(const Header& h) const { return (h.steps - ahead_) * rows_per_step_; }
-  void advance(const Tile& tile, const Lanes& lanes, const int* taken, int* counts) const noexcept;
-  void look(const Tile& tile, const Lanes& lanes, int* counts) const noexcept;
-  void finish(const Tile& tile, const int* taken, const int* rows, int* counts) const noexcept;
-  int give(const Tile& tile, int lane, std::int64_t until, std::int64_t from, int count,
+  void advance(const Tile& tile, const ActiveStreams& active, const int* taken,
+               int* counts) const noexcept;
+  void flush_copy(const Tile& tile, const ActiveStreams& active, int* counts) const noexcept;
+  void flush(const Tile& tile, const int* taken, const int* rows, int* counts) const noexcept;
+  int emit(const Tile& tile, int lane, std::int64_t until, std::int64_t from, int count,
            float* to) const noexcept;
 
   int step_;
