@@ -81,7 +81,8 @@ Status Session::restore(int stream, const std::byte* from, std::size_t bytes) {
   const std::byte* body = open_snapshot(from, bytes, options_.fingerprint, state_bytes());
   const Use use(busy_);
   if (!use.ours()) return Status::kBusy;
-  // Believed only once every index in it is in bounds: a checksum stops accidents, not intent.
+  // Check that every index is in bounds before accepting the state: a checksum detects accidents,
+  // not forgery.
   const base::FloatBuffer copy = base::make_floats(plan_.state.floats());
   std::memcpy(copy.get(), body, state_bytes());
   if (!valid(copy.get())) {

@@ -16,7 +16,7 @@ void Concealment::reset() noexcept {
 
 void Concealment::add_made_up(float* to, float gain) noexcept {
   if (repeat_ == 0) return;
-  // Back from the newest frame to the oldest of the hop, then forward again.
+  // Backwards from the newest frame of the hop to the oldest, then forwards again.
   const std::uint64_t turn = run_ % (2 * repeat_);
   const std::uint64_t back = turn < repeat_ ? turn : 2 * repeat_ - 1 - turn;
   const float faded = 1.0F - static_cast<float>(run_) / (kFadeHops * static_cast<float>(repeat_));
@@ -30,7 +30,7 @@ void Concealment::add_made_up(float* to, float gain) noexcept {
 void Concealment::make_up(float* frames, std::uint64_t count, std::uint32_t repeat) noexcept {
   std::fill_n(frames, count * channels_, 0.0F);
   if (!active_) {
-    // A gap that opens while the last one is still being blended out goes on from what was heard.
+    // A gap that begins during the cross-fade of the last one continues from what was played.
     active_ = true;
     anchor_ = written_;
     repeat_ = std::min({std::uint64_t{repeat}, kLongestRepeat, written_});

@@ -49,7 +49,7 @@ std::size_t total_bytes(std::uint64_t ring_frames, std::uint64_t monitor_frames,
          2 * (ring_bytes(ring_frames, channels) + ring_bytes(monitor_frames, channels));
 }
 
-// A file that exists as a descriptor only.
+// Creates a file without a name; only the descriptor refers to it.
 int anonymous_file(std::size_t bytes) {
 #if defined(__linux__)
   const int fd = memfd_create("hopcodec-port", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -66,7 +66,7 @@ int anonymous_file(std::size_t bytes) {
     refuse("port: shared memory");
   }
 #if defined(__linux__)
-  // Nobody who is given it can take the memory away again.
+  // Seal the size, so that a process that gets the descriptor cannot shrink the memory.
   fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 #endif
   return fd;
@@ -89,7 +89,7 @@ int created(int channels, double seconds, bool monitor) {
     close(fd);
     refuse("port: shared memory");
   }
-  std::memset(memory, 0, bytes);  // faults every page in
+  std::memset(memory, 0, bytes);  // touches every page
   auto* block = new (memory) PortBlock{};
   std::memcpy(block->magic, kMagic, sizeof kMagic);
   block->version = kVersion;
@@ -126,7 +126,7 @@ PortBlock* map(int fd, std::size_t bytes) {
     throw std::invalid_argument("port: expected a port of version " + std::to_string(kVersion) +
                                 ", got something else");
   }
-  // One touch per page, so that no callback meets a fault.
+  // Touch every page, so that no callback causes a page fault.
   volatile const char* touch = static_cast<const char*>(memory);
   for (std::size_t at = 0; at < bytes; at += 4096) static_cast<void>(touch[at]);
   return block;

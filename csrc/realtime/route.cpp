@@ -67,7 +67,7 @@ void Route::fill_from(Intake& intake) noexcept {
       chunk_at_ = 0;
       chunk_frames_ = intake.read(chunk_.data(), kChunk);
     }
-    // Also with nothing new: the resampler may still hold what the last output left over.
+    // Run it even without new input: the resampler may still hold frames from the last call.
     const Resampler::Moved moved =
         input_->process(chunk_.data() + chunk_at_ * channels, chunk_frames_ - chunk_at_,
                         gathered_.data() + filled_ * channels, hop_ - filled_);
@@ -92,7 +92,7 @@ void Route::clean(float gain, HopLevels& levels) noexcept {
   for (std::uint64_t t = 0; t < hop_; ++t) {
     for (int c = 0; c < channels_; ++c) {
       float x = *from++;
-      if (!(std::fabs(x) <= graph::kMaxSample)) {  // written so that NaN fails too
+      if (!(std::fabs(x) <= graph::kMaxSample)) {  // the negated comparison also refuses NaN
         x = 0.0F;
         ++levels.bad_samples;
       }
