@@ -7,6 +7,7 @@
 #include <pybind11/typing.h>
 
 #include "base/denormals.hpp"
+#include "base/integers.hpp"
 #include "bindings/arrays.hpp"
 #include "bindings/isa_argument.hpp"
 #include "kernels/dispatch.hpp"
@@ -21,6 +22,7 @@
 namespace hopcodec::bindings {
 namespace {
 
+using base::usize;
 using layers::Compute;
 using layers::RowBlock;
 
@@ -39,8 +41,6 @@ void transpose(const float* from, float* to, py::ssize_t rows, py::ssize_t colum
     for (py::ssize_t c = 0; c < columns; ++c) to[c * rows + r] = from[r * columns + c];
   }
 }
-
-std::size_t usize(py::ssize_t n) { return static_cast<std::size_t>(n); }
 
 // x (batch, in, time), state (batch, in, held) -> y (batch, out, frames), state (batch, in, held')
 py::typing::Tuple<Floats, Floats> causal_conv1d(const Floats& x, const Floats& weight,

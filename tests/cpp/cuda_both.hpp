@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "base/integers.hpp"
 #include "codecs.hpp"
 #include "graph/cuda/decoder.hpp"
 #include "graph/cuda/encoder.hpp"
@@ -11,8 +12,7 @@
 namespace hopcodec::test {
 
 namespace cuda = graph::cuda;
-
-inline std::size_t usize(int n) { return static_cast<std::size_t>(n); }
+using base::usize;
 
 // As DAC does. The others pad each layer's last window.
 inline bool whole_hops(const CodecSpec& codec) { return codec.family == Family::kSymmetric; }

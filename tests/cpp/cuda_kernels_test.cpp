@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/denormals.hpp"
+#include "base/integers.hpp"
 #include "base/memory.hpp"
 #include "check.hpp"
 #include "gpu.hpp"
@@ -20,9 +21,8 @@ namespace hopcodec::test {
 namespace {
 
 namespace cuda = kernels::cuda;
+using base::usize;
 using Floats = std::vector<float>;
-
-std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 bool same(const Floats& a, const Floats& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/denormals.hpp"
+#include "base/integers.hpp"
 #include "base/memory.hpp"
 #include "check.hpp"
 #include "cuda_mma_kernels.hpp"
@@ -21,9 +22,9 @@ namespace hopcodec::test {
 namespace {
 
 namespace cuda = kernels::cuda;
+using base::usize;
 using Floats = std::vector<float>;
 
-std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 double real(float x) { return static_cast<double>(x); }
 bool same(const Floats& a, const Floats& b, std::size_t first) {  // so many floats
   return std::memcmp(a.data(), b.data(), first * sizeof(float)) == 0;

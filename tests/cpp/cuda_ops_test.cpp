@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/denormals.hpp"
+#include "base/integers.hpp"
 #include "check.hpp"
 #include "gpu.hpp"
 #include "kernels/cuda/activation.hpp"
@@ -29,10 +30,9 @@ namespace hopcodec::test {
 namespace {
 
 namespace cuda = kernels::cuda;
+using base::usize;
 using Floats = std::vector<float>;
 using There = OnDevice<float>;
-
-std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 // One operator's launch, in a stream of its own that starts late.
 template <class Op>

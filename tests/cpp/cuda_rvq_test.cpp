@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/denormals.hpp"
+#include "base/integers.hpp"
 #include "base/memory.hpp"
 #include "check.hpp"
 #include "gpu.hpp"
@@ -23,9 +24,8 @@ namespace hopcodec::test {
 namespace {
 
 namespace cuda = kernels::cuda;
+using base::usize;
 using Floats = std::vector<float>;
-
-std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 void wait(cudaError_t error, cudaStream_t stream) {
   CHECK(error == cudaSuccess, static_cast<int>(error));

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/denormals.hpp"
+#include "base/integers.hpp"
 #include "graph/cuda/encoder.hpp"
 #include "graph/cuda/use.hpp"
 #include "kernels/dispatch.hpp"
@@ -12,10 +13,9 @@
 namespace hopcodec::graph::cuda {
 
 namespace gpu = kernels::cuda;
+using base::usize;
 
 namespace {
-
-std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 // Per lane: how many codebooks, then codes (frame, codebook) of all of them, padded to four bytes;
 // or latents.

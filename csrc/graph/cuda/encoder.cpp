@@ -5,15 +5,15 @@
 #include <cstring>
 #include <string>
 
+#include "base/integers.hpp"
 #include "graph/cuda/use.hpp"
 
 namespace hopcodec::graph::cuda {
 
 namespace gpu = kernels::cuda;
+using base::usize;
 
 namespace {
-
-std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 gpu::Matrix matrix_of(const std::shared_ptr<const layers::Packed>& packed, Constants& constants) {
   return packed == nullptr ? gpu::Matrix{} : constants.matrix(packed);

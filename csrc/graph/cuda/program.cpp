@@ -4,20 +4,20 @@
 #include <stdexcept>
 #include <string>
 
+#include "base/integers.hpp"
 #include "graph/cuda/walk.hpp"
 #include "layers/expect.hpp"
 
 namespace hopcodec::graph::cuda {
 
 namespace gpu = kernels::cuda;
+using base::usize;
 
 namespace {
 
 [[noreturn]] void refuse(const std::string& what) {
   throw std::invalid_argument("cuda: expected " + what);
 }
-
-std::size_t usize(int n) { return static_cast<std::size_t>(n); }
 
 bool has_norm(const std::vector<layers::LayerWeights>& chain) {
   return std::any_of(chain.begin(), chain.end(), [](const layers::LayerWeights& w) {

@@ -3,18 +3,14 @@
 #include <cmath>
 #include <string>
 
+#include "base/integers.hpp"
 #include "graph/cuda/walk.hpp"
 #include "layers/expect.hpp"
 
 namespace hopcodec::graph::cuda {
 
 namespace gpu = kernels::cuda;
-
-namespace {
-
-std::size_t usize(int n) { return static_cast<std::size_t>(n); }
-
-}  // namespace
+using base::usize;
 
 // What layers::Gather keeps in a state. On the device nothing stands there: the session holds it.
 void Program::gather() {

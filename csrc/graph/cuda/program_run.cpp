@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/integers.hpp"
 #include "graph/cuda/program.hpp"
 #include "graph/cuda/walk.hpp"
 #include "layers/truncated.hpp"
@@ -9,10 +10,9 @@
 namespace hopcodec::graph::cuda {
 
 namespace gpu = kernels::cuda;
+using base::usize;
 
 namespace {
-
-std::size_t usize(int n) { return static_cast<std::size_t>(n); }
 
 template <class T>
 bool same_bytes(const std::vector<T>& a, const std::vector<T>& b) {

@@ -8,16 +8,16 @@
 #include <cmath>
 #include <string>
 
+#include "base/integers.hpp"
 #include "graph/cuda/walk.hpp"
 #include "layers/truncated.hpp"
 
 namespace hopcodec::graph::cuda {
 
 namespace gpu = kernels::cuda;
+using base::usize;
 
 namespace {
-
-std::size_t usize(int n) { return static_cast<std::size_t>(n); }
 
 [[noreturn]] void refuse(const std::string& what) {
   throw std::invalid_argument("cuda: expected " + what);
