@@ -24,8 +24,8 @@ Decoder::Decoder(const std::vector<layers::LayerWeights>& chain,
                                 " audio channels, got " + std::to_string(plan_.channels));
   }
   if (std::fabs(plan_.row_samples * hop_samples - 1.0) > 1e-9) {
-    throw std::invalid_argument("decoder: expected strides that make " +
-                                std::to_string(hop_samples) + " samples of a frame, got " +
+    throw std::invalid_argument("decoder: expected strides whose product is " +
+                                std::to_string(hop_samples) + " samples per frame, got " +
                                 std::to_string(1.0 / plan_.row_samples));
   }
 }

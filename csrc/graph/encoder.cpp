@@ -31,8 +31,8 @@ Encoder::Encoder(const std::vector<layers::LayerWeights>& chain,
                                 std::to_string(plan_.channels));
   }
   if (plan_.row_samples != hop_samples) {
-    throw std::invalid_argument("encoder: expected strides that make a frame of " +
-                                std::to_string(hop_samples) + " samples, got " +
+    throw std::invalid_argument("encoder: expected strides whose product is " +
+                                std::to_string(hop_samples) + " samples per frame, got " +
                                 std::to_string(plan_.row_samples));
   }
 }

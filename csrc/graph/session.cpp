@@ -86,7 +86,8 @@ Status Session::restore(int stream, const std::byte* from, std::size_t bytes) {
   const base::FloatBuffer copy = base::make_floats(plan_.state.floats());
   std::memcpy(copy.get(), body, state_bytes());
   if (!valid(copy.get())) {
-    throw SnapshotError("snapshot: expected positions within the stream's buffers, got others");
+    throw SnapshotError(
+        "snapshot: expected positions within the stream's buffers, got positions outside them");
   }
   std::memcpy(state(stream), copy.get(), state_bytes());
   return Status::kOk;

@@ -163,8 +163,8 @@ Residual::Residual(const ResidualWeights& weights, Plan& plan) {
   }
   if (!std::all_of(weights.branch.begin(), weights.branch.end(), keeps_rows)) {
     throw std::invalid_argument(
-        "residual: expected a branch that gives a row per row at every layer (stride 1, no "
-        "transposed convolution, no trimmed norm), got one that changes the rate inside");
+        "residual: expected branch layers that emit one row per input row (stride 1, no transposed "
+        "convolution, no trimmed norm), got a layer that changes the rate");
   }
   in_channels_ = static_cast<std::size_t>(plan.channels);
   const auto most_in = static_cast<std::size_t>(plan.max_rows);
@@ -186,9 +186,9 @@ Residual::Residual(const ResidualWeights& weights, Plan& plan) {
   shortcut_ = std::make_unique<Chain>(weights.shortcut, plan);
   plan.scratch.resume(std::max(plan.scratch.floats(), after_branch.scratch.floats()));
   if (plan.channels != after_branch.channels) {
-    throw std::invalid_argument("residual: expected branch and shortcut to agree, got " +
+    throw std::invalid_argument("residual: expected branch and shortcut with equal channels, got " +
                                 std::to_string(after_branch.channels) + " and " +
-                                std::to_string(plan.channels) + " channels");
+                                std::to_string(plan.channels));
   }
   out_channels_ = static_cast<std::size_t>(plan.channels);
   // The branch emits at most max_rows at once after a pause. The queue must hold what the branch

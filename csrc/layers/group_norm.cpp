@@ -65,7 +65,7 @@ GroupNorm::GroupNorm(const GroupNormWeights& weights, Plan& plan) : weights_(wei
   }
   expect_channels(kName, plan.channels, weights_.channels);
   if (!plan.whole) {
-    throw std::invalid_argument("group_norm: expected its stream gathered beforehand");
+    throw std::invalid_argument("group_norm: expected a Gather before it, got none");
   }
   const auto channels = static_cast<std::size_t>(weights_.channels);
   inlet_at_ = plan.scratch.take(static_cast<std::size_t>(plan.max_rows) * channels);

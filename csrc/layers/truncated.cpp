@@ -20,8 +20,8 @@ constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
 void expect_no_norm(const Plan& plan) {
   if (plan.whole) {
     throw std::invalid_argument(
-        "truncated: expected a chain without group norm, which waits for the whole stream, got one "
-        "with it");
+        "truncated: expected a chain without group norm (it waits for the whole stream), got one "
+        "with a group norm");
   }
 }
 
@@ -39,8 +39,7 @@ Truncated::Truncated(const TruncatedWeights& weights, Plan& plan)
       in_channels_(static_cast<std::size_t>(plan.channels)) {
   weights.check();
   expect(plan.step % step_ == 0, kName,
-         "whole steps in every call, so to be the first layer and a hop to be whole steps",
-         plan.step);
+         "to be the first layer, and a hop that is a multiple of the step", plan.step);
   expect_no_norm(plan);
   const Plan before = plan;
   inlet_at_ = plan.scratch.take(static_cast<std::size_t>(plan.max_rows) * in_channels_);
@@ -58,14 +57,14 @@ Truncated::Truncated(const TruncatedWeights& weights, Plan& plan)
   const double rows_per_step = step_samples / plan.row_samples;
   rows_per_step_ = static_cast<int>(std::lround(rows_per_step));
   if (std::fabs(rows_per_step - rows_per_step_) > 1e-9) {
-    throw std::invalid_argument("truncated: expected a step that makes whole rows, got " +
+    throw std::invalid_argument("truncated: expected a whole number of output rows per step, got " +
                                 std::to_string(rows_per_step));
   }
   const double ahead = ahead_ * step_samples;
   const double whole = plan.lookahead_samples - before.lookahead_samples;
   if (ahead >= whole) {
-    throw std::invalid_argument("truncated: expected fewer steps than the chain looks ahead, " +
-                                std::to_string(whole / step_samples) + ", got " +
+    throw std::invalid_argument("truncated: expected ahead below the chain's look-ahead of " +
+                                std::to_string(whole / step_samples) + " steps, got " +
                                 std::to_string(ahead_));
   }
   plan.lookahead_samples = before.lookahead_samples + ahead;

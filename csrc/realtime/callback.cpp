@@ -51,14 +51,14 @@ void catch_up(Port& port) noexcept {
   Ring& ring = port.playback();
   const auto demanded = static_cast<std::int64_t>(side.clock.frames());
   const auto taken = static_cast<std::int64_t>(ring.taken());
-  const std::int64_t forgiven = port.block().engine.forgiven.load(std::memory_order_acquire);
-  const std::int64_t late = demanded - taken - forgiven;
+  const std::int64_t written_off = port.block().engine.written_off.load(std::memory_order_acquire);
+  const std::int64_t late = demanded - taken - written_off;
   if (late <= 0) return;
   count(side.discarded_frames, ring.read(nullptr, static_cast<std::uint64_t>(late)));
 }
 
 // Forgets the concealment of an earlier start.
-void begin_anew(Port& port, std::uint32_t& seen) noexcept {
+void reset_on_new_start(Port& port, std::uint32_t& seen) noexcept {
   const std::uint32_t start = port.block().engine.start_number.load(std::memory_order_acquire);
   if (start == seen) return;
   seen = start;
@@ -69,11 +69,11 @@ void fill_chunk(Port& port, float* chunk, std::uint64_t frames) noexcept {
   PlaybackSide& side = port.block().playback;
   const std::uint64_t got = port.playback().read(chunk, frames);
   Concealment& concealment = port.concealment();
-  concealment.real(chunk, got);
+  concealment.receive(chunk, got);
   if (got == frames) return;
   if (!concealment.active()) count(side.conceal_events);
   count(side.concealed_frames, frames - got);
-  concealment.make_up(chunk + got * static_cast<std::uint64_t>(port.channels()), frames - got,
+  concealment.conceal(chunk + got * static_cast<std::uint64_t>(port.channels()), frames - got,
                       port.block().engine.conceal_frames.load(std::memory_order_relaxed));
 }
 
@@ -137,7 +137,7 @@ void playback_block(Port& port, bool in_use, float* output, std::uint64_t frames
   const base::FlushDenormals flush;
   PlaybackSide& side = port.block().playback;
   if (in_use) {
-    begin_anew(port, port.player_start());
+    reset_on_new_start(port, port.player_start());
     catch_up(port);
     float chunk[kChunkFloats];
     const std::uint64_t room = kChunkFloats / static_cast<std::uint64_t>(port.channels());

@@ -33,7 +33,8 @@ Coder::Coder(graph::Encoder* encoder, graph::Decoder* decoder, std::shared_ptr<v
       delay_(0),
       room_(0) {
   if ((encoder == nullptr) != (decoder == nullptr)) {
-    throw std::invalid_argument("coder: expected an encoder and a decoder, or neither; got one");
+    throw std::invalid_argument(
+        "coder: expected an encoder and a decoder, or neither, got one of them");
   }
   if (encoder != nullptr) {
     for (const graph::Session* s : {static_cast<const graph::Session*>(encoder),

@@ -17,10 +17,10 @@ class Concealment {
   // All frames are `channels` interleaved floats.
 
   // Takes audio that arrived: remembers it, and cross-fades into it if a gap was being concealed.
-  HOPCODEC_REALTIME void real(float* frames, std::uint64_t count) noexcept;
+  HOPCODEC_REALTIME void receive(float* frames, std::uint64_t count) noexcept;
   // Writes `count` frames of concealment, made from the last `repeat` frames. With count = 0 it
   // only marks a gap, so that the next audio is cross-faded, which hides a seam.
-  HOPCODEC_REALTIME void make_up(float* frames, std::uint64_t count, std::uint32_t repeat) noexcept;
+  HOPCODEC_REALTIME void conceal(float* frames, std::uint64_t count, std::uint32_t repeat) noexcept;
   // True from the start of a gap until the next audio arrives.
   bool active() const { return active_; }
   HOPCODEC_REALTIME void reset() noexcept;
@@ -32,7 +32,7 @@ class Concealment {
   static constexpr float kFadeHops = 10.0F;
 
   // Adds gain * (concealment frame number `run_`) to `to`, and advances `run_`.
-  void add_made_up(float* to, float gain) noexcept;
+  void add_concealment(float* to, float gain) noexcept;
 
   std::uint64_t channels_;
   std::vector<float> history_;

@@ -19,9 +19,9 @@ class DriftLoop {
     return std::clamp(kProportional * smooth_ + integral_, -kMost, kMost);
   }
   // The loop's estimate of the difference between the clocks, as a fraction.
-  double learned() const { return integral_; }
+  double clock_difference() const { return integral_; }
   // Call this after a jump of the level. It keeps the estimate.
-  HOPCODEC_REALTIME void jumped() noexcept { smooth_ = 0.0; }
+  HOPCODEC_REALTIME void level_jumped() noexcept { smooth_ = 0.0; }
   void reset() noexcept { smooth_ = integral_ = 0.0; }
 
  private:

@@ -72,7 +72,7 @@ void Engine::set_coder(std::unique_ptr<Coder> coder, int codebooks) {
                                 std::to_string(coder->channels()));
   }
   collect();
-  std::unique_ptr<Route> in_vain;  // freed after unlocking, like `coder`
+  std::unique_ptr<Route> unused;  // freed after unlocking, like `coder`
   const std::lock_guard lock(control_);
   codebooks_ = codebooks;
   if (!running()) {
@@ -80,7 +80,7 @@ void Engine::set_coder(std::unique_ptr<Coder> coder, int codebooks) {
     return;
   }
   routes_.push_back(std::make_unique<Route>(std::move(coder), link_, port_->channels(), codebooks));
-  in_vain = forget(worker_.offer(routes_.back().get()));
+  unused = forget(worker_.offer(routes_.back().get()));
   port_->block().wake.post();
 }
 

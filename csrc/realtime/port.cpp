@@ -58,12 +58,12 @@ int anonymous_file(std::size_t bytes) {
   const int fd = mkstemp(path);
   if (fd >= 0) unlink(path);
 #endif
-  if (fd < 0) refuse("port: shared memory");
+  if (fd < 0) refuse("port: cannot allocate shared memory");
   if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
     const int reason = errno;
     close(fd);
     errno = reason;
-    refuse("port: shared memory");
+    refuse("port: cannot allocate shared memory");
   }
 #if defined(__linux__)
   // Seal the size, so that a process that gets the descriptor cannot shrink the memory.
@@ -87,7 +87,7 @@ int created(int channels, double seconds, bool monitor) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) {
     close(fd);
-    refuse("port: shared memory");
+    refuse("port: cannot allocate shared memory");
   }
   std::memset(memory, 0, bytes);  // touches every page
   auto* block = new (memory) PortBlock{};
@@ -103,7 +103,7 @@ int created(int channels, double seconds, bool monitor) {
 
 std::size_t size_of(int fd) {
   struct stat about{};
-  if (fstat(fd, &about) != 0) refuse("port: descriptor");
+  if (fstat(fd, &about) != 0) refuse("port: cannot read the descriptor's size");
   if (static_cast<std::size_t>(about.st_size) < sizeof(PortBlock)) {
     throw std::invalid_argument("port: expected a descriptor of at least " +
                                 std::to_string(sizeof(PortBlock)) + " bytes, got " +
@@ -114,7 +114,7 @@ std::size_t size_of(int fd) {
 
 PortBlock* map(int fd, std::size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) refuse("port: shared memory");
+  if (memory == MAP_FAILED) refuse("port: cannot allocate shared memory");
   auto* block = static_cast<PortBlock*>(memory);
   const bool ours = std::memcmp(block->magic, kMagic, sizeof kMagic) == 0 &&
                     block->version == kVersion && block->bytes == bytes && block->channels >= 1 &&
@@ -124,7 +124,7 @@ PortBlock* map(int fd, std::size_t bytes) {
   if (!ours) {
     munmap(memory, bytes);
     throw std::invalid_argument("port: expected a port of version " + std::to_string(kVersion) +
-                                ", got something else");
+                                ", got other bytes");
   }
   // Touch every page, so that no callback causes a page fault.
   volatile const char* touch = static_cast<const char*>(memory);
@@ -171,7 +171,7 @@ void Port::clear() noexcept {
   heard_.reset();
   block_->capture.clock.set(0, block_->capture.clock.at_ns());
   block_->playback.clock.set(0, block_->playback.clock.at_ns());
-  block_->engine.forgiven.store(0, std::memory_order_relaxed);
+  block_->engine.written_off.store(0, std::memory_order_relaxed);
 }
 
 void Port::wait_for_callbacks() const noexcept {

@@ -122,7 +122,7 @@ struct EngineSide {
   std::atomic<std::uint32_t> armed{0};
   // Overdue frames that the engine will never write because the callback has already concealed
   // them. The callback must not discard later frames to make up for them.
-  std::atomic<std::int64_t> forgiven{0};
+  std::atomic<std::int64_t> written_off{0};
   std::atomic<std::uint32_t> conceal_frames{320};  // frames that a concealment repeats
 };
 

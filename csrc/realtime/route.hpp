@@ -56,11 +56,11 @@ class Route {
   HOPCODEC_REALTIME std::uint64_t run(float dry_from, float dry_to, float gain,
                                       HopLevels& levels) noexcept;
   // Discards the gathered hop.
-  HOPCODEC_REALTIME void skip() noexcept { filled_ = 0; }
+  HOPCODEC_REALTIME void discard() noexcept { filled_ = 0; }
   float* output() { return output_.data(); }
 
   // Input that was taken and has not become output yet, in output frames.
-  HOPCODEC_REALTIME double held_output_frames() const noexcept;
+  HOPCODEC_REALTIME double pending_output_frames() const noexcept;
   HOPCODEC_REALTIME void adjust(double adjustment) noexcept {
     if (output_resampler_ != nullptr) output_resampler_->adjust(adjustment);
   }
@@ -93,7 +93,7 @@ class Route {
   std::vector<float> audio_;  // (channels, hop), like the two below
   std::vector<float> coded_;
   std::vector<float> dry_;
-  std::vector<float> woven_;  // (hop, channels)
+  std::vector<float> interleaved_;  // (hop, channels)
   std::uint64_t most_output_;
   std::vector<float> output_;  // (most_output, channels)
 };

@@ -37,7 +37,7 @@ void Worker::start(Route* route, const LinkSettings& link) {
   drift_.reset();
   stats.drift.store(0.0, std::memory_order_relaxed);
   dry_ = bypass.load() ? 1.0F : 0.0F;
-  compute_ns_ = hole_fraction_ = off_level_s_ = 0.0;
+  compute_ns_ = gap_fraction_ = off_level_s_ = 0.0;
   level_seen_ns_ = 0;
   skip_frames_ = 0;
   dropped_last_ = late_ = false;
@@ -91,7 +91,7 @@ int Worker::step(std::int64_t now, bool live) noexcept {
     if (!route_->gather(intake_)) break;
     const std::int64_t started = time();
     if (hops == 0) stats.wake.add(started - port_.block().capture.clock.at_ns());
-    if (hopeless(started)) {
+    if (should_drop(started)) {
       drop_hop();
       continue;
     }
@@ -105,28 +105,28 @@ int Worker::step(std::int64_t now, bool live) noexcept {
 
 // Replaces audio that will never come, at its position. If all of it is overdue and the ring is
 // empty, counting the frames as written off is enough.
-void Worker::leave_hole(double frames) noexcept {
-  const double exact = hole_fraction_ + frames;
+void Worker::leave_gap(double frames) noexcept {
+  const double exact = gap_fraction_ + frames;
   const auto n = static_cast<std::int64_t>(exact);
-  hole_fraction_ = exact - static_cast<double>(n);
+  gap_fraction_ = exact - static_cast<double>(n);
   if (n <= 0) return;
-  if (owed() < n || port_.playback().fill() > 0) {
-    make_up(static_cast<std::uint64_t>(n));
+  if (overdue_frames() < n || port_.playback().fill() > 0) {
+    conceal(static_cast<std::uint64_t>(n));
     return;
   }
-  std::atomic<std::int64_t>& forgiven = port_.block().engine.forgiven;
-  forgiven.store(forgiven.load(std::memory_order_relaxed) + n, std::memory_order_release);
+  std::atomic<std::int64_t>& written_off = port_.block().engine.written_off;
+  written_off.store(written_off.load(std::memory_order_relaxed) + n, std::memory_order_release);
   blend_next();
 }
 
-std::int64_t Worker::owed() const noexcept {
+std::int64_t Worker::overdue_frames() const noexcept {
   const auto demanded = static_cast<std::int64_t>(port_.block().playback.clock.frames());
   const auto written = static_cast<std::int64_t>(port_.playback().written());
-  return demanded - written - port_.block().engine.forgiven.load(std::memory_order_relaxed);
+  return demanded - written - port_.block().engine.written_off.load(std::memory_order_relaxed);
 }
 
 std::int64_t Worker::due_ns() const noexcept {
-  const std::int64_t in_hand = std::max<std::int64_t>(0, -owed());
+  const std::int64_t in_hand = std::max<std::int64_t>(0, -overdue_frames());
   const std::int64_t periods = 1 + in_hand / link_.output_period;
   return port_.block().playback.clock.at_ns() +
          periods * link_.output_period * kSecondNs / link_.output_rate_hz;
@@ -136,7 +136,7 @@ std::int64_t Worker::due_ns() const noexcept {
 // caught up by coding every hop, which keeps the codec's state intact, unless catching up takes
 // longer than the audio lost, or the backlog exceeds its bound. Within the bound, two hops in a row
 // are never both dropped, because the cost of a hop is known only from coding one.
-bool Worker::hopeless(std::int64_t now) const noexcept {
+bool Worker::should_drop(std::int64_t now) const noexcept {
   const double backlog_ns =
       static_cast<double>(intake_.readable()) * 1e9 / static_cast<double>(link_.input_rate_hz);
   if (backlog_ns_ == 0) return false;
@@ -147,14 +147,14 @@ bool Worker::hopeless(std::int64_t now) const noexcept {
   const bool late = static_cast<double>(due_ns() - now) < compute_ns_;
   if (dropped_last_ || !late || port_.block().playback.clock.frames() == 0) return false;
   if (compute_ns_ >= 0.95 * hop_ns) return true;
-  const double lateness = static_cast<double>(owed());
+  const double lateness = static_cast<double>(overdue_frames());
   return lateness > 0.0 &&
          lateness * compute_ns_ / (hop_ns - compute_ns_) > route_->hop_output_frames();
 }
 
 void Worker::drop_hop() noexcept {
-  route_->skip();
-  leave_hole(route_->hop_output_frames());
+  route_->discard();
+  leave_gap(route_->hop_output_frames());
   dropped_last_ = true;
   count(stats.dropped_hops);
 }
@@ -193,7 +193,7 @@ void Worker::count_hop(const HopLevels& levels, std::int64_t compute_ns) noexcep
 void Worker::play(std::uint64_t frames, std::int64_t now) noexcept {
   const bool playing = port_.block().playback.clock.frames() > 0;
   if (playing) {
-    late_ = owed() > 0;
+    late_ = overdue_frames() > 0;
     if (late_) count(stats.late_hops);
     stats.slack.add(late_ ? 0 : due_ns() - now);
   }
@@ -201,7 +201,7 @@ void Worker::play(std::uint64_t frames, std::int64_t now) noexcept {
   skip_frames_ -= skipped;
   float* output = route_->output() + skipped * static_cast<std::uint64_t>(port_.channels());
   probe.add(output, frames - skipped);
-  splice_.real(output, frames - skipped);
+  splice_.receive(output, frames - skipped);
   port_.playback().write(output, frames - skipped);
 }
 
@@ -209,16 +209,16 @@ std::uint32_t Worker::repeated() const noexcept {
   return static_cast<std::uint32_t>(route_->hop_output_frames());
 }
 
-void Worker::blend_next() noexcept { splice_.make_up(nullptr, 0, repeated()); }
+void Worker::blend_next() noexcept { splice_.conceal(nullptr, 0, repeated()); }
 
 // Writes concealment to the playback ring: a fading repetition of the last audio.
-void Worker::make_up(std::uint64_t frames) noexcept {
+void Worker::conceal(std::uint64_t frames) noexcept {
   constexpr std::uint64_t kChunkFloats = 1024;
   float chunk[kChunkFloats];
   const std::uint64_t room = kChunkFloats / static_cast<std::uint64_t>(port_.channels());
   while (frames > 0) {
     const std::uint64_t n = std::min(room, frames);
-    splice_.make_up(chunk, n, repeated());
+    splice_.conceal(chunk, n, repeated());
     if (port_.playback().write(chunk, n) < n) return;
     frames -= n;
   }
@@ -228,7 +228,7 @@ void Worker::make_up(std::uint64_t frames) noexcept {
 // cross-faded.
 void Worker::shift(std::int64_t frames) noexcept {
   blend_next();
-  if (frames > 0) make_up(static_cast<std::uint64_t>(frames));
+  if (frames > 0) conceal(static_cast<std::uint64_t>(frames));
   if (frames < 0) skip_frames_ += static_cast<std::uint64_t>(-frames);
 }
 
@@ -237,7 +237,7 @@ void Worker::adopt() noexcept {
   Route* next = offered_.exchange(nullptr, std::memory_order_acq_rel);
   if (next == nullptr) return;
   // The input inside the old route is lost with it.
-  leave_hole(route_->held_output_frames());
+  leave_gap(route_->pending_output_frames());
   shift(next->queue_frames() - route_->queue_frames());
   // Only the worker pushes, and collect() takes the whole list, so the ABA problem cannot occur.
   route_->next_retired = retired_.load(std::memory_order_relaxed);
@@ -259,11 +259,11 @@ double Worker::level(std::int64_t now) const noexcept {
   const double played =
       position(block.playback.clock, link_.output_rate_hz, now, longest_silence_ns());
   const double taken = static_cast<double>(intake_.taken());
-  const double ready = static_cast<double>(port_.playback().written()) +
-                       static_cast<double>(block.engine.forgiven.load(std::memory_order_relaxed)) +
-                       hole_fraction_;
+  const double ready =
+      static_cast<double>(port_.playback().written()) +
+      static_cast<double>(block.engine.written_off.load(std::memory_order_relaxed)) + gap_fraction_;
   return (captured - taken) * link_.output_rate_hz / link_.input_rate_hz +
-         route_->held_output_frames() + ready - static_cast<double>(skip_frames_) - played;
+         route_->pending_output_frames() + ready - static_cast<double>(skip_frames_) - played;
 }
 
 void Worker::hold_level(std::int64_t now) noexcept {
@@ -286,7 +286,7 @@ void Worker::hold_level(std::int64_t now) noexcept {
     // The device lost or repeated audio.
     shift(-std::llround(error));
     off_level_s_ = 0.0;
-    drift_.jumped();
+    drift_.level_jumped();
     count(stats.resyncs);
     return;
   }
@@ -294,7 +294,7 @@ void Worker::hold_level(std::int64_t now) noexcept {
   const double adjustment = drift_.update(error / link_.output_rate_hz, hop_s);
   route_->adjust(adjustment);
   // A fuller buffer means a slower output clock.
-  stats.drift.store(-drift_.learned(), std::memory_order_relaxed);
+  stats.drift.store(-drift_.clock_difference(), std::memory_order_relaxed);
 }
 
 }  // namespace hopcodec::realtime

@@ -49,13 +49,13 @@ class Worker {
   bool armed(std::int64_t now) noexcept;
   std::int64_t longest_silence_ns() const noexcept;
   void adopt() noexcept;
-  void leave_hole(double frames) noexcept;
-  bool hopeless(std::int64_t now) const noexcept;
+  void leave_gap(double frames) noexcept;
+  bool should_drop(std::int64_t now) const noexcept;
   void drop_hop() noexcept;
   void run_hop(std::int64_t now, std::int64_t started, bool live) noexcept;
   void count_hop(const HopLevels& levels, std::int64_t compute_ns) noexcept;
   void play(std::uint64_t frames, std::int64_t now) noexcept;
-  void make_up(std::uint64_t frames) noexcept;
+  void conceal(std::uint64_t frames) noexcept;
   void blend_next() noexcept;
   void shift(std::int64_t frames) noexcept;
   std::uint32_t repeated() const noexcept;
@@ -63,7 +63,7 @@ class Worker {
   void hold_level(std::int64_t now) noexcept;
   double level(std::int64_t now) const noexcept;
   // By how many output frames the next frame written is overdue. Negative: frames in hand.
-  std::int64_t owed() const noexcept;
+  std::int64_t overdue_frames() const noexcept;
   std::int64_t due_ns() const noexcept;
 
   Port& port_;
@@ -81,7 +81,7 @@ class Worker {
   double compute_ns_ = 0.0;  // smoothed over the last hops
   bool dropped_last_ = false;
   bool late_ = false;               // whether part of the last hop was too late to be played
-  double hole_fraction_ = 0.0;      // fraction of a frame left over from the gaps so far
+  double gap_fraction_ = 0.0;       // fraction of a frame left over from the gaps so far
   std::uint64_t skip_frames_ = 0;   // frames to cut from the next output to shorten the latency
   double off_level_s_ = 0.0;        // how long the level has been far from its target
   std::int64_t level_seen_ns_ = 0;  // 0 before the first hop

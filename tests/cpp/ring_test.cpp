@@ -213,9 +213,9 @@ void check_concealment_is_smooth_and_ends() {
     float* at = heard.data() + from;
     const auto n = static_cast<std::uint64_t>(to - from);
     if (arrived) {
-      concealment.real(at, n);
+      concealment.receive(at, n);
     } else {
-      concealment.make_up(at, n, kHop);
+      concealment.conceal(at, n, kHop);
     }
   };
   piece(0, 1000, true);
