@@ -1,4 +1,4 @@
-// Addresses and lengths, as Python gives them, in the words of csrc/kernels/cuda.
+// Translates addresses and lengths from Python to the parameter structs of csrc/kernels/cuda.
 #pragma once
 
 #include <array>
@@ -20,7 +20,7 @@ namespace kernels = hopcodec::kernels::cuda;
 
 inline constexpr int kMostDim = kernels::kMaxSearchDim;
 
-// The device of a call, for as long as it lasts.
+// Makes a device current for the duration of a call.
 class On {
  public:
   explicit On(int device) : device_(device) {

@@ -12,7 +12,8 @@ namespace {
 
 using layers::Activation;
 
-// Numbers of a shape take part in the hash too: equal weights in another arrangement are not equal.
+// Adds the numbers of a shape to the hash, so that equal weights in another shape give another
+// hash.
 std::uint64_t mix(std::uint64_t hash, std::initializer_list<int> numbers) {
   for (const int n : numbers) {
     hash = (hash ^ static_cast<std::uint64_t>(static_cast<unsigned>(n))) * 0x9e3779b97f4a7c15ULL;
@@ -84,7 +85,7 @@ void add_conv_transpose1d(LayerList& list, const Floats& weight, const Floats& b
   list.layers.emplace_back(std::move(w));
 }
 
-// Over all channels and rows; `trim_left` and `trim_right` rows of the result are cut off.
+// Normalises over all channels and rows, and trims `trim_left` and `trim_right` rows of the result.
 void add_group_norm(LayerList& list, const Floats& weight, const Floats& bias, int trim_left,
                     int trim_right, float eps) {
   expect_shape("group_norm weight", weight, {-1});
@@ -103,7 +104,7 @@ void add_group_norm(LayerList& list, const Floats& weight, const Floats& bias, i
                                                     std::move(offsets)});
 }
 
-// stages: one (weight_ih, weight_hh, bias_ih, bias_hh) per stacked LSTM.
+// `stages` has one (weight_ih, weight_hh, bias_ih, bias_hh) per stacked LSTM.
 void add_lstm(LayerList& list,
               const std::vector<std::tuple<Floats, Floats, Floats, Floats>>& stages, bool skip) {
   if (stages.empty()) throw py::value_error("lstm: expected at least one stage, got none");

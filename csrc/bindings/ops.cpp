@@ -1,5 +1,5 @@
-// The kernels as functions on numpy arrays, channels first as in torch. They pack their weights on
-// every call: for experiments, tests and glue. A session packs once.
+// Binds the kernels as functions on numpy arrays, channels first as in torch. Every call packs its
+// weights, so these are for experiments and tests. A session packs once.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -26,7 +26,7 @@ using base::usize;
 using layers::Compute;
 using layers::RowBlock;
 
-// One call's compute: the kernels of `isa`, on the calling thread.
+// The Compute of one call: the kernels of `isa` on the calling thread.
 struct Caller {
   explicit Caller(const std::string& isa)
       : pool(1), compute{kernels::table_of(isa_argument(isa)), pool} {}
@@ -79,7 +79,7 @@ py::typing::Tuple<Floats, Floats> causal_conv1d(const Floats& x, const Floats& w
   for (py::ssize_t b = 0; b < batch; ++b) {
     transpose(state.data() + b * in * held, rows.data(), in, held);
     transpose(x.data() + b * in * time, fresh.data(), in, time);
-    // The state holds activated rows, as a layer's history does.
+    // The state holds rows after the activation, as a layer's history does.
     input.apply(caller.compute.kernels, fresh.data(), usize(time), usize(in));
     std::copy(fresh.begin(), fresh.end(), rows.begin() + held * in);
     const RowBlock block = {rows.data(), std::ptrdiff_t{stride} * in, result.data(), out,
@@ -127,7 +127,7 @@ py::typing::Tuple<Floats, Floats> causal_conv_transpose1d(const Floats& x, const
   return py::make_tuple(y, next);
 }
 
-// x (n, time) -> y (n, time); hidden, cell (n) before and after.
+// x (n, time), hidden (n), cell (n) -> y (n, time), hidden (n), cell (n)
 py::typing::Tuple<Floats, Floats, Floats> lstm(const Floats& x, const Floats& weight_ih,
                                                const Floats& weight_hh, const Floats& bias_ih,
                                                const Floats& bias_hh, const Floats& hidden,
