@@ -209,7 +209,8 @@ void set_work(BoundEngine& self, double percent) {
 std::uint64_t inject(BoundEngine& self, const Floats& audio) {
   const int channels = self.port->port->channels();
   if (audio.ndim() != 2 || audio.shape(0) != channels) {
-    throw py::value_error("audio: expected (" + std::to_string(channels) + ", frames)");
+    throw py::value_error("audio: expected shape (" + std::to_string(channels) + ", frames), got " +
+                          shape_text(audio));
   }
   const std::vector<float> frames = interleaved(audio);
   return self.engine.worker().probe.offer(frames.data(),
@@ -283,11 +284,13 @@ void bind_paced(py::module_& m) {
 
 void bind_engine(py::module_& m) {
   py::class_<BoundEngine> c(m, "Engine");
-  c.def(py::init([](std::shared_ptr<BoundPort> port, int priority, bool lock_memory,
-                    double backlog_ms) {
-          return std::make_unique<BoundEngine>(
-              std::move(port), realtime::EngineOptions{priority, lock_memory, backlog_ms * 1e-3});
-        }),
+  c.def(py::init(
+            [](std::shared_ptr<BoundPort> port, int priority, bool lock_memory, double backlog_ms) {
+              return std::make_unique<BoundEngine>(
+                  std::move(port), realtime::EngineOptions{.priority = priority,
+                                                           .lock_memory = lock_memory,
+                                                           .backlog_s = backlog_ms * 1e-3});
+            }),
         py::arg("port"), py::kw_only(), py::arg("priority") = 3, py::arg("lock_memory") = true,
         py::arg("backlog_ms") = 200.0)
       .def("set_coder", &set_coder, py::arg("encoder"), py::arg("decoder"), py::kw_only(),

@@ -210,9 +210,16 @@ py::typing::Tuple<Codes, Counts> encode_many(E& encoder, const Ints& streams,
   std::fill_n(codes.mutable_data(), codes.size(), std::uint16_t{0});
   std::vector<EncodeItem> items;
   for (py::ssize_t i = 0; i < n; ++i) {
-    items.push_back({streams.data()[i], last ? nullptr : data + i * encoder.channels() * samples,
-                     samples, samples, codes.mutable_data() + i * n_q * most, most, 1, nullptr, 0,
-                     most});
+    items.push_back({.stream = streams.data()[i],
+                     .audio = last ? nullptr : data + i * encoder.channels() * samples,
+                     .channel_step = samples,
+                     .samples = samples,
+                     .codes = codes.mutable_data() + i * n_q * most,
+                     .book_step = most,
+                     .frame_step = 1,
+                     .latents = nullptr,
+                     .frames = 0,
+                     .capacity = most});
   }
   Outcome outcome;
   {
@@ -256,9 +263,16 @@ py::typing::Tuple<Floats, Counts> decode_many(D& decoder, const Ints& streams,
   std::fill_n(audio.mutable_data(), audio.size(), 0.0F);
   std::vector<DecodeItem> items;
   for (py::ssize_t i = 0; i < n; ++i) {
-    items.push_back({streams.data()[i], last ? nullptr : data + i * n_q * frames, frames, 1,
-                     static_cast<int>(n_q), frames, audio.mutable_data() + i * channels * most,
-                     most, 0, most});
+    items.push_back({.stream = streams.data()[i],
+                     .codes = last ? nullptr : data + i * n_q * frames,
+                     .book_step = frames,
+                     .frame_step = 1,
+                     .n_q = static_cast<int>(n_q),
+                     .frames = frames,
+                     .audio = audio.mutable_data() + i * channels * most,
+                     .channel_step = most,
+                     .samples = 0,
+                     .capacity = most});
   }
   Outcome outcome;
   {
