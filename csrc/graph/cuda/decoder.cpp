@@ -17,8 +17,8 @@ using base::usize;
 
 namespace {
 
-// Per lane: how many codebooks, then codes (frame, codebook) of all of them, padded to four bytes;
-// or latents.
+// Bytes of the payload per lane: the number of codebooks and the codes (frame, codebook), padded to
+// four bytes; or latents.
 std::size_t lane_bytes(const layers::RvqWeights& quantizer, int max_frames) {
   const std::size_t codes = usize(max_frames) * usize(quantizer.codebooks());
   const std::size_t latents = usize(max_frames) * usize(quantizer.dim) * sizeof(float);
@@ -130,7 +130,7 @@ void Decoder::collect(Half& half) {
   for (std::size_t lane = 0; lane < half.seats.size(); ++lane) {
     const Seat& seat = half.seats[lane];
     DecodeItem& item = items_[seat.item];
-    // Never more than was promised by most_samples, whatever the trims of the chain leave over.
+    // Emit no more than most_samples() promised, however many rows the trims of the chain leave.
     const std::int64_t room = std::min(most_samples(item.stream, 0), item.capacity - item.samples);
     const int rows = static_cast<int>(std::min<std::int64_t>(seat.frames, room));
     const float* from = audio + lane * usize(half.rows) * usize(channels_);
@@ -174,7 +174,7 @@ void Decoder::step(DecodeItem* items, const std::vector<Turn>& turns, int shape,
   launch(half, shape, 0, 0);
 }
 
-// The end of streams that are there as a whole.
+// Runs the chain on whole streams, at their end.
 void Decoder::step_whole(DecodeItem* items, const std::vector<Turn>& turns) {
   if (turns.empty()) return;
   Half& half = begin(static_cast<int>(turns.size()));

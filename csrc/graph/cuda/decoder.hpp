@@ -1,4 +1,4 @@
-// graph::Decoder on a GPU: the same face, the same bits, many streams per step.
+// graph::Decoder on a GPU: the same interface and the same bits, with many streams per step.
 #pragma once
 
 #include <vector>
@@ -20,7 +20,7 @@ class Decoder final : public Session {
   int codebooks() const { return quantizer_.codebooks(); }
   double lookahead_samples() const { return program_.lookahead_samples() * hop_; }
 
-  // As graph::Decoder; DeviceError when the GPU fails.
+  // Like graph::Decoder. Throws DeviceError if the GPU fails.
   std::int64_t most_samples(int stream, std::int64_t frames) const noexcept;
   Outcome push(DecodeItem* items, int count);
   Outcome flush(DecodeItem* items, int count);
@@ -57,12 +57,12 @@ class Decoder final : public Session {
   layers::RvqWeights quantizer_;
   int channels_;
   int hop_;
-  const kernels::cuda::Book* books_;  // on the device
+  const kernels::cuda::Book* books_;  // device memory
   std::vector<Header> headers_;
   std::vector<std::int64_t> done_;
   std::vector<std::vector<Turn>> turns_;
   DecodeItem* items_ = nullptr;
-  // Of a chain that runs on whole streams: latents, made on the host, as a state has them.
+  // For a chain that runs on whole streams: the latents so far, decoded on the host.
   Held held_;
   layers::Rvq rvq_;
   layers::Pool pool_;

@@ -24,7 +24,7 @@ int checked_rows(const Options& options, int hop) {
          checked("max_frames_per_push", options.max_frames, kMaxFrames);
 }
 
-// What the kernels hold of a frame in shared memory.
+// Checks the limits of the kernels, which keep a frame in shared memory.
 void check_quantizer(const layers::RvqWeights& quantizer) {
   const bool projected = !quantizer.books.empty() && quantizer.books.front().project != nullptr;
   const int most_dim = projected ? gpu::kMaxProjectedDim : gpu::kMaxSearchDim;
@@ -120,7 +120,7 @@ Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noex
     for (int c = 0; c < channels_; ++c) {
       const float* x = item.audio + c * item.channel_step;
       for (std::int64_t n = 0; n < item.samples; ++n) {
-        // Written so that NaN fails too.
+        // The negated comparison also refuses NaN.
         if (!(std::fabs(x[n]) <= most)) return {Status::kBadSample, i, n, x[n]};
       }
     }
@@ -167,8 +167,8 @@ std::size_t Encoder::enqueue_output(const Program::Lanes& lanes, const gpu::Move
     cuda::check(gpu::gather(gather, stream()), "gather latents");
     bytes += usize(lanes.count) * floats * sizeof(float);
   }
-  // Codes are gathered on the device first: there is a launch per codebook, and each would wait for
-  // what it sends over the bus.
+  // Codes are first written to device memory. The search has a launch per codebook, and each would
+  // otherwise wait for its writes over the bus.
   gpu::Gather home{};
   if (to != output_.data()) {
     home.floats = bytes / sizeof(float);
@@ -209,7 +209,7 @@ void Encoder::collect(Half& half) {
   }
 }
 
-// `rows` samples per channel: what was pending first, then the item's next.
+// Writes `rows` samples per channel: first the pending ones, then the next ones of the item.
 void Encoder::fill(float* to, EncodeItem& item, int rows) {
   Header& h = headers_[usize(item.stream)];
   std::copy_n(pending(item.stream), h.pending * channels_, to);
@@ -246,7 +246,7 @@ void Encoder::step(EncodeItem* items, const std::vector<Turn>& turns, int shape,
   for (const Turn& turn : turns) {
     EncodeItem& item = items[turn.item];
     const std::int64_t before = chain_rows(item.stream);
-    // What is left at the end: of a chain that runs on whole streams, everything.
+    // The samples left at the end. In a chain that runs on whole streams, these are all samples.
     const Header& h = headers_[usize(item.stream)];
     const int left = program_.whole() ? static_cast<int>(h.taken) : h.pending;
     const int rest = options_.whole_hops ? (left + hop_ - 1) / hop_ * hop_ : left;

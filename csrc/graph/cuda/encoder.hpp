@@ -1,4 +1,4 @@
-// graph::Encoder on a GPU: the same face, the same bits, many streams per step.
+// graph::Encoder on a GPU: the same interface and the same bits, with many streams per step.
 #pragma once
 
 #include <vector>
@@ -20,14 +20,14 @@ class Encoder final : public Session {
   int codebooks() const { return quantizer_.codebooks(); }
   double lookahead_samples() const { return program_.lookahead_samples(); }
 
-  // As graph::Encoder; DeviceError when the GPU fails.
+  // Like graph::Encoder. Throws DeviceError if the GPU fails.
   std::int64_t most_frames(int stream, std::int64_t samples, bool last) const noexcept;
   Outcome push(EncodeItem* items, int count, int n_q);
   Outcome flush(EncodeItem* items, int count, int n_q);
 
  private:
   using Header = graph::Encoder::Header;
-  struct Turn {  // one lane to be
+  struct Turn {  // a lane of the next step
     int item;
     int frames;
   };
@@ -66,15 +66,15 @@ class Encoder final : public Session {
   DeviceArray<float> residual_;
   DeviceArray<kernels::cuda::Best> best_;
   std::vector<Header> headers_;
-  std::vector<float> pending_;            // (stream, hop, channel)
-  Held held_;                             // of a chain that runs on whole streams: all samples
-  std::vector<std::int64_t> done_;        // samples of each item already staged
-  std::vector<std::vector<Turn>> turns_;  // per shape, the ragged one first
-  EncodeItem* items_ = nullptr;           // of the push in progress
+  std::vector<float> pending_;      // (stream, hop, channel)
+  Held held_;                       // for a chain that runs on whole streams: all samples so far
+  std::vector<std::int64_t> done_;  // samples of each item that were staged already
+  std::vector<std::vector<Turn>> turns_;  // for each shape, the ragged one first
+  EncodeItem* items_ = nullptr;           // items of the push in progress
   bool wants_latents_ = false;
 };
 
-// The codebooks of a quantizer, on the device.
+// Uploads the codebooks of a quantiser.
 std::vector<kernels::cuda::Book> upload(const layers::RvqWeights& quantizer, Constants& constants);
 
 }  // namespace hopcodec::graph::cuda

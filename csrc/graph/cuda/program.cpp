@@ -28,7 +28,7 @@ bool has_norm(const std::vector<layers::LayerWeights>& chain) {
   });
 }
 
-// Whether a row goes out for each that came in.
+// Whether the layer emits exactly one row per input row.
 bool keeps_rows(const layers::LayerWeights& w) {
   if (const auto* conv = std::get_if<layers::Conv1dWeights>(&w)) return conv->shape.stride == 1;
   const auto* norm = std::get_if<layers::GroupNormWeights>(&w);
@@ -215,15 +215,16 @@ int Program::add(const layers::LstmWeights& w, int in) {
     lstm.products.push_back(p);
     lstm.cells.push_back(
         {n, 0, cell_at, hidden_at, last && w.skip ? static_cast<std::ptrdiff_t>(inlet_at) : -1});
-    x_at = hidden_at + usize(n);  // a row's hidden vector is the next stage's input
+    x_at = hidden_at + usize(n);  // the hidden vectors are the input of the next stage
   }
   stage.layer = std::move(lstm);
   stage.out = add_edge(n, from.max_rows, from.row_samples, from.lookahead);
   return stages_[usize(add_stage(std::move(stage)))].out;
 }
 
-// The shortcut of a residual needs nothing of the branch: its launch goes along with the branch's
-// first, or, if that is already the last or there are more of them, ahead of it.
+// The shortcut of a residual does not depend on the branch. Its launch is merged with the first
+// launch of the branch. If the branch has only one launch, or the shortcut several, the shortcut is
+// launched before the branch.
 void Program::share_launches(std::ptrdiff_t first, std::ptrdiff_t branch_end) {
   const auto begin = launches_.begin() + first;
   const auto shortcut = launches_.begin() + branch_end;

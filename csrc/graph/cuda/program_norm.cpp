@@ -1,4 +1,4 @@
-// Group norms in a Program: a chain that holds one runs once, when its stream is there as a whole.
+// Group norms in a Program. A chain with a group norm runs once, on the whole stream.
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -12,7 +12,8 @@ namespace hopcodec::graph::cuda {
 namespace gpu = kernels::cuda;
 using base::usize;
 
-// What layers::Gather keeps in a state. On the device nothing stands there: the session holds it.
+// Reserves the part of the state that layers::Gather uses. It is unused on the device, because the
+// session collects the rows on the host.
 void Program::gather() {
   Edge& in = edges_[0];
   whole_ = true;

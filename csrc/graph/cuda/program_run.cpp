@@ -1,4 +1,4 @@
-// A step of a Program: what each lane does, and the launches.
+// Plans and launches a step of a Program.
 #include <algorithm>
 #include <cstring>
 
@@ -19,7 +19,7 @@ bool same_bytes(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-// Of a layer's header in a state, field by field: a snapshot's padding bytes are nobody's business.
+// Compares and copies headers field by field, so that padding bytes in a snapshot do not matter.
 bool same(const layers::Conv1d::Header& a, const layers::Conv1d::Header& b) {
   return a.total == b.total && a.held == b.held && a.begin == b.begin && a.started == b.started;
 }
@@ -59,7 +59,7 @@ void put(const layers::Truncated::Header& from, layers::Truncated::Header& to) {
 }
 
 bool same(const gpu::Padding& a, const gpu::Padding& b) {
-  // Once a stream has settled, mirrored rows are the same wherever it ends.
+  // Once a stream is in its steady state, the reflection does not depend on `total`.
   return a.left == b.left && a.end == b.end && a.right == b.right;
 }
 
@@ -113,8 +113,8 @@ gpu::Part Program::walk_lstm(const Stage& stage, const Lstm& lstm, Walk& walk, T
   walk.inlet_rows[usize(stage.inlet)] = 0;
   for (std::size_t i = 0; to != nullptr && i < lstm.products.size(); ++i) {
     const int keep = from.last ? 0 : 1;
-    to->moves[usize(stage.hold) + 2 * i] = {1, 0, keep, from.rows()};  // hidden
-    to->moves[usize(stage.hold) + 2 * i + 1] = {1, 0, keep, 0};        // cell, in place
+    to->moves[usize(stage.hold) + 2 * i] = {1, 0, keep, from.rows()};  // the hidden vector
+    to->moves[usize(stage.hold) + 2 * i + 1] = {1, 0, keep, 0};        // the cell, updated in place
   }
   return {from.rows(), 0, 0, from.rows(), {}, 0};
 }
@@ -127,7 +127,7 @@ void Program::walk_queues(const Passage& in, Walk& walk, Trace* to) const {
     const QueueStep step =
         queue_step(walk.edges[usize(queue.shortcut)], walk.edges[usize(queue.branch)]);
     walk.queue[q] = step;
-    // Rows that the step itself has used up stand in front of those that a look adds.
+    // The rows that the step itself consumed are in front of those that the flush adds.
     const int used = looks ? walk.queue[usize(queue.looks_on)].move.close_from : 0;
     walk.inlet_rows[usize(queue.inlet)] = used + step.queued;
     if (to == nullptr) continue;
@@ -138,7 +138,7 @@ void Program::walk_queues(const Passage& in, Walk& walk, Trace* to) const {
 
 void Program::walk(const Passage& in, Walk& walk, Trace* to) const {
   walk.edges[0] = in;
-  // At its end a stream has nothing to look at.
+  // A stream that ends is flushed itself, so its nodes that flush have nothing to do.
   const bool looks = to != nullptr && !in.last;
   if (edges_[0].look != kNone) walk.edges[usize(edges_[0].look)] = {in.after, in.after, true};
   for (const Stage& stage : stages_) {
@@ -163,7 +163,7 @@ void Program::walk(const Passage& in, Walk& walk, Trace* to) const {
   }
   walk_queues(in, walk, to);
   if (to == nullptr) return;
-  walk.inlet_rows.back() = 0;  // the outlet
+  walk.inlet_rows.back() = 0;  // the outlet starts at row 0
   to->out_rows = walk.edges[usize(out_edge_)].rows();
   to->parts.back() = {to->out_rows, 0, 0, to->out_rows, {}, 0};
   to->parts[0] = {in.rows(), 0, 0, in.rows(), {}, 0};
@@ -177,7 +177,8 @@ void Program::walk(const Passage& in, Walk& walk, Trace* to) const {
   for (const Stage& stage : stages_) place(stage.out, to->parts[usize(stage.operation)]);
 }
 
-// Calls visit(what the header of a layer is for a stream of this age, where it stands).
+// Calls visit(header, position in the state) for the header of every layer of a stream that has
+// brought `taken` rows.
 template <class Visit>
 void Program::each_header(std::int64_t taken, Visit visit) const {
   walk({0, taken, false}, *walk_, nullptr);

@@ -1,9 +1,9 @@
-// A truncated chain (layers/truncated.hpp) on the GPU: one step at a time.
+// A truncated chain (layers/truncated.hpp) on the GPU. It runs one step at a time.
 //
-// Each layer has a twin that looks on: what it would give if the stream ended here, worked out in
-// the same buffer, behind the rows of the step, which is never taken home. A layer and its
-// twin need nothing of each other and share a launch. So no state is copied, and at a batch of one
-// the look costs hardly a launch more.
+// Each layer has a second node that computes what the layer would emit if the stream ended here. It
+// works in the same buffer, behind the rows of the step, and its rows are never copied back to the
+// state. The two nodes do not depend on each other and share a launch. So no state is copied, and
+// with one stream the flush adds hardly a launch.
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -61,7 +61,7 @@ int Program::add(const std::shared_ptr<const layers::TruncatedWeights>& w, int i
            " rows a step behind " + std::to_string(stages_.size()) + " layers");
   }
   const auto is_lstm = [](const auto& l) { return std::holds_alternative<layers::LstmWeights>(l); };
-  // Its cell is stepped in place: a look would be felt.
+  // An LSTM updates its cell in place, so a flush would change the state.
   if (std::any_of(w->layers.begin(), w->layers.end(), is_lstm)) {
     refuse("a truncated chain without LSTM, got one");
   }
@@ -94,8 +94,9 @@ int Program::add(const std::shared_ptr<const layers::TruncatedWeights>& w, int i
   return stages_[usize(add_stage(std::move(stage)))].out;
 }
 
-// Rows that have left for good once `taken` rows have come: those that are due, as far as the chain
-// makes them of a signal that ends there. `edge`: what the chain emits.
+// Returns how many rows have been emitted once `taken` rows have come: the rows that are due,
+// limited to those that the chain makes of a signal that ends there. `edge` is the output of the
+// chain.
 std::int64_t Program::given_by(const Give& give, int edge, std::int64_t taken, Walk& walk) const {
   const std::int64_t steps = taken / give.step;
   if (steps <= give.ahead) return 0;

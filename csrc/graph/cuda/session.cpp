@@ -13,12 +13,14 @@ namespace gpu = kernels::cuda;
 namespace {
 
 constexpr std::size_t kAlign = 256;
-constexpr int kMostStreams = 32768;     // what one dimension of a grid surely holds
-constexpr int kFewLanes = 8;            // whose input and output are not worth a copy
-constexpr std::int64_t kSettled = 256;  // frames after which a stream is taken to run evenly
-constexpr std::int64_t kMostRows = std::int64_t{1} << 30;  // of all lanes: kernels count in int
+constexpr int kMostStreams = 32768;     // a safe limit for one dimension of a grid
+constexpr int kFewLanes = 8;            // below this, kernels access pinned host memory directly
+constexpr std::int64_t kSettled = 256;  // frames after which a stream should be in its steady state
+// Of all lanes together, because kernels count in int.
+constexpr std::int64_t kMostRows = std::int64_t{1} << 30;
 
-// 1, 2, 3, 4, 6, 8, 12, ... and n itself: no step is filled by less than two thirds.
+// Returns 1, 2, 3, 4, 6, 8, 12, ... and n, so that every step uses at least two thirds of its
+// lanes.
 std::vector<int> buckets_up_to(int n) {
   std::vector<int> buckets;
   for (int b = 1; b < n; b *= 2) {
@@ -80,7 +82,8 @@ void Session::prepare(int unit, std::size_t out_bytes, int variants) {
   check(cudaStreamSynchronize(stream()), "prepare");
 }
 
-// A shape is steady from the first frame on after which nothing changes any more.
+// Finds the steady shapes: a shape is steady from the frame after which its trace no longer
+// changes.
 void Session::find_steady(int unit) {
   if (program_.whole()) return;
   std::vector<int> frames = {1};
@@ -97,7 +100,7 @@ void Session::find_steady(int unit) {
       if (!(other == steady.trace)) break;
       --steady.after;
     }
-    // Settled at the last moment is not settled.
+    // A trace that changed until shortly before the end is not steady.
     if (steady.after > kSettled - 8 || steady.trace.out_rows == 0) continue;
     steady.moves = constants_.array(steady.trace.moves);
     const auto& pads = steady.trace.pads;
@@ -115,7 +118,7 @@ int Session::shape_of(std::int64_t rows, int frames) const {
   return kRagged;
 }
 
-// How many of `frames` to take now, so that the step is a steady one where there is one.
+// Returns how many of `frames` to process now, so that the step has a steady shape if possible.
 int Session::even_frames(std::int64_t rows, int frames) const {
   if (shape_of(rows, frames) != kRagged) return frames;
   return shape_of(rows, 1) != kRagged ? 1 : frames;
@@ -170,7 +173,8 @@ int Session::sit(Half& half, int stream, int item, int frames_out, const Trace* 
   return lane;
 }
 
-// Nobody's tables say that nothing is to be done; what stood there may be anything.
+// Zeroes the tables of unused lanes, which may hold values of earlier steps. Zero means that the
+// lane does nothing.
 void Session::clear_empty_seats(Half& half) const {
   const Places p = places(half.bucket);
   const std::size_t first = half.seats.size();
@@ -191,7 +195,7 @@ Trace& Session::trace(const Passage& passage) {
 void Session::enqueue(Half& half, int lanes, int shape, int n_q) {
   const Places p = places(lanes);
   const bool even = shape != kRagged;
-  // Tables are read by every kernel: they belong on the device.
+  // A ragged step always copies, because every kernel reads its tables.
   const bool near = even && lanes <= kFewLanes;
   const std::byte* in = near ? half.in.data() : input_.data();
   std::byte* out = near ? half.out.data() : output_.data();
@@ -250,8 +254,8 @@ void Session::capture_all(int variants) {
                  static_cast<std::size_t>(variants) * 2);
   for (const int bucket : buckets_) {
     for (int shape = kRagged; shape < shapes; ++shape) {
-      // Once without a capture, on empty seats: so that the kernels are loaded by then. Variants
-      // differ in how often a kernel comes, not in which.
+      // Run the step once without capture, on unused lanes, so that all kernels are loaded before
+      // the capture. Variants differ in how often a kernel is launched, not in which kernels.
       if (variants > 0) {
         enqueue(halves_[0], bucket, shape, books_of(0));
         check(cudaStreamSynchronize(stream()), "warm up");
@@ -266,8 +270,9 @@ void Session::capture_all(int variants) {
   }
 }
 
-// `variant` < 0: none was captured for this number of codebooks.
-// After a failure nothing that was under way is believed, and nothing still reads the host's side.
+// Launches a step. `variant` < 0 means that no graph was captured for this number of codebooks.
+// After a failure, waits until the device no longer reads the host buffers, and discards all steps
+// in flight.
 void Session::launch(Half& half, int shape, int variant, int n_q) {
   try {
     submit(half, shape, variant, n_q);
@@ -297,7 +302,7 @@ void Session::submit(Half& half, int shape, int variant, int n_q) {
 
 void Session::finish() {
   for (int i = 0; i < 2; ++i) {
-    Half& half = halves_[(next_half_ + i) % 2];  // the older one first
+    Half& half = halves_[(next_half_ + i) % 2];  // the older step first
     if (half.busy) collect(half);
   }
 }
@@ -354,7 +359,8 @@ Status Session::restore(int stream_index, const std::byte* from, std::size_t byt
   check(cudaSetDevice(options_.device), "select the device");
   const base::FloatBuffer copy = base::make_floats(program_.state_floats());
   std::memcpy(copy.get(), body, state_bytes());
-  // Believed only if every position in it is the one a stream of its age has.
+  // Accept the state only if every position in it is right for a stream that has taken as many
+  // frames.
   if (!read_own(stream_index, copy.get())) {
     throw SnapshotError("snapshot: expected positions within the stream's buffers, got others");
   }

@@ -1,15 +1,15 @@
-// What an encoder and a decoder session on the GPU share: the streams' states in slots, the lanes
-// of a step, and the captured graphs.
+// The common part of encoder and decoder sessions on the GPU: the streams' states in slots, the
+// lanes of a step, and the captured graphs.
 //
-// A step of L lanes is: one copy in, all launches, one copy out, captured once at construction for
-// every bucket of lanes and every shape of step. Streams that run evenly share the *steady* shape,
-// in which every lane does the same and no kernel reads a table. Streams that are just starting or
-// ending go in a step of their own, whose tables travel with its input. A bucket's empty seats
-// compute rubbish that nobody reads.
+// A step of L lanes is one copy to the device, all launches, and one copy back. It is captured at
+// construction for every bucket size and every shape of step. Streams in their steady state share a
+// *steady* shape, in which every lane does the same and no kernel reads a table. Streams that are
+// starting or ending run in a *ragged* step, whose tables are copied with its input. Unused lanes
+// of a bucket compute values that nobody reads.
 //
-// The host fills one half of the pinned buffers while the device works on the other. With few lanes
-// the first kernel reads that half over the bus and the last one writes it: a copy would take
-// longer to begin than they take to do it.
+// The pinned buffers are a double buffer: the host fills one while the device works on the other.
+// With few lanes, the first kernel reads the pinned buffer over the bus and the last kernel writes
+// it, because starting a copy would take longer than the transfer.
 #pragma once
 
 #include <atomic>
@@ -25,23 +25,23 @@ using kernels::cuda::Precision;
 
 struct Options {
   int streams = 1;
-  int max_frames = 1;  // frames per step
+  int max_frames = 1;  // frames of a step
   bool zero_start = false;
-  bool whole_hops = false;        // an encoder fills the last hop with zeros before its first layer
-  std::uint64_t fingerprint = 0;  // that of the same codec's sessions on the CPU
+  bool whole_hops = false;        // an encoder pads the last hop with zeros before its first layer
+  std::uint64_t fingerprint = 0;  // the same as for the codec's sessions on the CPU
   int device = 0;
-  bool graphs = true;            // or launch every step anew: for tests and measurements
-  bool overlaps = true;          // launches, where the device can; or not: likewise
+  bool graphs = true;    // false launches kernels one by one, for tests and measurements
+  bool overlaps = true;  // overlap launches if the device can; false for tests and measurements
   std::vector<int> codebooks{};  // numbers of codebooks to capture encoder graphs for
-  // Of the layers' products; codebooks are always searched in float32.
+  // Precision of the layers' products. Codebooks are always searched in float32.
   Precision precision = Precision::kFloat32;
-  std::shared_ptr<Uploads> uploads = nullptr;  // the codec's, if its sessions share them
+  std::shared_ptr<Uploads> uploads = nullptr;  // shared by the codec's sessions; null for none
 };
 
-// The options that a session of this chain can have: a truncated one goes frame by frame.
+// Adapts the options to the chain: a truncated chain runs one frame per step.
 Options fitted(const std::vector<layers::LayerWeights>& chain, Options options);
 
-// The rows that a chain with group norms will run on, stream by stream.
+// Host memory for the rows of whole streams, for chains with a group norm.
 class Held {
  public:
   Held() = default;
@@ -69,25 +69,25 @@ class Session {
   int max_frames() const { return options_.max_frames; }
   std::size_t state_bytes() const { return program_.state_floats() * sizeof(float); }
   std::size_t scratch_bytes() const { return scratch_.bytes(); }
-  // Device memory for weights (though other sessions may share them), states and scratch.
+  // Device memory for states, scratch and weights; other sessions may share the weights.
   std::size_t device_bytes() const;
-  // Steps that were launched as captured graphs, and one by one.
+  // Numbers of steps launched as captured graphs and kernel by kernel.
   std::int64_t graph_steps() const { return graph_steps_; }
   std::int64_t eager_steps() const { return eager_steps_; }
 
   Status reset(int stream);
   std::size_t snapshot_bytes() const { return snapshot_header_bytes() + state_bytes(); }
   Status snapshot(int stream, std::byte* to) const;
-  // Throws SnapshotError; the stream is then as it was.
+  // Throws SnapshotError and leaves the stream unchanged if the snapshot is not valid.
   Status restore(int stream, const std::byte* from, std::size_t bytes);
 
  protected:
-  // One lane of a step: who sits there, and what it gives.
+  // One lane of a step.
   struct Seat {
     int item;
-    int frames;  // rows at the outlet
+    int frames;  // output rows of the lane
   };
-  // One half of the host side.
+  // One of the two host buffers, with the step that uses it.
   struct Half {
     PinnedBytes in;
     PinnedBytes out;
@@ -95,10 +95,10 @@ class Session {
     bool busy = false;
     int bucket = 0;  // lanes of the step
     int n_q = 0;
-    int rows = 0;  // at the outlet, per lane of the step's shape
+    int rows = 0;  // output rows per lane of the step's shape
     std::vector<Seat> seats;
   };
-  // Where things stand in `in` for a step of so many lanes.
+  // Offsets in `in` for a step with a given number of lanes.
   struct Places {
     std::size_t slots, payload, parts, moves, pads, end;
   };
@@ -107,12 +107,13 @@ class Session {
   Session(const std::vector<layers::LayerWeights>& chain, const Options& options, int channels,
           int max_rows, std::size_t own_state, std::size_t payload_bytes);
   virtual ~Session() = default;
-  // To be called once by the derived constructor: `unit` rows are one frame; `out_bytes` per lane
-  // at most come back; `variants` graphs are needed for each shape.
+  // Completes the construction; the derived constructor calls it once. A frame is `unit` rows, a
+  // lane returns at most `out_bytes`, and each shape needs `variants` graphs.
   void prepare(int unit, std::size_t out_bytes, int variants);
 
-  // The part of a step before the first layer, which opens the streams' states too, and that after
-  // the last, which closes them, leaves the results at `to` and returns how many bytes those are.
+  // Enqueue the launches before the first layer, which also load the streams' states, and those
+  // after the last layer, which also store the states and write the results to `to`.
+  // enqueue_output() returns the size of the results in bytes.
   virtual void enqueue_input(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
                              const std::byte* payload) = 0;
   virtual std::size_t enqueue_output(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
@@ -125,21 +126,21 @@ class Session {
   virtual bool finished(int stream) const = 0;
   virtual void start(int stream) = 0;
 
-  // Of a stream that has brought `rows` rows and now `frames` frames: the index of its steady
-  // shape, or kRagged.
+  // Returns the index of the steady shape of a stream that has brought `rows` rows and now brings
+  // `frames` frames, or kRagged.
   int shape_of(std::int64_t rows, int frames) const;
-  int shapes() const { return static_cast<int>(steady_.size()) + 1; }  // the ragged one included
+  int shapes() const { return static_cast<int>(steady_.size()) + 1; }  // including the ragged shape
   int even_frames(std::int64_t rows, int frames) const;
 
   Half& begin(int lanes);
-  // Seats a stream; returns the lane. `trace` is read for a ragged step only.
+  // Assigns the next lane to a stream and returns its index. `trace` is used only in a ragged step.
   int sit(Half& half, int stream, int item, int frames_out, const Trace* trace);
   template <class T>
   T* payload(Half& half) const {
     return half.in.at<T>(places(half.bucket).payload);
   }
-  // The part of layers::Gather in a stream's state: `rows` of `channels` held; and whether a state
-  // holds just so many.
+  // Write or read the part of layers::Gather in a state: `rows` collected rows of `channels`.
+  // Reading returns false if the state has another number of rows.
   void write_held(const Held& held, int stream, std::int64_t rows, int channels,
                   float* state) const;
   bool read_held(Held& held, int stream, std::int64_t rows, int channels, const float* state) const;
@@ -162,8 +163,8 @@ class Session {
     int frames;
     Trace trace;
     const kernels::cuda::Move* moves;
-    const kernels::cuda::Padding* pads;  // or null: nothing to pad
-    std::int64_t after;                  // frames a stream must have brought
+    const kernels::cuda::Padding* pads;  // null if nothing is padded
+    std::int64_t after;                  // frames after which a stream has this shape
   };
 
   Places places(int lanes) const;
@@ -178,7 +179,7 @@ class Session {
     return states_.data() + static_cast<std::size_t>(stream) * program_.state_floats();
   }
 
-  std::size_t payload_bytes_;  // per lane
+  std::size_t payload_bytes_;  // of one lane
   int unit_ = 1;
   DeviceArray<float> states_;
   DeviceArray<float> scratch_;
