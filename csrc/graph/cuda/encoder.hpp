@@ -27,27 +27,27 @@ class Encoder final : public Session {
 
  private:
   using Header = graph::Encoder::Header;
-  struct Turn {  // a lane of the next step
+  struct LaneWork {  // a lane of the next step
     int item;
     int frames;
   };
 
   Outcome check(const EncodeItem* items, int count, bool last) const noexcept;
-  void step(EncodeItem* items, const std::vector<Turn>& turns, int shape, int n_q, bool last);
+  void step(EncodeItem* items, const std::vector<LaneWork>& lanes, int shape, int n_q, bool last);
   void fill(float* to, EncodeItem& item, int rows);
-  void keep_rest(EncodeItem& item);
-  void hold(const EncodeItem& item);
+  void keep_remainder(EncodeItem& item);
+  void append_rows(const EncodeItem& item);
   int variant_of(int n_q) const;
   float* pending(int stream) {
     return pending_.data() + static_cast<std::size_t>(stream * hop_ * channels_);
   }
 
-  int books_of(int variant) const override;
-  void enqueue_input(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
+  int codebooks_of(int variant) const override;
+  void enqueue_input(const Program::StepLanes& lanes, const kernels::cuda::Moves& moves,
                      const std::byte* payload) override;
-  std::size_t enqueue_output(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
+  std::size_t enqueue_output(const Program::StepLanes& lanes, const kernels::cuda::Moves& moves,
                              int rows, int n_q, std::byte* to) override;
-  void collect(Half& half) override;
+  void collect(StagingBuffer& staging) override;
   void write_own(int stream, float* state) const override;
   bool read_own(int stream, const float* state) override;
   std::int64_t chain_rows(int stream) const override {
@@ -67,10 +67,10 @@ class Encoder final : public Session {
   DeviceArray<kernels::cuda::Best> best_;
   std::vector<Header> headers_;
   std::vector<float> pending_;      // (stream, hop, channel)
-  Held held_;                       // for a chain that runs on whole streams: all samples so far
+  StreamRows stream_rows_;          // for a chain that runs on whole streams: all samples so far
   std::vector<std::int64_t> done_;  // samples of each item that were staged already
-  std::vector<std::vector<Turn>> turns_;  // for each shape, the ragged one first
-  EncodeItem* items_ = nullptr;           // items of the push in progress
+  std::vector<std::vector<LaneWork>> work_;  // for each shape, the ragged one first
+  EncodeItem* items_ = nullptr;              // items of the push in progress
   bool wants_latents_ = false;
 };
 

@@ -82,21 +82,27 @@ inline ConvStep conv_step(const ConvPlan& plan, const Passage& in) {
   const bool now_started = started || starts;
   const int next = now_started ? step.begin + step.out.rows() * s.stride : s.left;
   const int keep = now_started ? std::max(0, next - plan.back) : next;
-  step.after = {in.after, count - keep, now_started ? next - keep : 0, now_started ? 1 : 0};
-  step.move = {held, started ? 0 : s.left, in.last ? 0 : count - keep, keep};
+  step.after = {.total = in.after,
+                .held = count - keep,
+                .begin = now_started ? next - keep : 0,
+                .started = now_started ? 1 : 0};
+  step.move = {.open_rows = held,
+               .open_to = started ? 0 : s.left,
+               .close_rows = in.last ? 0 : count - keep,
+               .close_from = keep};
   return step;
 }
 
 // Plans what the layer would emit if the stream ended after this step. The rows of that flush are
 // computed in the same buffer, behind the rows of the step, and leave them unchanged. `in` goes
 // from after the step to after it, with `last`.
-inline ConvStep look_on(const ConvPlan& plan, const ConvStep& step, const Passage& in) {
-  ConvStep look = conv_step(plan, in);
-  const int behind = step.move.close_from - look.move.open_to;
-  look.inlet += behind;
-  look.begin += behind;
-  look.padding.end += behind;
-  return look;
+inline ConvStep flush_step(const ConvPlan& plan, const ConvStep& step, const Passage& in) {
+  ConvStep flush = conv_step(plan, in);
+  const int behind = step.move.close_from - flush.move.open_to;
+  flush.inlet += behind;
+  flush.begin += behind;
+  flush.padding.end += behind;
+  return flush;
 }
 
 struct TransposeStep {
@@ -131,17 +137,20 @@ inline TransposeStep transpose_step(const layers::ConvTranspose1dShape& s, const
   step.skip = static_cast<int>(skip);
   step.out = {given(in.before), given(in.before) + count, in.last};
   step.after = {in.after, step.out.after};
-  step.move = {history, 0, in.last ? 0 : history, in.rows()};
+  step.move = {.open_rows = history,
+               .open_to = 0,
+               .close_rows = in.last ? 0 : history,
+               .close_from = in.rows()};
   return step;
 }
 
-inline TransposeStep look_on(const layers::ConvTranspose1dShape& s, const TransposeStep& step,
-                             const Passage& in) {
-  TransposeStep look = transpose_step(s, in);
-  look.inlet += step.move.close_from;
-  look.begin += step.move.close_from;
-  look.padding.end += step.move.close_from;
-  return look;
+inline TransposeStep flush_step(const layers::ConvTranspose1dShape& s, const TransposeStep& step,
+                                const Passage& in) {
+  TransposeStep flush = transpose_step(s, in);
+  flush.inlet += step.move.close_from;
+  flush.begin += step.move.close_from;
+  flush.padding.end += step.move.close_from;
+  return flush;
 }
 
 // The queue of a residual block: rows of the shortcut that wait for the branch.
@@ -154,7 +163,12 @@ struct QueueStep {
 inline QueueStep queue_step(const Passage& shortcut, const Passage& branch) {
   const auto queued = static_cast<int>(shortcut.before - branch.before);
   const int left = queued + shortcut.rows() - branch.rows();
-  return {queued, {queued, 0, shortcut.last ? 0 : left, branch.rows()}, {left}};
+  return {.queued = queued,
+          .move = {.open_rows = queued,
+                   .open_to = 0,
+                   .close_rows = shortcut.last ? 0 : left,
+                   .close_from = branch.rows()},
+          .after = {.queued = left}};
 }
 
 }  // namespace hopcodec::graph::cuda

@@ -51,7 +51,7 @@ class Program {
   // The last operation represents the outlet and has no launch.
   int operations() const { return operations_; }
   int pads() const { return static_cast<int>(pads_.size()); }
-  const std::vector<kernels::cuda::Hold>& holds() const { return holds_; }
+  const std::vector<kernels::cuda::StatePart>& state_parts() const { return state_parts_; }
   double row_samples() const { return edges_[static_cast<std::size_t>(out_edge_)].row_samples; }
   double lookahead_samples() const { return edges_[static_cast<std::size_t>(out_edge_)].lookahead; }
   // The readers of the session's input.
@@ -68,7 +68,7 @@ class Program {
   bool headers_match(std::int64_t taken, const float* state) const;
 
   // The lanes of a step. Without a table of parts, all lanes follow `steady`.
-  struct Lanes {
+  struct StepLanes {
     float* scratch;
     int count;
     const kernels::cuda::Part* parts;  // (lane, operation), device memory, or null
@@ -78,8 +78,8 @@ class Program {
     bool overlaps;  // launches other than the first may overlap the previous one
   };
   // Enqueues all launches from the first layer's inlet to the outlet.
-  void enqueue(const Lanes& lanes, cudaStream_t stream) const;
-  kernels::cuda::Lanes lanes_of(const Lanes& lanes, int operation, int max_rows) const;
+  void enqueue(const StepLanes& lanes, cudaStream_t stream) const;
+  kernels::cuda::Lanes lanes_of(const StepLanes& lanes, int operation, int max_rows) const;
 
  private:
   struct Edge {
@@ -87,7 +87,7 @@ class Program {
     int max_rows;
     double row_samples;
     double lookahead;
-    int look = kNone;  // the edge with the rows that a flush at this point adds to this edge
+    int flush = kNone;  // the edge with the rows that a flush at this point adds to this edge
   };
   // A buffer in the scratch that receives the rows of an edge.
   struct Inlet {
@@ -95,57 +95,57 @@ class Program {
     std::size_t at;
     kernels::cuda::Activation activation;
   };
-  struct Conv {
+  struct ConvNode {
     ConvPlan plan;
   };
-  struct Transpose {
+  struct TransposeNode {
     layers::ConvTranspose1dShape shape;
   };
-  struct Lstm {
+  struct LstmNode {
     int units;
     std::vector<kernels::cuda::Product> products;  // for each stacked LSTM
     std::vector<kernels::cuda::Cell> cells;
   };
   // The end of a truncated chain. It emits the rows that are due: of those that the chain made with
   // its full look-ahead, and of those that the flush made, which are behind them.
-  struct Give {
+  struct EmitNode {
     int step;  // input rows of a step
     int ahead;
     int rows_per_step;
-    int look_inlet;
+    int flush_inlet;
   };
-  struct Norm {
+  struct NormNode {
     layers::GroupNormWeights weights;
     kernels::cuda::SegmentNorm norm;  // without the lanes and the fields that `product` has
   };
-  struct Stage {
-    std::variant<Conv, Transpose, Lstm, Give, Norm> layer;
-    int in;
-    int out;
-    int operation;
-    int inlet;
-    int hold;  // index of its first StatePart
-    int pad;   // index of its padding, or kNone
-    int max_windows;
-    std::size_t buffer_at;
-    std::size_t header_at;
-    kernels::cuda::Product product;  // without the lanes
-    int looks_on = kNone;            // the node that this node flushes, or kNone
+  struct Node {
+    std::variant<ConvNode, TransposeNode, LstmNode, EmitNode, NormNode> layer;
+    int in = 0;
+    int out = 0;
+    int operation = 0;
+    int inlet = 0;
+    int state_part = kNone;  // index of its first StatePart
+    int pad = kNone;         // index of its padding, or kNone
+    int max_windows = 0;
+    std::size_t buffer_at = 0;
+    std::size_t header_at = 0;
+    kernels::cuda::Product product = {};  // without the lanes
+    int flush_of = kNone;                 // the node that this node flushes, or kNone
   };
   struct Queue {
     int shortcut;  // an edge, like `branch`
     int branch;
     int joins;  // the node that adds its rows
-    int hold;
+    int state_part;
     int inlet;
     std::size_t header_at;
-    int looks_on = kNone;
+    int flush_of = kNone;
   };
   struct Launch {
-    int stage[2];  // nodes that do not depend on each other
+    int node[2];  // nodes that do not depend on each other
     int count;
   };
-  struct Walk;  // temporary memory of trace()
+  struct TraceMemory;  // temporary memory of trace()
   static constexpr int kNone = -1;
 
   int add_edge(int channels, std::int64_t max_rows, double row_samples, double lookahead);
@@ -158,31 +158,34 @@ class Program {
   int add(const std::shared_ptr<const layers::TruncatedWeights>& w, int edge);
   int add(const layers::GroupNormWeights& w, int edge);
   void gather();
-  void share_launches(std::ptrdiff_t first, std::ptrdiff_t branch_end);
+  void merge_shortcut(std::ptrdiff_t first, std::ptrdiff_t branch_end);
   int add_pad(std::size_t at, int row_floats);
-  int add_stage(Stage stage);
-  void add_look(int stage, int max_windows, std::int64_t out_rows);
-  void add_look(Queue queue, std::size_t rows_at);
-  int stage_making(int edge) const;
+  int add_node(Node node);
+  void add_flush(int node, int max_windows, std::int64_t out_rows);
+  void add_flush(Queue queue, std::size_t rows_at);
+  int producer_of(int edge) const;
   int sinks_of(int edge, kernels::cuda::Sink* sinks) const;
   void resolve_sinks();
-  void walk(const Passage& in, Walk& walk, Trace* to) const;
-  kernels::cuda::Part walk_conv(const Stage& stage, const Conv& conv, Walk& walk, Trace* to) const;
-  kernels::cuda::Part walk_transpose(const Stage& stage, const Transpose& transpose, Walk& walk,
-                                     Trace* to) const;
-  kernels::cuda::Part walk_lstm(const Stage& stage, const Lstm& lstm, Walk& walk, Trace* to) const;
-  kernels::cuda::Part walk_norm(const Stage& stage, const Norm& norm, Walk& walk) const;
-  kernels::cuda::Part walk_give(const Stage& stage, const Give& give, Walk& walk) const;
+  void trace_step(const Passage& in, TraceMemory& memory, Trace* to) const;
+  kernels::cuda::Part trace_conv(const Node& node, const ConvNode& conv, TraceMemory& memory,
+                                 Trace* to) const;
+  kernels::cuda::Part trace_transpose(const Node& node, const TransposeNode& transpose,
+                                      TraceMemory& memory, Trace* to) const;
+  kernels::cuda::Part trace_lstm(const Node& node, const LstmNode& lstm, TraceMemory& memory,
+                                 Trace* to) const;
+  kernels::cuda::Part trace_norm(const Node& node, const NormNode& norm, TraceMemory& memory) const;
+  kernels::cuda::Part trace_emit(const Node& node, const EmitNode& emit, TraceMemory& memory) const;
   template <class Visit>
   void each_header(std::int64_t taken, Visit visit) const;
-  void walk_queues(const Passage& in, Walk& walk, Trace* to) const;
-  std::int64_t given_by(const Give& give, int edge, std::int64_t taken, Walk& walk) const;
-  void enqueue_zeros(const Lanes& lanes, cudaStream_t stream) const;
-  void enqueue_pad(const Stage& stage, const Lanes& lanes, cudaStream_t stream) const;
-  void enqueue_norm(const Stage& stage, const Lanes& lanes, cudaStream_t stream) const;
-  void enqueue_give(const Stage& stage, const Lanes& lanes, cudaStream_t stream) const;
-  void enqueue_lstm(const Stage& stage, const Lanes& lanes, cudaStream_t stream) const;
-  kernels::cuda::Product ready(const Stage& stage, const Lanes& lanes) const;
+  void trace_queues(const Passage& in, TraceMemory& memory, Trace* to) const;
+  std::int64_t emitted_by(const EmitNode& emit, int edge, std::int64_t taken,
+                          TraceMemory& memory) const;
+  void enqueue_zeros(const StepLanes& lanes, cudaStream_t stream) const;
+  void enqueue_pad(const Node& node, const StepLanes& lanes, cudaStream_t stream) const;
+  void enqueue_norm(const Node& node, const StepLanes& lanes, cudaStream_t stream) const;
+  void enqueue_emit(const Node& node, const StepLanes& lanes, cudaStream_t stream) const;
+  void enqueue_lstm(const Node& node, const StepLanes& lanes, cudaStream_t stream) const;
+  kernels::cuda::Product ready(const Node& node, const StepLanes& lanes) const;
 
   Constants& constants_;
   bool zero_start_;
@@ -198,11 +201,11 @@ class Program {
   std::vector<Edge> edges_;
   std::vector<Inlet> inlets_;
   std::vector<kernels::cuda::PadPlace> pads_;
-  std::vector<kernels::cuda::Hold> holds_;
-  std::vector<Stage> stages_;
+  std::vector<kernels::cuda::StatePart> state_parts_;
+  std::vector<Node> nodes_;
   std::vector<Queue> queues_;
   std::vector<Launch> launches_;
-  std::unique_ptr<Walk> walk_;
+  std::unique_ptr<TraceMemory> memory_;
 };
 
 }  // namespace hopcodec::graph::cuda

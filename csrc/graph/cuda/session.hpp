@@ -42,10 +42,10 @@ struct Options {
 Options fitted(const std::vector<layers::LayerWeights>& chain, Options options);
 
 // Host memory for the rows of whole streams, for chains with a group norm.
-class Held {
+class StreamRows {
  public:
-  Held() = default;
-  Held(int streams, int max_rows, int channels)
+  StreamRows() = default;
+  StreamRows(int streams, int max_rows, int channels)
       : channels_(static_cast<std::size_t>(channels)),
         step_(static_cast<std::size_t>(max_rows) * channels_),
         rows_(static_cast<std::size_t>(streams) * step_) {}
@@ -54,7 +54,7 @@ class Held {
            static_cast<std::size_t>(row) * channels_;
   }
   const float* row(int stream, std::int64_t row) const {
-    return const_cast<Held*>(this)->row(stream, row);
+    return const_cast<StreamRows*>(this)->row(stream, row);
   }
 
  private:
@@ -83,12 +83,12 @@ class Session {
 
  protected:
   // One lane of a step.
-  struct Seat {
+  struct Lane {
     int item;
     int frames;  // output rows of the lane
   };
   // One of the two host buffers, with the step that uses it.
-  struct Half {
+  struct StagingBuffer {
     PinnedBytes in;
     PinnedBytes out;
     Event done;
@@ -96,10 +96,10 @@ class Session {
     int bucket = 0;  // lanes of the step
     int n_q = 0;
     int rows = 0;  // output rows per lane of the step's shape
-    std::vector<Seat> seats;
+    std::vector<Lane> lanes;
   };
   // Offsets in `in` for a step with a given number of lanes.
-  struct Places {
+  struct StagingLayout {
     std::size_t slots, payload, parts, moves, pads, end;
   };
   static constexpr int kRagged = -1;  // a step that is not steady
@@ -114,11 +114,12 @@ class Session {
   // Enqueue the launches before the first layer, which also load the streams' states, and those
   // after the last layer, which also store the states and write the results to `to`.
   // enqueue_output() returns the size of the results in bytes.
-  virtual void enqueue_input(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
+  virtual void enqueue_input(const Program::StepLanes& lanes, const kernels::cuda::Moves& moves,
                              const std::byte* payload) = 0;
-  virtual std::size_t enqueue_output(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
-                                     int rows, int n_q, std::byte* to) = 0;
-  virtual void collect(Half& half) = 0;
+  virtual std::size_t enqueue_output(const Program::StepLanes& lanes,
+                                     const kernels::cuda::Moves& moves, int rows, int n_q,
+                                     std::byte* to) = 0;
+  virtual void collect(StagingBuffer& staging) = 0;
   // The session's own part of a stream's state.
   virtual void write_own(int stream, float* state) const = 0;
   virtual bool read_own(int stream, const float* state) = 0;
@@ -129,24 +130,26 @@ class Session {
   // Returns the index of the steady shape of a stream that has brought `rows` rows and now brings
   // `frames` frames, or kRagged.
   int shape_of(std::int64_t rows, int frames) const;
-  int shapes() const { return static_cast<int>(steady_.size()) + 1; }  // including the ragged shape
-  int even_frames(std::int64_t rows, int frames) const;
+  // Including the ragged shape.
+  int shapes() const { return static_cast<int>(steady_shapes_.size()) + 1; }
+  int steady_frames(std::int64_t rows, int frames) const;
 
-  Half& begin(int lanes);
+  StagingBuffer& begin(int lanes);
   // Assigns the next lane to a stream and returns its index. `trace` is used only in a ragged step.
-  int sit(Half& half, int stream, int item, int frames_out, const Trace* trace);
+  int add_lane(StagingBuffer& staging, int stream, int item, int frames_out, const Trace* trace);
   template <class T>
-  T* payload(Half& half) const {
-    return half.in.at<T>(places(half.bucket).payload);
+  T* payload(StagingBuffer& staging) const {
+    return staging.in.at<T>(layout(staging.bucket).payload);
   }
   // Write or read the part of layers::Gather in a state: `rows` collected rows of `channels`.
   // Reading returns false if the state has another number of rows.
-  void write_held(const Held& held, int stream, std::int64_t rows, int channels,
-                  float* state) const;
-  bool read_held(Held& held, int stream, std::int64_t rows, int channels, const float* state) const;
-  void launch(Half& half, int shape, int variant, int n_q);
-  void submit(Half& half, int shape, int variant, int n_q);
-  void finish();
+  void write_stream_rows(const StreamRows& held, int stream, std::int64_t rows, int channels,
+                         float* state) const;
+  bool read_stream_rows(StreamRows& held, int stream, std::int64_t rows, int channels,
+                        const float* state) const;
+  void launch(StagingBuffer& staging, int shape, int variant, int n_q);
+  void submit(StagingBuffer& staging, int shape, int variant, int n_q);
+  void drain();
   Trace& trace(const Passage& passage);
   cudaStream_t stream() const { return stream_.get(); }
 
@@ -159,7 +162,7 @@ class Session {
   DeviceArray<std::byte> output_;
 
  private:
-  struct Steady {
+  struct SteadyShape {
     int frames;
     Trace trace;
     const kernels::cuda::Move* moves;
@@ -167,14 +170,14 @@ class Session {
     std::int64_t after;                  // frames after which a stream has this shape
   };
 
-  Places places(int lanes) const;
+  StagingLayout layout(int lanes) const;
   int bucket_of(int lanes) const;
-  void clear_empty_seats(Half& half) const;
-  void find_steady(int unit);
+  void clear_unused_lanes(StagingBuffer& staging) const;
+  void find_steady_shapes(int unit);
   void capture_all(int variants);
-  std::size_t graph_index(int bucket, int shape, int variant, const Half& half) const;
-  void enqueue(Half& half, int lanes, int shape, int n_q);
-  virtual int books_of(int variant) const = 0;
+  std::size_t graph_index(int bucket, int shape, int variant, const StagingBuffer& staging) const;
+  void enqueue(StagingBuffer& staging, int lanes, int shape, int n_q);
+  virtual int codebooks_of(int variant) const = 0;
   float* state(int stream) const {
     return states_.data() + static_cast<std::size_t>(stream) * program_.state_floats();
   }
@@ -184,11 +187,11 @@ class Session {
   DeviceArray<float> states_;
   DeviceArray<float> scratch_;
   DeviceArray<std::byte> input_;
-  const kernels::cuda::Hold* holds_ = nullptr;
+  const kernels::cuda::StatePart* state_parts_ = nullptr;
   std::vector<int> buckets_;
-  std::vector<Steady> steady_;
-  Half halves_[2];
-  int next_half_ = 0;
+  std::vector<SteadyShape> steady_shapes_;
+  StagingBuffer staging_[2];
+  int next_staging_ = 0;
   int variants_ = 1;
   std::vector<Graph> graphs_;
   Trace trace_;

@@ -7,7 +7,7 @@
 
 namespace hopcodec::graph::cuda {
 
-struct Program::Walk {
+struct Program::TraceMemory {
   std::vector<Passage> edges;
   std::vector<Passage> whole;  // the same for a stream that ends
   std::vector<int> inlet_rows;
