@@ -186,9 +186,9 @@ inline auto snake(const std::array<std::uintptr_t, 3>& p, const std::array<int, 
   return call(
       "launch snake",
       [p, n](cudaStream_t s) {
-        return kernels::snake_columns(at(p[0]), at(p[1]), at(p[2]), static_cast<std::size_t>(n[0]),
-                                      static_cast<std::size_t>(n[1]),
-                                      static_cast<std::size_t>(n[2]), s);
+        return kernels::map_snake_columns(
+            at(p[0]), at(p[1]), at(p[2]), static_cast<std::size_t>(n[0]),
+            static_cast<std::size_t>(n[1]), static_cast<std::size_t>(n[2]), s);
       },
       [] { return std::size_t{0}; });
 }
@@ -196,9 +196,9 @@ inline auto snake(const std::array<std::uintptr_t, 3>& p, const std::array<int, 
 inline auto pointwise(const std::string& name, const std::array<std::uintptr_t, 2>& p,
                       std::size_t count) {
   using Map = cudaError_t (*)(const float*, float*, std::size_t, cudaStream_t);
-  const Map map = name == "elu"    ? Map{&kernels::elu}
-                  : name == "tanh" ? Map{&kernels::tanh}
-                                   : Map{&kernels::sigmoid};
+  const Map map = name == "elu"    ? Map{&kernels::map_elu}
+                  : name == "tanh" ? Map{&kernels::map_tanh}
+                                   : Map{&kernels::map_sigmoid};
   return call(
       "launch a pointwise function",
       [p, count, map](cudaStream_t s) { return map(at(p[0]), at(p[1]), count, s); },
