@@ -49,15 +49,16 @@ class StreamRows {
       : channels_(static_cast<std::size_t>(channels)),
         step_(static_cast<std::size_t>(max_rows) * channels_),
         rows_(static_cast<std::size_t>(streams) * step_) {}
-  float* row(int stream, std::int64_t row) {
-    return rows_.data() + static_cast<std::size_t>(stream) * step_ +
-           static_cast<std::size_t>(row) * channels_;
-  }
+  float* row(int stream, std::int64_t row) { return rows_.data() + offset(stream, row); }
   const float* row(int stream, std::int64_t row) const {
-    return const_cast<StreamRows*>(this)->row(stream, row);
+    return rows_.data() + offset(stream, row);
   }
 
  private:
+  std::size_t offset(int stream, std::int64_t row) const {
+    return static_cast<std::size_t>(stream) * step_ + static_cast<std::size_t>(row) * channels_;
+  }
+
   std::size_t channels_ = 0;
   std::size_t step_ = 0;
   std::vector<float> rows_;
