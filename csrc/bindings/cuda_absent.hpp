@@ -1,4 +1,5 @@
-// The GPU's classes in a build without CUDA: they have the face, and cannot be made.
+// Stand-ins for the GPU classes in a build without CUDA. They have the same interface, but their
+// constructors throw.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,7 @@ struct Options {
   std::shared_ptr<Uploads> uploads;
 };
 
-// No object of these exists, so no member is ever called.
+// No object of these classes can exist, so no member is ever called.
 class Absent {
  public:
   Absent(const std::vector<layers::LayerWeights>&, const layers::RvqWeights&, int, int,
