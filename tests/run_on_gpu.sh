@@ -63,11 +63,11 @@ install || exit 1
 if [ -n "$rehearse" ]; then
   echo "compute-sanitizer: for a GPU only, left out"
   stages=${STAGES:-cpp python ops bench}
-  build release build/rehearsal OFF STANDIN cuda_stand_in_tests || fail "the build failed"
+  build standin build/rehearsal STANDIN STANDIN stand_in_tests || fail "the build failed"
   programs=(build/rehearsal/tests/cpp/cuda_*_test)
 else
   stages=${STAGES:-cpp python ops bench memcheck racecheck synccheck}
-  build cuda build/cuda ON ON cuda_device_tests || fail "the build failed"
+  build cuda build/cuda ON ON device_tests || fail "the build failed"
   programs=(build/cuda/tests/cpp/cuda_*device*_test)
 fi
 
