@@ -46,7 +46,6 @@ def summary(ms: list[float]) -> dict[str, float]:
 def ceilings(place: Place) -> dict[str, float]:
     """What this GPU can do at best: copying (bytes read and written), multiplying."""
     import torch
-
     from cuda_subjects import allow_tf32
 
     def best(run: Callable[[], object]) -> float:
@@ -100,7 +99,7 @@ def distances(job: Job) -> dict[str, dict[str, float]]:
     import numpy as np
 
     from hopcodec import Codec
-    from hopcodec.bench import shipped_speech
+    from hopcodec.audio import shipped_speech
 
     spec = job.spec
     audio = shipped_speech(spec.sample_rate, spec.channels, seconds=job.place.effort.speech_s)
@@ -256,8 +255,8 @@ def main(given: list[str] | None = None) -> None:
 
     from cuda_subjects import Job, small_encodec
     from environment import environment
-    from hopcodec.models.registry import resolve
     from hopcodec.weights import seeded_weights
+    from hopcodec.weights._resolve import resolve
     from report import write_json
 
     if options.model is None and place.rehearsal:

@@ -114,7 +114,6 @@ def transpose(
     normal: Normal, batch: int, channels: int, time: int, kernel: int, stride: int
 ) -> Case:
     import torch
-
     from hopcodec import ops
 
     out = channels // 2
@@ -160,7 +159,6 @@ def quantizer(normal: Normal, time: int, n_q: int, size: int, dim: int) -> Itera
 
 def cases(place: Place) -> Iterator[Case]:
     import torch
-
     from hopcodec import ops
 
     normal, group_norm = Normal(place), place.operator(ops.group_norm)
@@ -234,9 +232,8 @@ def main(given: list[str] | None = None) -> None:
     options = parser.parse_args(given)
     place = place_for(options)
 
+    import hopcodec.torch.ops  # noqa: F401  (registers torch.ops.hopcodec)
     import torch
-
-    import hopcodec.torch.operators  # noqa: F401  (registers torch.ops.hopcodec)
     from environment import environment
     from report import write_json
 

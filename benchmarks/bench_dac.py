@@ -24,8 +24,8 @@ from rich.table import Table
 
 from environment import environment, interruptions, pin_to_one_core
 from floors import work
-from hopcodec.bench import shipped_speech
-from hopcodec.models.dac import dac_44khz
+from hopcodec.audio import shipped_speech
+from hopcodec.specs._dac import dac_44khz
 from material import load_weights
 from peers.base import Audio, Codes, Weights
 from report import RESULTS, print_environment, print_interruptions, progress, write_json
@@ -100,7 +100,7 @@ def speech(seconds: int) -> Audio:
 
 
 def hopcodec_jobs(weights: Weights, seconds: int) -> list[Job]:
-    from hopcodec.codec import Codec
+    from hopcodec.codec._codec import Codec
 
     one = Codec(SPEC, weights, threads=1)
     two = Codec(SPEC, weights, threads=2)

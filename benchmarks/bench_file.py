@@ -25,7 +25,7 @@ from rich.table import Table
 
 from environment import environment, interruptions, pin_to_one_core
 from floors import measure_floors
-from hopcodec.bench import shipped_speech
+from hopcodec.audio import shipped_speech
 from material import materials
 from peers import PEERS, Audio, Codes, Materials, Peer, make_peer
 from report import RESULTS, print_environment, print_interruptions, progress, ratio, write_json

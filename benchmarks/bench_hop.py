@@ -21,7 +21,7 @@ from rich.table import Table
 
 from environment import environment, interruptions, pin_to_one_core
 from floors import Floors, measure_floors
-from hopcodec.bench import HopTimes
+from hopcodec.evaluation._speed import HopTimes
 from material import materials, reference, speech_hops
 from peers import PEERS, Audio, Codes, Peer, make_peer
 from report import RESULTS, print_environment, print_interruptions, progress, ratio, write_json

@@ -29,11 +29,11 @@ from rich.console import Console
 from rich.table import Table
 
 from environment import environment
-from hopcodec.live.measure import find_offset
+from hopcodec.live._latency import find_offset
 from live_subject import load_model
 from report import RESULTS, write_json
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 from live_servers import jack_server, virtual_card
 
 Audio = npt.NDArray[np.float32]

@@ -24,7 +24,7 @@ from rich.table import Table
 
 import hopcodec
 from environment import environment, pin_to_one_core
-from hopcodec.bench import shipped_speech
+from hopcodec.audio import shipped_speech
 from report import RESULTS, print_environment, progress, write_json
 
 Array = npt.NDArray[np.float32]

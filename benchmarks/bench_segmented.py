@@ -71,12 +71,12 @@ class Transformers:
     """`transformers.EncodecModel` in the 48 kHz configuration, eager, the file in one call."""
 
     def __init__(self, bandwidth: float) -> None:
-        import torch
         from transformers import EncodecConfig, EncodecModel
 
-        from hopcodec.models.encodec import encodec_48khz
-        from hopcodec.weights.hf_config import hf_fields
-        from hopcodec.weights.seeded import seeded_weights
+        import torch
+        from hopcodec.specs._encodec import encodec_48khz
+        from hopcodec.weights._seeded import seeded_weights
+        from hopcodec.weights.config._encodec import hf_fields
 
         torch.set_num_threads(1)
         self._torch, self._bandwidth = torch, bandwidth
@@ -110,7 +110,7 @@ class Transformers:
 
 def stereo_speech(seconds: float) -> Any:
     """The shipped recording, quieter and 2 ms later on the right."""
-    from hopcodec.bench import shipped_speech
+    from hopcodec.audio import shipped_speech
 
     mono = shipped_speech(48000, 1, seconds + 0.1)[0]
     count = round(seconds * 48000)
@@ -161,7 +161,7 @@ def measure(
 def fma_share(seconds: float, bandwidth: float, speed: Speed) -> dict[str, float]:
     """Multiply-adds of the convolutions, LSTMs and searches against this core's peak."""
     from floors import measure_floors
-    from hopcodec.models.encodec import encodec_48khz
+    from hopcodec.specs._encodec import encodec_48khz
 
     spec = encodec_48khz()
     books = int(bandwidth * 1000 // (10 * spec.frame_rate))

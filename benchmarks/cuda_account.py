@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from math import prod
 
 from floors import work
-from hopcodec.models.spec import (
+from hopcodec.specs._language import (
     CodecSpec,
     Conv1d,
     ConvTranspose1d,

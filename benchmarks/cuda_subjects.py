@@ -10,8 +10,8 @@ import numpy as np
 
 from cuda_place import Place
 from hopcodec import Codec
-from hopcodec.models.encodec import causal_encodec
-from hopcodec.models.spec import CodecSpec
+from hopcodec.specs._encodec import causal_encodec
+from hopcodec.specs._language import CodecSpec
 
 
 def small_encodec() -> CodecSpec:
@@ -86,7 +86,6 @@ def subjects(job: Job, batch: int, with_peers: bool) -> Subjects:
 def peers(job: Job, batch: int) -> Subjects:
     """EnCodec in torch; in float32 unless its name says otherwise."""
     import torch
-
     from peers.torch_batched import BatchedEncodec, Captured
     from peers.transformers_eager import encodec_model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hopcodec.models.spec import (
+from hopcodec.specs._language import (
     CodecSpec,
     Conv1d,
     ConvTranspose1d,

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from hopcodec.bench import shipped_speech
-from hopcodec.models.encodec import encodec_24khz
-from hopcodec.models.spec import CodecSpec
+from hopcodec.audio import shipped_speech
+from hopcodec.specs._encodec import encodec_24khz
+from hopcodec.specs._language import CodecSpec
 from peers import Audio, Codes, Materials, Weights, make_peer
 
 
 def load_weights(spec: CodecSpec, source: Path | None) -> Weights:
     """Weights from a file or folder, or seeded ones: a hop costs the same whatever they are."""
     if source is None:
-        from hopcodec.weights.seeded import seeded_weights
+        from hopcodec.weights._seeded import seeded_weights
 
         return seeded_weights(spec, 1)
     from hopcodec import weights

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from hopcodec.bench import HopTimes, hop_times, wait_until
+from hopcodec.evaluation._speed import HopTimes, hop_times, wait_until
 
 WARM_UP = 10  # hops before a block is timed: the previous peer's weights leave the caches
 

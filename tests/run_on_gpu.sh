@@ -78,7 +78,7 @@ cpp() {
 }
 # Of torch's operators on CUDA tensors there is nothing to rehearse: torch has no stand-in.
 python() {
-  python3 -m pytest -q tests/test_cuda*.py ${rehearse:+--ignore=tests/test_cuda_torch_ops.py}
+  python3 -m pytest -q tests/cuda/test_cuda*.py ${rehearse:+--ignore=tests/cuda/test_cuda_torch_ops.py}
 }
 ops() { python3 benchmarks/bench_cuda_ops.py ${rehearse:+--rehearse}; }
 bench() { python3 benchmarks/bench_cuda.py "${bench_options[@]}"; }
@@ -90,7 +90,7 @@ sanitize() { # tool
   done
   # Without torch's cache every tensor is an allocation of its own, whose ends are watched.
   PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool "$1" --error-exitcode 1 \
-    python3 -m pytest -q tests/test_cuda_ops.py || failed=1
+    python3 -m pytest -q tests/cuda/test_cuda_ops.py || failed=1
   return "$failed"
 }
 memcheck() { sanitize memcheck; }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from hopcodec.models.spec import CodecSpec
+from hopcodec.specs._language import CodecSpec
 from peers.base import Audio, Codes, Peer, Weights
 
 # Heavy imports stay inside the makers: each runtime starts its thread pools when it is imported,

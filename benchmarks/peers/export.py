@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import nn
-
-from hopcodec.models.spec import CodecSpec
+from hopcodec.specs._language import CodecSpec
 from peers.base import Weights
 from peers.torch_stateful import Graph, StatefulDecoder, StatefulEncoder
+from torch import nn
 
 Side = Literal["encode", "decode"]
 

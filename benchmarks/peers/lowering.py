@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from hopcodec.models.spec import Layer, Residual
+import torch
+from hopcodec.specs._language import Layer, Residual
 from peers.base import Audio, Weights
+from torch import Tensor, nn
 
 Shape = tuple[int, ...]
 State = Sequence[Tensor]

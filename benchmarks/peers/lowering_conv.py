@@ -6,13 +6,13 @@ its export to ONNX looks like.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
 
-from hopcodec.models.spec import Conv1d, ConvTranspose1d, Layer, Lstm
+import torch
+from hopcodec.specs._language import Conv1d, ConvTranspose1d, Layer, Lstm
 from peers.base import Weights
 from peers.lowering import Lowering, State, StatefulLayer, constant
+from torch import Tensor, nn
 
 
 class ConvStep(StatefulLayer):

@@ -8,13 +8,13 @@ publishes the model in this form; it is here so that each runtime is shown at it
 from __future__ import annotations
 
 import numpy as np
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
 
-from hopcodec.models.spec import Conv1d, ConvTranspose1d, Layer, Lstm
+import torch
+from hopcodec.specs._language import Conv1d, ConvTranspose1d, Layer, Lstm
 from peers.base import Weights
 from peers.lowering import Lowering, State, StatefulLayer, constant
+from torch import Tensor, nn
 
 
 def windows(x: Tensor, kernel: int, stride: int) -> Tensor:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor
 
-from hopcodec.models.spec import (
+import torch
+from hopcodec.specs._language import (
     CodecSpec,
     Conv1d,
     ConvTranspose1d,
@@ -23,6 +22,7 @@ from hopcodec.models.spec import (
     Residual,
 )
 from peers.base import Weights
+from torch import Tensor
 
 Step = Callable[[Tensor], Tensor]
 

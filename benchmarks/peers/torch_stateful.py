@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
 
-from hopcodec.models.spec import CodecSpec, EuclideanRvq
+import torch
+from hopcodec.specs._language import CodecSpec, EuclideanRvq
 from peers.base import Audio, Codes, Weights
 from peers.lowering import Lowering, constant, make_chain
 from peers.lowering_conv import CONV
 from peers.lowering_matmul import MATMUL
+from torch import Tensor, nn
 
 Graph = Literal["conv", "matmul"]
 LOWERINGS: dict[Graph, Lowering] = {"conv": CONV, "matmul": MATMUL}

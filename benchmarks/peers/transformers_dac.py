@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
-from hopcodec.models.spec import CodecSpec, Conv1d
+import torch
+from hopcodec.specs._language import CodecSpec, Conv1d
 from peers.base import Audio, Codes, Weights
+from torch import nn
 
 _UNIT = {"0.alpha": "snake1.alpha", "1": "conv1", "2.alpha": "snake2.alpha", "3": "conv2"}
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
-from hopcodec.models.spec import CodecSpec
-from hopcodec.weights.hf_config import hf_fields
+import torch
+from hopcodec.specs._language import CodecSpec
+from hopcodec.weights.config._encodec import hf_fields
 from peers.base import Audio, Codes, Weights
+from torch import nn
 
 
 def encodec_model(spec: CodecSpec, weights: Weights) -> Any:

@@ -1,5 +1,5 @@
 // Our own exp, sigmoid, tanh and sin^2: polynomials in IEEE operations only, never libm, so that
-// every CPU computes the same bits. Errors against float64 are asserted in tests/test_ops.py.
+// every CPU computes the same bits. Errors against float64 are asserted in tests/kernels/test_ops.py.
 #pragma once
 
 #include "kernels/kernels.hpp"

@@ -13,8 +13,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hopcodec import ops
-from hopcodec._version import __version__
-from hopcodec.codec import Codec
+from hopcodec.codec._codec import Codec
+from hopcodec.codec._load import load
+from hopcodec.codec._segmented import SegmentedCodec
+from hopcodec.codec._segmented_streams import SegmentedDecoder, SegmentedEncoder
+from hopcodec.codec._segments import Segment, SegmentedCodes
+from hopcodec.codec._streams import StreamDecoder, StreamEncoder, Streams
 from hopcodec.errors import (
     BitstreamError,
     DeviceError,
@@ -22,13 +26,10 @@ from hopcodec.errors import (
     StreamError,
     WeightsError,
 )
-from hopcodec.loading import load
-from hopcodec.segmented import SegmentedCodec
-from hopcodec.segmented_streams import SegmentedDecoder, SegmentedEncoder
-from hopcodec.segments import Segment, SegmentedCodes
-from hopcodec.streaming import StreamDecoder, StreamEncoder, Streams
 
 if TYPE_CHECKING:
+    __version__: str
+
     from hopcodec.live import LiveEngine, Loopback
 
 __all__ = [
@@ -60,4 +61,8 @@ def __getattr__(name: str) -> Any:
         from hopcodec import live
 
         return getattr(live, name)
+    if name == "__version__":  # reading the metadata takes longer than importing the package
+        from importlib.metadata import version
+
+        return version("hopcodec")
     raise AttributeError(f"module 'hopcodec' has no attribute {name!r}")

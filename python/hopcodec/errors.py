@@ -24,3 +24,23 @@ class StreamError(HopcodecError):
 
     Also: a stream hop by hop was asked of a codec that works in segments.
     """
+
+
+class AudioFileError(HopcodecError):
+    """An audio file is missing, unreadable, empty, or holds samples no codec can take."""
+
+
+class ConfigError(HopcodecError):
+    """A training configuration holds an unknown key, a wrong type or an impossible value."""
+
+
+class TrainingError(HopcodecError):
+    """A run cannot start, go on or resume: the message says what was expected and what came."""
+
+
+class Unavailable(HopcodecError):
+    """A metric or a peer cannot run here; the message names the package to install."""
+
+
+class CommandError(HopcodecError):
+    """A command cannot do what was asked, for a reason that the user can mend."""

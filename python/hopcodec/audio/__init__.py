@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from hopcodec.audio.errors import AudioFileError
-from hopcodec.audio.metrics import SiSnrMeter, si_snr
-from hopcodec.audio.reading import FileInfo, audio_files, audio_info, iter_audio, read_audio
-from hopcodec.audio.writing import WavWriter, write_wav
+from hopcodec.audio._read import FileInfo, audio_files, audio_info, iter_audio, read_audio
+from hopcodec.audio._shipped import shipped_speech
+from hopcodec.audio._si_snr import SiSnrMeter, si_snr
+from hopcodec.audio._write import WavWriter, write_wav
+from hopcodec.errors import AudioFileError
 
 __all__ = [
     "AudioFileError",
@@ -19,6 +20,7 @@ __all__ = [
     "audio_info",
     "iter_audio",
     "read_audio",
+    "shipped_speech",
     "si_snr",
     "write_wav",
 ]

@@ -14,7 +14,7 @@ def main() -> None:
     from types import FrameType
 
     try:
-        from hopcodec.cli.app import app
+        from hopcodec.cli._app import app
     except KeyboardInterrupt:
         sys.exit(130)
 

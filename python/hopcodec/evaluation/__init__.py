@@ -6,11 +6,11 @@ first used; one that is missing is reported by name, never left out in silence.
 
 from __future__ import annotations
 
-from hopcodec.evaluation.metrics import CHEAP, METRICS, Metric
-from hopcodec.evaluation.optional import Unavailable
-from hopcodec.evaluation.report import Failure, Report, Row, Summary, SystemInfo
-from hopcodec.evaluation.run import PEERS, evaluate
-from hopcodec.evaluation.statistics import Estimate, estimate
+from hopcodec.errors import Unavailable
+from hopcodec.evaluation._metrics import CHEAP, METRICS, Metric
+from hopcodec.evaluation._report import Failure, Report, Row, Summary, SystemInfo
+from hopcodec.evaluation._run import PEERS, evaluate
+from hopcodec.evaluation._statistics import Estimate, estimate
 
 __all__ = [
     "CHEAP",

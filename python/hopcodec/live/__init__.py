@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from hopcodec.live.device_link import LinkStatus
-from hopcodec.live.devices import AudioDevice, AudioSystem, query_devices
-from hopcodec.live.engine import LiveEngine
-from hopcodec.live.loopback import Loopback
-from hopcodec.live.stats import Durations, Latency, LiveStats
+from hopcodec.live._device_link import LinkStatus
+from hopcodec.live._devices import AudioDevice, AudioSystem, query_devices
+from hopcodec.live._engine import LiveEngine
+from hopcodec.live._loopback import Loopback
+from hopcodec.live._stats import Durations, Latency, LiveStats
 
 __all__ = [
     "AudioDevice",

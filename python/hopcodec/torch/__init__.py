@@ -1,46 +1,23 @@
-"""Trainable modules for this package's codecs. Need torch: `pip install 'hopcodec[torch]'`.
+"""What needs torch: `pip install 'hopcodec[torch]'`.
 
-`TrainableCodec` and the layers train a codec of any spec. `EncodecModel`, `DacModel` and their kin
-have the interface of `transformers`, and read and write the same folders; SpeechBrain's DAC is in
-`hopcodec.torch.speechbrain`.
+`nn` has trainable modules for any codec, `hf` models with the interface of `transformers`,
+`speechbrain` SpeechBrain's DAC, and `ops` registers `torch.ops.hopcodec`.
 """
 
-from hopcodec.torch.auto import AutoProcessor
-from hopcodec.torch.codec import TrainableCodec
-from hopcodec.torch.dac import DacModel
-from hopcodec.torch.dac_config import DacConfig
-from hopcodec.torch.dac_features import DacFeatureExtractor
-from hopcodec.torch.encodec import EncodecModel
-from hopcodec.torch.encodec_config import EncodecConfig
-from hopcodec.torch.encodec_features import EncodecFeatureExtractor
-from hopcodec.torch.layers import (
-    Chain,
-    PaddedConv1d,
-    ResidualUnit,
-    SkipLstm,
-    Snake1d,
-    TrimmedConvTranspose1d,
-)
-from hopcodec.torch.quantize import Quantized, ResidualVectorQuantize, VectorQuantize
-from hopcodec.torch.quantize_projected import TrainableProjectedRvq
+from __future__ import annotations
 
-__all__ = [
-    "AutoProcessor",
-    "Chain",
-    "DacConfig",
-    "DacFeatureExtractor",
-    "DacModel",
-    "EncodecConfig",
-    "EncodecFeatureExtractor",
-    "EncodecModel",
-    "PaddedConv1d",
-    "Quantized",
-    "ResidualUnit",
-    "ResidualVectorQuantize",
-    "SkipLstm",
-    "Snake1d",
-    "TrainableCodec",
-    "TrainableProjectedRvq",
-    "TrimmedConvTranspose1d",
-    "VectorQuantize",
-]
+from importlib import import_module
+from types import ModuleType
+
+__all__ = ["hf", "nn", "ops", "speechbrain"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    # Each is imported when it is first named: `ops` registers operators, `hf` needs transformers.
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

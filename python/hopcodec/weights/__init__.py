@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hopcodec.weights.fold import fold_weight_norm
-from hopcodec.weights.hub import fetch
-from hopcodec.weights.loader import load_codec, load_weights
-from hopcodec.weights.safetensors_file import Dtype, save_weights, spec_in
-from hopcodec.weights.seeded import seeded_weights
+from hopcodec.weights._fold import fold_weight_norm
+from hopcodec.weights._hub import fetch
+from hopcodec.weights._load import load_codec, load_weights
+from hopcodec.weights._seeded import seeded_weights
+from hopcodec.weights.formats._safetensors import Dtype, save_weights, spec_in
 
 __all__ = [
     "Dtype",

@@ -1,0 +1,189 @@
+"""Any audio file as float32 `(channels, samples)` at the codec's rate.
+
+Order as in the original tool: channels are averaged first, then resampled. Files are read in
+blocks and resampled as a stream, so the length of a file costs no memory; soxr's stream gives the
+same samples as its one-shot call.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hopcodec.audio._resample import Resampler
+from hopcodec.errors import AudioFileError
+
+if TYPE_CHECKING:
+    import soundfile  # type: ignore[import-untyped]
+
+Audio = npt.NDArray[np.float32]
+
+# Names that are taken for audio when a folder is searched.
+_SUFFIXES: Final = (
+    *(".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".caf"),
+    *(".flac", ".ogg", ".oga", ".opus", ".mp3"),
+)
+_BLOCK_SAMPLES: Final = 1 << 16
+# libsndfile's word for "length unknown" is the largest count it can hold.
+_UNKNOWN_SAMPLES: Final = 1 << 62
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What an audio file holds, before any conversion.
+
+    `samples` is per channel at the file's own `sample_rate`; 0 if the file does not say.
+    """
+
+    path: Path
+    format: str
+    subtype: str
+    sample_rate: int
+    channels: int
+    samples: int
+
+    @property
+    def seconds(self) -> float:
+        """Length of the audio; 0.0 if the file does not say."""
+        return self.samples / self.sample_rate
+
+
+def audio_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """Audio files in a folder and those below it, by their suffix, in order of names."""
+    found = Path(folder).rglob("*")
+    return sorted(p for p in found if p.suffix.lower() in _SUFFIXES and p.is_file())
+
+
+def audio_info(path: str | os.PathLike[str]) -> FileInfo:
+    """Read an audio file's header. Raises `AudioFileError` if it is missing or not audio."""
+    with _open(path) as file:
+        return _info(path, file)
+
+
+def iter_audio(path: str | os.PathLike[str], sample_rate: int, channels: int) -> Iterator[Audio]:
+    """Yield a file's audio block by block, float32 C-contiguous `(channels, samples)`.
+
+    Blocks differ in length and are never empty; memory stays bounded whatever the file's length.
+    All channels are averaged for `channels=1`; a mono file is repeated for more.
+
+    Parameters
+    ----------
+    path
+        Any file libsndfile reads (WAV, FLAC, Ogg Vorbis and Opus, MP3, AIFF, ...).
+    sample_rate
+        Rate wanted, in Hz; soxr (VHQ) resamples where the file's differs.
+    channels
+        Channels wanted: 1, or the file's own number, or any if the file is mono.
+
+    Raises
+    ------
+    AudioFileError
+        The file is missing, not audio, empty, cut off, holds NaN or infinity (the message names
+        the first one), or its channels do not map to those wanted.
+    """
+    import soundfile
+
+    with _open(path) as file:
+        info = _info(path, file)
+        if channels not in (1, info.channels) and info.channels != 1:
+            raise AudioFileError(f"{path}: expected 1 or {channels} channels, got {info.channels}")
+        read = produced = 0
+        resampler = Resampler(info.sample_rate, sample_rate, min(channels, info.channels))
+        while True:
+            try:
+                block = file.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError as error:
+                raise AudioFileError(
+                    f"{path}: cannot be read on at sample {read}: {_reason(error)}"
+                ) from None
+            if len(block) == 0:
+                break
+            _check_finite(path, block, read)
+            read += len(block)
+            if channels == 1 and info.channels > 1:
+                block = block.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+            out = resampler.push(block)
+            if len(out):
+                produced += len(out)
+                yield _shaped(out, channels)
+        if read == 0:
+            raise AudioFileError(f"{path}: holds no samples")
+        out = resampler.flush()
+        if len(out):
+            produced += len(out)
+            yield _shaped(out, channels)
+        if produced == 0:
+            raise AudioFileError(
+                f"{path}: {read} samples at {info.sample_rate} Hz are less than one "
+                f"at {sample_rate} Hz"
+            )
+
+
+def read_audio(
+    path: str | os.PathLike[str], sample_rate: int, channels: int
+) -> tuple[Audio, FileInfo]:
+    """Read a whole audio file; parameters and errors as `iter_audio`.
+
+    Returns
+    -------
+    audio
+        float32 C-contiguous `(channels, samples)` at `sample_rate`.
+    info
+        What the file itself held.
+
+    Examples
+    --------
+    >>> audio, info = read_audio("speech.flac", 24000, 1)  # doctest: +SKIP
+    """
+    info = audio_info(path)
+    blocks = list(iter_audio(path, sample_rate, channels))
+    return np.ascontiguousarray(np.concatenate(blocks, axis=1)), info
+
+
+def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
+    import soundfile
+
+    if not os.path.exists(path):
+        raise AudioFileError(f"{path}: no such file")
+    if os.path.isdir(path):
+        raise AudioFileError(f"{path}: expected an audio file, got a folder")
+    if not os.path.isfile(path):
+        raise AudioFileError(f"{path}: expected a regular file; pipes cannot be read")
+    if os.path.getsize(path) == 0:
+        raise AudioFileError(f"{path}: expected an audio file, got an empty one")
+    try:
+        return soundfile.SoundFile(os.fspath(path))
+    except soundfile.LibsndfileError as error:
+        raise AudioFileError(f"{path}: not a readable audio file: {_reason(error)}") from None
+    except TypeError:  # soundfile wants a rate and channels for names it takes for headerless
+        raise AudioFileError(f"{path}: headerless (raw) audio cannot be read") from None
+
+
+def _info(path: str | os.PathLike[str], file: soundfile.SoundFile) -> FileInfo:
+    samples = file.frames if 0 < file.frames < _UNKNOWN_SAMPLES else 0
+    return FileInfo(Path(path), file.format, file.subtype, file.samplerate, file.channels, samples)
+
+
+def _reason(error: soundfile.LibsndfileError) -> str:
+    return str(error.error_string).rstrip(".")
+
+
+def _shaped(block: Audio, channels: int) -> Audio:
+    """`(samples, 1 or channels)` to contiguous `(channels, samples)`."""
+    return np.ascontiguousarray(np.broadcast_to(block.T, (channels, len(block))))
+
+
+def _check_finite(path: str | os.PathLike[str], block: Audio, first: int) -> None:
+    bad = ~np.isfinite(block)
+    if bad.any():
+        row, channel = (int(i) for i in np.argwhere(bad)[0])
+        raise AudioFileError(
+            f"{path}: expected finite samples, got {block[row, channel]} at sample {first + row} "
+            f"of channel {channel}"
+        )

@@ -1,0 +1,170 @@
+"""Files of codes: which kind an output's name asks for, what an input is, and who made it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import typer
+
+from hopcodec.cli._console import names_file, note
+from hopcodec.errors import CommandError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from hopcodec.codec._codec import Codec
+    from hopcodec.files import EcdcWriter, HopWriter
+    from hopcodec.files.dac._audio import Decodes, Encodes
+
+    Audio = npt.NDArray[np.float32]
+    Codes = npt.NDArray[np.uint16]
+
+Kind = Literal["hop", "ecdc", "dac"]
+KINDS: Final[dict[str, Kind]] = {".hop": "hop", ".ecdc": "ecdc", ".dac": "dac"}
+DAC_DEFAULT: Final = "dac_44khz"  # as the original command's
+
+
+def check_name(output: Path) -> None:
+    """Refuse, as a usage error, an output whose name is that of no file of codes."""
+    if output.suffix.lower() not in KINDS:
+        raise typer.BadParameter(
+            f"expected a name ending in {', '.join(KINDS)}, got {output.name!r}", param_hint="OUT"
+        )
+
+
+def default_output(source: Path, codec: Codec) -> Path:
+    """Beside the source: `.ecdc` where that format has a name for the codec, else `.hop`."""
+    from hopcodec.files.ecdc._file import LAYOUTS
+
+    return source.with_suffix(".ecdc" if codec.name in LAYOUTS else ".hop")
+
+
+def kind_for(output: Path, codec: Codec) -> Kind:
+    """The kind of file that `output` names, if it can hold this codec's codes."""
+    from hopcodec.files.ecdc._file import LAYOUTS
+    from hopcodec.specs._language import ProjectedRvq
+
+    kind = KINDS[output.suffix.lower()]
+    other = output.with_suffix(".hop").name
+    if kind == "ecdc" and codec.name not in LAYOUTS:
+        raise CommandError(
+            f"{output}: .ecdc files hold codes of {', '.join(LAYOUTS)}, not of {codec.name}: "
+            f"write {other}"
+        )
+    if kind == "dac" and not (isinstance(codec.spec.quantizer, ProjectedRvq)):
+        raise CommandError(
+            f"{output}: .dac files hold codes of a DAC, not of {codec.name}: write {other}"
+        )
+    return kind
+
+
+def writer_for(codec: Codec, kind: Kind, output: Path, codebooks: int) -> EcdcWriter | HopWriter:
+    """What takes the codes of one stream."""
+    from hopcodec.files import EcdcWriter, HopHeader, HopWriter
+
+    if kind == "hop":
+        return HopWriter(output, HopHeader.of(codec, codebooks))
+    # The original command's own models keep the original command's own bytes.
+    weights = "" if codec.name in ("encodec_24khz", "encodec_48khz") else codec.fingerprint
+    return EcdcWriter(output, model=codec.name, codebooks=codebooks, weights=weights)
+
+
+def kind_of(path: Path) -> Kind | None:
+    """What a file is by its first bytes, else by its name; None if it holds no codes."""
+    from hopcodec.files.dac._file import MAGIC as DAC
+    from hopcodec.files.ecdc._file import MAGIC as ECDC
+    from hopcodec.files.hop._header import MAGIC as HOP
+
+    with path.open("rb") as file:
+        head = file.read(8)
+    magics: dict[Kind, bytes] = {"hop": HOP, "ecdc": ECDC, "dac": DAC}
+    for kind, magic in magics.items():
+        if head.startswith(magic):
+            return kind
+    return KINDS.get(path.suffix.lower())
+
+
+def model_for(path: Path, kind: Kind, model: str | None) -> str:
+    """What to give `hopcodec.load`: `model`, or else the codec that the file names.
+
+    The file's header is checked on the way, before a model is fetched for nothing.
+    """
+    from hopcodec.files import EcdcReader, HopReader
+    from hopcodec.specs._names import SPECS
+
+    if kind == "dac":
+        if model is None:
+            note(f"a .dac file does not say which model made it: taken for {DAC_DEFAULT}'s")
+        return model or DAC_DEFAULT
+    with names_file(path), EcdcReader(path) if kind == "ecdc" else HopReader(path) as reader:
+        name = reader.header.model
+    if model is None and name not in SPECS:
+        raise CommandError(f"{path}: was made with {name}: name its weights file with --model")
+    return model or name
+
+
+def check_maker(path: Path, model: str, weights: str, codec: Codec) -> None:
+    """CommandError unless `codec` is what the file says made it."""
+    if model != codec.name:
+        raise CommandError(
+            f"{path}: was made with {model}, but {codec.name} is loaded (--model {model})"
+        )
+    if weights not in ("", codec.fingerprint):
+        raise CommandError(
+            f"{path}: was made with other weights of {model} ({weights}) than "
+            f"those loaded ({codec.fingerprint}): name their file with --model"
+        )
+
+
+class Stopwatch:
+    """Time spent in a codec's own calls."""
+
+    def __init__(self) -> None:
+        self._nanoseconds = 0
+
+    @property
+    def seconds(self) -> float:
+        return self._nanoseconds / 1e9
+
+    def __enter__(self) -> Stopwatch:
+        self._begin = time.perf_counter_ns()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._nanoseconds += time.perf_counter_ns() - self._begin
+
+
+class TimedEncoder:
+    """A stream from audio to codes under a stopwatch."""
+
+    def __init__(self, stream: Encodes, watch: Stopwatch) -> None:
+        self._stream, self._watch = stream, watch
+
+    def push(self, audio: Audio) -> Codes:
+        with self._watch:
+            return self._stream.push(audio)
+
+    def flush(self) -> Codes:
+        with self._watch:
+            return self._stream.flush()
+
+
+class TimedDecoder:
+    """A stream from codes to audio under a stopwatch."""
+
+    def __init__(self, stream: Decodes, watch: Stopwatch) -> None:
+        self._stream, self._watch = stream, watch
+
+    def push(self, codes: Codes) -> Audio:
+        with self._watch:
+            return self._stream.push(codes)
+
+    def flush(self) -> Audio:
+        with self._watch:
+            return self._stream.flush()
+
+    def reset(self) -> None:
+        self._stream.reset()

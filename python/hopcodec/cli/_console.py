@@ -1,0 +1,154 @@
+"""What a command says and where: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from hopcodec.errors import BitstreamError, CommandError, HopcodecError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def out() -> Console:
+    """Results. Made per call, as the streams may be replaced between calls."""
+    return Console(highlight=False)
+
+
+def err() -> Console:
+    """Progress, notes and errors."""
+    return Console(stderr=True, highlight=False)
+
+
+def note(message: str) -> None:
+    """One line on stderr."""
+    err().print(f"[yellow]note:[/] {escape(message)}", soft_wrap=True)
+
+
+def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn an exception into one line on stderr and exit code 1 (130 for Ctrl-C).
+
+    With HOPCODEC_DEBUG set, exceptions pass through with their traceback.
+    """
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            err().print("interrupted; nothing half-written was left")
+            raise typer.Exit(130) from None
+        except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+            raise
+        except Exception as error:
+            if os.environ.get("HOPCODEC_DEBUG"):
+                raise
+            fail(describe(error))
+            raise typer.Exit(1) from None
+
+    return run
+
+
+@contextlib.contextmanager
+def names_file(path: os.PathLike[str]) -> Iterator[None]:
+    """Put the file's name before what a reader or the codec finds wrong with its content."""
+    try:
+        yield
+    except (BitstreamError, ValueError) as error:
+        raise CommandError(f"{os.fspath(path)}: {error}") from None
+
+
+def fail(message: str) -> None:
+    """One line of error on stderr."""
+    err().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+
+
+def describe(error: Exception) -> str:
+    """An exception in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return f"{where}{error.strerror[0].lower()}{error.strerror[1:]}"
+    message = " ".join(str(error).split())
+    if isinstance(error, (HopcodecError, ValueError, OSError)) and message:
+        return message
+    return (
+        f"unexpected {type(error).__name__}: {message or 'no message'} "
+        "(set HOPCODEC_DEBUG=1 for the traceback, and please report it)"
+    )
+
+
+def print_json(fields: dict[str, Any]) -> None:
+    """One JSON object on stdout. Infinite and undefined numbers become null: JSON has none."""
+    typer.echo(to_json(fields))
+
+
+def to_json(fields: dict[str, Any]) -> str:
+    """What `print_json` prints."""
+    return json.dumps(_plain(fields), indent=2, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def results_table(title: str) -> Table:
+    """An empty two-column table for one result."""
+    table = Table(title=escape(title), title_justify="left", show_header=False, title_style="bold")
+    table.add_column(style="cyan")
+    table.add_column(min_width=12)
+    return table
+
+
+class _Clock(ProgressColumn):
+    """Seconds of audio done, of all, and how many per second."""
+
+    def render(self, task: Task) -> Text:
+        speed = f"  {task.speed:.0f}x real time" if task.speed else ""
+        total = f" / {clock(task.total)}" if task.total else ""
+        return Text(f"{clock(task.completed)}{total}{speed}")
+
+
+def audio_progress() -> Progress:
+    """A progress bar in seconds of audio on stderr; nothing unless that is a terminal."""
+    console = err()
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        _Clock(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        speed_estimate_period=5.0,
+    )
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss or h:mm:ss."""
+    whole = int(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    head = f"{hours}:{minutes:02}" if hours else f"{minutes}"
+    return f"{head}:{whole % 60:02}"
+
+
+def decibels(value: float) -> str:
+    """A ratio in dB, also where it is infinite or undefined."""
+    return "undefined (silent or constant)" if math.isnan(value) else f"{value:.2f} dB"

@@ -1,0 +1,168 @@
+"""The demo's run: a clip through encoder and decoder as it would arrive, timed step by step."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from hopcodec.codec._segments import SegmentedCodes
+from hopcodec.evaluation._speed import wait_until
+
+if TYPE_CHECKING:
+    from hopcodec.cli._demo_panel import Panel
+    from hopcodec.codec._codec import Codec
+    from hopcodec.files.hop._file import AnyCodes
+
+Audio = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a codec computes at a time: a hop, or a segment of them.
+
+    It is `samples` long. The next one is there `interval` samples later, which is the time there
+    is to compute it: a hop's own length, less than a segment's, as segments overlap.
+    """
+
+    name: Literal["hop", "segment"]
+    samples: int
+    interval: int
+    rate_hz: int
+
+    @property
+    def samples_ms(self) -> float:
+        """How long a step lasts: 13.33 ms for EnCodec 24 kHz, 1000 ms for 48 kHz."""
+        return 1000.0 * self.samples / self.rate_hz
+
+    @property
+    def interval_ms(self) -> float:
+        """How long after a step the next one is there."""
+        return 1000.0 * self.interval / self.rate_hz
+
+    def ends(self, samples: int) -> list[int]:
+        """Where the whole steps of so many samples end."""
+        return list(range(self.samples, samples + 1, self.interval))
+
+
+def step_of(codec: Codec) -> Step:
+    """What `codec` computes at a time."""
+    segments = codec.spec.segments
+    if segments is None:
+        return Step("hop", codec.hop_samples, codec.hop_samples, codec.sample_rate)
+    return Step("segment", segments.samples, segments.stride, codec.sample_rate)
+
+
+@dataclass(frozen=True)
+class DemoRun:
+    """What went in, what came out, and when. Times in ns, one per whole step of input.
+
+    `missed` counts steps not done when the next one was there; `first_sound_samples` is how much
+    had been pushed in when the first sample came out.
+    """
+
+    step: Step
+    audio: Audio
+    decoded: Audio
+    codes: AnyCodes
+    encode_ns: npt.NDArray[np.int64]
+    decode_ns: npt.NDArray[np.int64]
+    missed: int
+    first_sound_samples: int
+
+
+class _Duplex:
+    """Encoder and decoder of one stream, and all that came out of them."""
+
+    def __init__(self, codec: Codec, bandwidth: float) -> None:
+        self._encoder, self._decoder = codec.encoder(bandwidth=bandwidth), codec.decoder()
+        self.codes: list[Any] = []  # of one kind, arrays or SegmentedCodes
+        self.decoded: list[Audio] = []
+
+    def push(self, piece: Audio) -> tuple[int, int, int]:
+        """Nanoseconds to encode and to decode, and the clock then."""
+        begin = time.perf_counter_ns()
+        codes = self._encoder.push(piece)
+        middle = time.perf_counter_ns()
+        sound = self._decoder.push(codes)
+        end = time.perf_counter_ns()
+        self.codes.append(codes)
+        self.decoded.append(sound)
+        return middle - begin, end - middle, end
+
+    def flush(self) -> None:
+        self.codes.append(self._encoder.flush())
+        self.decoded += [self._decoder.push(self.codes[-1]), self._decoder.flush()]
+
+
+def run_demo(
+    codec: Codec, audio: Audio, bandwidth: float, panel: Panel | None, *, paced: bool
+) -> DemoRun:
+    """Push `audio` hop by hop, each when the clock says its last sample has arrived.
+
+    A segment takes what the pushes of its hops take; they are cut where it ends, so that it waits
+    for nothing else. What is left behind the last whole step is pushed, and not timed.
+    """
+    step, total = step_of(codec), audio.shape[1]
+    ends = step.ends(total)
+    spent_ns = np.zeros((len(ends) + 1, 2), dtype=np.int64)
+    missed = first_sound = 0
+    stream = _Duplex(codec, bandwidth)
+    start = time.perf_counter_ns()
+
+    def arrival(samples: int) -> int:
+        return start + samples * 1_000_000_000 // codec.sample_rate
+
+    for k, (begin, end) in enumerate(pairwise([0, *ends, total])):
+        for first in range(begin, end, codec.hop_samples):
+            piece = audio[:, first : min(first + codec.hop_samples, end)].copy()
+            pushed = first + piece.shape[1]
+            if paced:
+                wait_until(arrival(pushed))
+            encode_ns, decode_ns, now = stream.push(piece)
+            spent_ns[k] += encode_ns, decode_ns
+            complete = k < len(ends) and pushed == end
+            missed += paced and complete and now > arrival(end + step.interval)
+            sound, codes = stream.decoded[-1], stream.codes[-1]
+            first_sound = first_sound or (pushed if sound.shape[1] else 0)
+            if panel is not None:
+                took_ms = float(spent_ns[k].sum()) / 1e6 if complete else None
+                panel.update(piece, sound, code_arrays(codes), took_ms)
+    stream.flush()
+    return DemoRun(
+        step=step,
+        audio=audio,
+        decoded=np.ascontiguousarray(np.concatenate(stream.decoded, axis=1)[:, :total]),
+        codes=_joined(stream.codes),
+        encode_ns=spent_ns[: len(ends), 0],
+        decode_ns=spent_ns[: len(ends), 1],
+        missed=missed,
+        first_sound_samples=first_sound,
+    )
+
+
+def equals_whole_file(codec: Codec, bandwidth: float, run: DemoRun) -> bool:
+    """Whether `encode` and `decode` of the whole clip give the bits of the run."""
+    whole: Any = codec.encode(run.audio, bandwidth=bandwidth)
+    codes: Any = run.codes
+    # SegmentedCodes compare their scales too.
+    by_segments = isinstance(codes, SegmentedCodes)
+    same = bool(whole == codes if by_segments else np.array_equal(whole, codes))
+    return same and np.array_equal(codec.decode(whole, samples=run.audio.shape[1]), run.decoded)
+
+
+def code_arrays(codes: AnyCodes) -> list[Codes]:
+    """The arrays `(codebooks, frames)` that codes are made of: one, or one per segment."""
+    return [each.codes for each in codes] if isinstance(codes, SegmentedCodes) else [codes]
+
+
+def _joined(parts: list[Any]) -> AnyCodes:
+    if isinstance(parts[0], SegmentedCodes):
+        return SegmentedCodes.join(parts)
+    codes: Codes = np.concatenate(parts, axis=1)
+    return codes

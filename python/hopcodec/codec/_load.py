@@ -1,0 +1,132 @@
+"""From a name or a path to a codec."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from hopcodec.codec._build import Precision
+from hopcodec.codec._codec import Codec, Weights
+from hopcodec.codec._device import check_device, check_precision
+from hopcodec.codec._segmented import SegmentedCodec
+from hopcodec.errors import WeightsError
+from hopcodec.specs._language import CodecSpec
+from hopcodec.specs._lookahead import truncations
+
+
+def load(
+    model: str | os.PathLike[str] | None = None,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    precision: Precision = "fp32",
+    seeded: bool = False,
+    full_hop: bool = False,
+    low_latency: int | None = None,
+) -> Codec | Any:
+    """Load a codec: a `Codec`, or a `SegmentedCodec` for one that codes segments.
+
+    Parameters
+    ----------
+    model : str or path, optional
+        `None`: "hopcodec_24khz", whose weights come with the package. Another name, such as
+        "encodec_24khz" or "dac_44khz": fetched once from the hub. A path: a Hugging Face folder, a
+        `.safetensors` file (of a model trained here, any shape), or an original `.th`/`.pth`;
+        which codec it holds is found out.
+    device : str
+        "cpu", "cuda" (the first NVIDIA GPU) or "cuda:1": where sessions run. With "fp32" the bits
+        are meant to be the same. A snapshot may go from one to the other in any precision.
+    threads : int
+        Threads that share each step. The bits do not depend on it.
+    precision : "fp32", "tf32" or "bf16"
+        How the matrices of both chains are kept and multiplied. "bf16" rounds them (not the biases,
+        not the codebooks) to bfloat16, which halves what a hop reads. On the CPU the arithmetic
+        stays float32, and the result is that of a model with rounded weights, exact as ever. On a
+        GPU "bf16" and "tf32" multiply on tensor cores: both factors of every product of at least 16
+        terms and 8 columns are rounded, to 8 or 11 significant bits; sums, states, activations and
+        the search in the codebooks stay float32. One GPU gives the same bits for any partition and
+        any company of streams; they are not the CPU's, nor another model of GPU's. Most codes stay
+        as they are; see benchmarks/. "tf32" is for GPUs only.
+    seeded : bool
+        Instead of trained weights, noise from a fixed seed: the shape and cost of the named codec
+        without its file, for tests and benchmarks.
+    full_hop : bool
+        Decode every frame to `hop_samples`. A DAC at 16 or 24 kHz as published gives 8 samples
+        less in all; the samples before the end are the same either way. Other codecs do so anyway.
+    low_latency : int, optional
+        Let encoder and decoder of a DAC look ahead by so many frames together, in the place of the
+        17 to 18 that the model does: each frame is then coded and decoded as if the signal ended
+        where the look-ahead does. It costs quality and about as much computing again; see
+        benchmarks/.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A parameter that is none of the above.
+    WeightsError
+        The file is missing, malformed, or does not fit the codec.
+    DeviceError
+        The device is not available.
+    """
+    from hopcodec.weights._resolve import resolve
+
+    if model is not None and not isinstance(model, (str, os.PathLike)):
+        raise TypeError(f"model: expected a name or a path, got {type(model).__name__}")
+    check_device(device)
+    if not isinstance(threads, int) or isinstance(threads, bool):
+        raise TypeError(f"threads: expected an int, got {type(threads).__name__}")
+    if not 1 <= threads <= 256:
+        raise ValueError(f"threads: expected 1 to 256, got {threads}")
+    check_precision(precision, device)  # before a model is fetched for nothing
+    spec, weights = resolve(model, seeded=seeded)
+    if spec.segments is not None:
+        check_precision(precision, "cpu")  # where segments are coded
+        if low_latency is not None:
+            raise ValueError(
+                f"low_latency: expected none for {spec.name}, whose segments are whole, "
+                f"got {low_latency}"
+            )
+        again = partial(resolve, model, seeded=seeded)
+        return _segmented(spec, weights, threads, precision, seeded, again, device)
+    if low_latency is not None:
+        truncations(spec, low_latency)  # the caller's mistake, not the file's
+    try:
+        return Codec(
+            spec,
+            weights,
+            threads=threads,
+            precision=precision,
+            seeded=seeded,
+            device=device,
+            full_hop=full_hop,
+            low_latency=low_latency,
+            origin=partial(resolve, model, seeded=seeded),
+        )
+    except ValueError as error:  # a spec that came with a file, each field possible, not together
+        raise WeightsError(f"{spec.name}: {error}") from error
+
+
+def _segmented(
+    spec: CodecSpec,
+    weights: Weights,
+    threads: int,
+    precision: Precision,
+    seeded: bool,
+    origin: Callable[[], tuple[CodecSpec, Weights]],
+    device: str,
+) -> SegmentedCodec:
+    """`full_hop` or not makes no difference: every frame of a segment is a whole hop."""
+    try:
+        return SegmentedCodec(
+            spec,
+            weights,
+            threads=threads,
+            precision=precision,
+            seeded=seeded,
+            origin=origin,
+            device=device,
+        )
+    except ValueError as error:
+        raise WeightsError(f"{spec.name}: {error}") from error

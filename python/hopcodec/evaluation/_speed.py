@@ -1,0 +1,270 @@
+"""Timing a codec on this machine: per hop, paced by the clock, and by whole files.
+
+Every clock reading is `time.perf_counter_ns` around one push, nothing else. Quantiles are
+observed values, the next one up, never an interpolation between two.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from hopcodec.codec._codec import Codec
+
+Audio = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.uint16]
+Progress = Callable[[str, float], None]  # what is running, and how far it is, 0 to 1
+
+WARMUP_HOPS: Final = 75
+
+
+@dataclass(frozen=True)
+class HopTimes:
+    """How long one hop's work took, over many hops, in milliseconds.
+
+    `missed` counts hops over the deadline: longer than a hop when run back to back, finished
+    after the next hop had come when paced.
+    """
+
+    hops: int
+    deadline_ms: float
+    mean_ms: float
+    p50_ms: float
+    p99_ms: float
+    p999_ms: float
+    max_ms: float
+    missed: int
+
+    @property
+    def times_real_time(self) -> float:
+        """Hops this machine could do in the time of one."""
+        return self.deadline_ms / self.mean_ms
+
+    def as_dict(self) -> dict[str, float]:
+        """Every figure by name, the speed included: what `--json` prints."""
+        return {**asdict(self), "times_real_time": self.times_real_time}
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Encode alone, decode alone, and one hop encoded then decoded.
+
+    Duplex is what a call pays. It is more than the sum of the two alone, as both sets of weights
+    together do not stay in the caches.
+    """
+
+    encode: HopTimes
+    decode: HopTimes
+    duplex: HopTimes
+
+
+@dataclass(frozen=True)
+class FileTimes:
+    """Whole-file speed."""
+
+    audio_seconds: float
+    encode_seconds: float
+    decode_seconds: float
+
+    @property
+    def encode_times_real_time(self) -> float:
+        """Seconds of audio encoded in one second."""
+        return self.audio_seconds / self.encode_seconds
+
+    @property
+    def decode_times_real_time(self) -> float:
+        """Seconds of audio decoded in one second."""
+        return self.audio_seconds / self.decode_seconds
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the figures come from."""
+
+    cpu: str
+    isa: str
+    system: str
+    python: str
+
+
+def machine() -> Machine:
+    """Describe this machine and the instruction set the core chose on it."""
+    from hopcodec import _core
+
+    return Machine(
+        cpu=_cpu_name(),
+        isa=_core.isa(),
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+    )
+
+
+def hop_times(
+    nanoseconds: Sequence[int] | npt.NDArray[np.int64],
+    deadline_ms: float,
+    missed: int | None = None,
+) -> HopTimes:
+    """Summarise measured durations; `missed` is counted from them unless given."""
+    ms = np.asarray(nanoseconds, dtype=np.float64) / 1e6
+    if ms.size == 0:
+        raise ValueError("expected at least one duration, got none")
+    p50, p99, p999 = (float(q) for q in np.quantile(ms, (0.5, 0.99, 0.999), method="higher"))
+    return HopTimes(
+        hops=int(ms.size),
+        deadline_ms=deadline_ms,
+        mean_ms=float(ms.mean()),
+        p50_ms=p50,
+        p99_ms=p99,
+        p999_ms=p999,
+        max_ms=float(ms.max()),
+        missed=int(np.count_nonzero(ms > deadline_ms)) if missed is None else missed,
+    )
+
+
+def hop_deadline_ms(codec: Codec) -> float:
+    """How long a hop lasts: 13.33 ms for EnCodec 24 kHz."""
+    return 1000.0 * codec.hop_samples / codec.sample_rate
+
+
+def bench_hops(
+    codec: Codec,
+    audio: Audio,
+    *,
+    bandwidth: float,
+    progress: Progress | None = None,
+) -> Directions:
+    """Time every hop of `audio` back to back, each direction alone and both in turn."""
+    hops = _hops(codec, audio)
+    deadline = hop_deadline_ms(codec)
+    encoder = codec.encoder(bandwidth=bandwidth, start="immediate")
+    encode_ns: list[int] = []
+    codes: list[Codes] = []
+    for k, hop in enumerate(_warmed(hops)):
+        begin = time.perf_counter_ns()
+        frame = encoder.push(hop)
+        encode_ns.append(time.perf_counter_ns() - begin)
+        codes.append(frame)
+        _report(progress, "encode", k, len(hops))
+
+    decoder = codec.decoder(start="immediate")
+    decode_ns: list[int] = []
+    for k, frame in enumerate(codes):
+        begin = time.perf_counter_ns()
+        decoder.push(frame)
+        decode_ns.append(time.perf_counter_ns() - begin)
+        _report(progress, "decode", k, len(hops))
+
+    encoder = codec.encoder(bandwidth=bandwidth, start="immediate")
+    decoder = codec.decoder(start="immediate")
+    duplex_ns: list[int] = []
+    for k, hop in enumerate(_warmed(hops)):
+        begin = time.perf_counter_ns()
+        decoder.push(encoder.push(hop))
+        duplex_ns.append(time.perf_counter_ns() - begin)
+        _report(progress, "duplex", k, len(hops))
+    return Directions(
+        *(hop_times(ns[WARMUP_HOPS:], deadline) for ns in (encode_ns, decode_ns, duplex_ns))
+    )
+
+
+def bench_paced(
+    codec: Codec,
+    audio: Audio,
+    *,
+    bandwidth: float,
+    seconds: float,
+    progress: Progress | None = None,
+) -> Directions:
+    """Time hops as a sound card would deliver them, one per hop duration, for `seconds`.
+
+    Between hops the process sleeps, so clocks drop and caches cool as they do in use. Encode and
+    decode are timed apart within the same run.
+    """
+    hops = _hops(codec, audio)
+    deadline = hop_deadline_ms(codec)
+    period_ns = round(deadline * 1e6)
+    encoder = codec.encoder(bandwidth=bandwidth, start="immediate")
+    decoder = codec.decoder(start="immediate")
+    for hop in hops[:WARMUP_HOPS]:
+        decoder.push(encoder.push(hop))
+    count = max(1, round(seconds * 1000.0 / deadline))
+    encode_ns = np.zeros(count, dtype=np.int64)
+    decode_ns = np.zeros(count, dtype=np.int64)
+    missed = 0
+    start = time.perf_counter_ns()
+    for k in range(count):
+        hop = hops[k % len(hops)]
+        arrival = start + k * period_ns
+        wait_until(arrival)
+        begin = time.perf_counter_ns()
+        codes = encoder.push(hop)
+        middle = time.perf_counter_ns()
+        decoder.push(codes)
+        end = time.perf_counter_ns()
+        encode_ns[k], decode_ns[k] = middle - begin, end - middle
+        missed += end > arrival + period_ns
+        _report(progress, "paced", k, count)
+    return Directions(
+        encode=hop_times(encode_ns, deadline),
+        decode=hop_times(decode_ns, deadline),
+        duplex=hop_times(encode_ns + decode_ns, deadline, missed),
+    )
+
+
+def bench_file(codec: Codec, audio: Audio, *, bandwidth: float) -> FileTimes:
+    """Time `codec.encode` and `codec.decode` of the whole of `audio`, after a short warm-up."""
+    codec.decode(codec.encode(audio[:, : codec.sample_rate // 2].copy(), bandwidth=bandwidth))
+    begin = time.perf_counter_ns()
+    codes = codec.encode(audio, bandwidth=bandwidth)
+    middle = time.perf_counter_ns()
+    codec.decode(codes)
+    end = time.perf_counter_ns()
+    return FileTimes(
+        audio_seconds=audio.shape[1] / codec.sample_rate,
+        encode_seconds=(middle - begin) / 1e9,
+        decode_seconds=(end - middle) / 1e9,
+    )
+
+
+def wait_until(nanoseconds: int) -> None:
+    """Sleep until `time.perf_counter_ns()` has reached the given reading."""
+    while (left := nanoseconds - time.perf_counter_ns()) > 0:
+        time.sleep(left / 1e9)
+
+
+def _hops(codec: Codec, audio: Audio) -> list[Audio]:
+    n = codec.hop_samples
+    hops = [
+        np.ascontiguousarray(audio[:, first : first + n])
+        for first in range(0, audio.shape[1] - n + 1, n)
+    ]
+    if not hops:
+        raise ValueError(f"audio: expected at least one hop of {n} samples, got {audio.shape[1]}")
+    return hops
+
+
+def _warmed(hops: list[Audio]) -> list[Audio]:
+    """`WARMUP_HOPS` hops that will not count, then all of them."""
+    return [hops[k % len(hops)] for k in range(WARMUP_HOPS)] + hops
+
+
+def _report(progress: Progress | None, what: str, done: int, total: int) -> None:
+    if progress is not None and done % 32 == 0:
+        progress(what, min(1.0, done / total))
+
+
+def _cpu_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

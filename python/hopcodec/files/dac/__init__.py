@@ -1,0 +1,1 @@
+"""The .dac files of the original dac command."""

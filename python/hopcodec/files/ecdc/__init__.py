@@ -1,0 +1,1 @@
+"""The .ecdc files of the original encodec command."""

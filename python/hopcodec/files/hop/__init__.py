@@ -1,0 +1,1 @@
+"""The .hop container, for the codes of every codec."""

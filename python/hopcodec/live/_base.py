@@ -1,0 +1,105 @@
+"""A codec inside a running engine: what every live object can do, whatever feeds it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import TypeVar
+
+from hopcodec import _core
+from hopcodec._checks import Audio, check_audio
+from hopcodec.codec._codec import Codec
+from hopcodec.live._arguments import check_codec
+
+_Self = TypeVar("_Self", bound="LiveCodec")
+
+
+class LiveCodec(ABC):
+    """Start, stop, and what may be changed in between. A context manager."""
+
+    _codec: Codec
+    _bandwidth: float
+
+    def __init__(self, engine: _core.Engine, codec: Codec, bandwidth: float | None) -> None:
+        check_codec(codec)
+        self._engine = engine
+        self.switch(codec, codec.default_bandwidth if bandwidth is None else bandwidth)
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin from a fresh state."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End; a later `start` begins anew."""
+
+    def __enter__(self: _Self) -> _Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def codec(self) -> Codec:
+        """The codec that runs now."""
+        return self._codec
+
+    def switch(self, codec: Codec, bandwidth: float | None = None) -> None:
+        """Run another codec from the next hop on, cross-faded; same number of channels.
+
+        Prepared here, taken by the worker at a hop boundary; the old one is freed here, later.
+        """
+        check_codec(codec)
+        kbps = self._bandwidth if bandwidth is None else bandwidth
+        codebooks = codec.codebooks_for(kbps)
+        self._engine.set_coder(
+            codec._encoder_session(1, "immediate", 1),
+            codec._decoder_session(1, "immediate", 1),
+            codebooks=codebooks,
+            sample_rate=codec.sample_rate,
+            hop_samples=codec.hop_samples,
+        )
+        self._codec, self._bandwidth = codec, codec.bandwidth_for(codebooks)
+
+    @property
+    def bandwidth(self) -> float:
+        """Kilobits per second; may be set at any time, the next hop follows."""
+        return self._bandwidth
+
+    @bandwidth.setter
+    def bandwidth(self, kbps: float) -> None:
+        codebooks = self._codec.codebooks_for(kbps)
+        self._engine.codebooks = codebooks
+        self._bandwidth = self._codec.bandwidth_for(codebooks)
+
+    @property
+    def bypass(self) -> bool:
+        """Hear the input instead of the codec, at the same latency."""
+        return self._engine.bypass
+
+    @bypass.setter
+    def bypass(self, value: bool) -> None:
+        self._engine.bypass = value
+
+    @property
+    def input_gain(self) -> float:
+        """Factor on what came in, before the codec; recordings are not changed."""
+        return self._engine.input_gain
+
+    @input_gain.setter
+    def input_gain(self, value: float) -> None:
+        self._engine.input_gain = value
+
+    def add_to_output(self, audio: Audio) -> int:
+        """Play `(channels, samples)` at the codec's rate on top; how many there was room for."""
+        return self._engine.inject(check_audio(audio, self._codec.channels))
+
+    def reset_stats(self) -> None:
+        """Count from zero again."""
+        self._engine.reset_stats()

@@ -1,0 +1,144 @@
+"""The released DAC files: where they are, and what is in one (`dac/utils/__init__.py`)."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from hopcodec.errors import WeightsError
+from hopcodec.weights._limits import read_file
+from hopcodec.weights.config._dac import dac_from_kwargs
+from hopcodec.weights.formats._torch_archive import check_archive
+from torch import Tensor
+
+RELEASES = "https://github.com/descriptinc/descript-audio-codec/releases/download/"
+# (model type, bitrate): the latest tag, and the file's name in that release.
+MODELS = {
+    ("44khz", "8kbps"): ("0.0.1", "weights.pth"),
+    ("24khz", "8kbps"): ("0.0.4", "weights_24khz.pth"),
+    ("16khz", "8kbps"): ("0.0.5", "weights_16khz.pth"),
+    ("44khz", "16kbps"): ("1.0.0", "weights_44khz_16kbps.pth"),
+}
+_GAIN, _DIRECTION = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
+
+
+def download(
+    model_type: str = "44khz",
+    model_bitrate: str = "8kbps",
+    tag: str = "latest",
+    local_path: Path | None = None,
+) -> Path:
+    """Fetch a released model, once, and say where it lies.
+
+    Parameters
+    ----------
+    model_type
+        "44khz", "24khz" or "16khz", in any case.
+    model_bitrate
+        "8kbps", or for "44khz" also "16kbps".
+    tag
+        Of the release; "latest" or what that is.
+    local_path
+        Where to keep it; by default in `~/.cache/descript/dac`, as the original does.
+
+    Raises
+    ------
+    ValueError
+        There is no such model.
+    WeightsError
+        It cannot be fetched.
+    """
+    key = model_type.lower(), model_bitrate.lower()
+    if key not in MODELS:
+        known = ", ".join(f"{kind} {rate}" for kind, rate in MODELS)
+        raise ValueError(f"expected a model of {known}, got {model_type} {model_bitrate}")
+    latest, name = MODELS[key]
+    if tag.lower() not in ("latest", latest):
+        raise ValueError(f"tag: expected latest or {latest} for {model_type}, got {tag}")
+    if local_path is None:
+        folder = Path.home() / ".cache" / "descript" / "dac"
+        local_path = folder / f"weights_{key[0]}_{key[1]}_{latest}.pth"
+    if not local_path.exists():
+        _fetch(f"{RELEASES}{latest}/{name}", local_path)
+    return local_path
+
+
+def _fetch(url: str, path: Path) -> None:
+    """Under another name until it is whole: an interrupted download is no model."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with urllib.request.urlopen(url, timeout=60) as response, part.open("wb") as file:
+            while block := response.read(1 << 20):
+                file.write(block)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise WeightsError(
+            f"{url} could not be fetched ({error}): give the file itself as load_path"
+        ) from error
+
+
+def read_original(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """State dict and metadata of a released file. Nothing in it is executed.
+
+    Raises
+    ------
+    WeightsError
+        It is absent, malformed, not such a file, holds numbers that are not finite, or arguments
+        that make no model of about its size.
+    """
+    data = read_file(path)
+    try:
+        check_archive(data)
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a library makes of a malformed file
+        raise WeightsError(f"{path}: malformed: {type(error).__name__}: {error}") from error
+    if not isinstance(content, dict) or not {"state_dict", "metadata"} <= content.keys():
+        raise WeightsError(f'{path}: expected a dict of "state_dict" and "metadata"')
+    state, metadata = content["state_dict"], content["metadata"]
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("kwargs"), dict):
+        raise WeightsError(f'{path}: expected "kwargs" in its "metadata"')
+    named = isinstance(state, dict) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
+    )
+    if not named:
+        raise WeightsError(f'{path}: expected named tensors in its "state_dict"')
+    _check(path, state, metadata["kwargs"])
+    return dict(state), metadata
+
+
+def _check(path: Path, state: Mapping[str, Tensor], kwargs: Mapping[str, Any]) -> None:
+    """Before anything of the size that the arguments claim is allocated."""
+    for name, tensor in state.items():
+        # Strides of 0 let a kilobyte stand for gigabytes.
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise WeightsError(f"{path}: tensor {name}: more numbers than the file holds")
+        if not tensor.isfinite().all():
+            raise WeightsError(f"{path}: tensor {name}: expected finite numbers")
+    try:
+        spec = dac_from_kwargs(kwargs)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    claimed = sum(math.prod(shape) for shape in spec.tensors().values())
+    held = sum(tensor.numel() for tensor in state.values())
+    if claimed > 2 * held:
+        raise WeightsError(
+            f"{path}: expected the {claimed} numbers that its arguments ask for, got {held}"
+        )
+
+
+def write_original(path: Path, state: Mapping[str, Tensor], kwargs: Mapping[str, Any]) -> None:
+    """Write such a file, weight norm as `weight_g` and `weight_v`."""
+    tensors = {
+        name.replace(_GAIN, ".weight_g").replace(_DIRECTION, ".weight_v"): tensor.detach().cpu()
+        for name, tensor in state.items()
+    }
+    torch.save({"state_dict": tensors, "metadata": {"kwargs": dict(kwargs)}}, path)

@@ -1,0 +1,142 @@
+"""One door for every weights file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hopcodec.errors import WeightsError
+from hopcodec.specs._encodec import encodec_24khz, encodec_32khz, encodec_48khz
+from hopcodec.specs._language import CodecSpec
+from hopcodec.specs._lapped import hopcodec_24khz
+from hopcodec.weights._assemble import assemble
+from hopcodec.weights._hub import verify_original
+from hopcodec.weights._identify import best_fit
+from hopcodec.weights._limits import read_file
+from hopcodec.weights._raw import FloatArray, RawTensor
+from hopcodec.weights.config._dac import dac_from_config, dac_from_kwargs, dac_from_shapes
+from hopcodec.weights.config._encodec import check_config, encodec_from_config, read_config
+from hopcodec.weights.formats._safetensors import check_metadata, read_safetensors, spec_in_metadata
+from hopcodec.weights.formats._torch import read_torch
+from hopcodec.weights.names._dac import looks_like_dac
+
+_FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
+_CONFIG = "config.json"
+_TORCH_SUFFIXES = (".th", ".pt", ".pth", ".bin")
+
+# What a file without a word about itself may hold, beside a DAC.
+_BARE = (encodec_24khz, encodec_32khz, encodec_48khz, hopcodec_24khz)
+
+Weights = dict[str, FloatArray]
+
+
+def load_weights(source: str | os.PathLike[str], spec: CodecSpec) -> Weights:
+    """Read a codec's weights from any published layout.
+
+    Parameters
+    ----------
+    source
+        A `.safetensors` file, a torch state dict (`.th`, `.pt`, `.pth`, `.bin`), bare or beside
+        its metadata, or a Hugging Face folder; with the original names or Hugging Face's, weight
+        norm folded or not.
+    spec
+        The codec they are for.
+
+    Returns
+    -------
+    dict
+        Exactly the names and shapes of `spec.tensors()`: folded, float32, C-contiguous.
+
+    Raises
+    ------
+    WeightsError
+        When the file is absent, malformed, over-large, not what its name says, or does not
+        hold exactly this codec's tensors. Nothing in a file is ever executed.
+    """
+    path, config = _opened(source)
+    if config is not None:
+        check_config(config, spec)
+    with _named(path):
+        file = _read(path)
+        check_metadata(file.metadata, spec)
+        return assemble(file.tensors, spec)
+
+
+def load_codec(source: str | os.PathLike[str]) -> tuple[CodecSpec, Weights]:
+    """As `load_weights`, for a file that says itself which codec it holds.
+
+    A file of our own carries its spec; a folder has its `config.json`; an original DAC the
+    arguments it was built with. Bare tensors are told by their names and sizes.
+    """
+    path, config = _opened(source)
+    with _named(path):
+        file = _read(path)
+        spec = _spec_of(file, config)
+    if config is not None:
+        check_config(config, spec)
+    with _named(path):
+        check_metadata(file.metadata, spec)
+        return spec, assemble(file.tensors, spec)
+
+
+def _spec_of(file: _File, config: Path | None) -> CodecSpec:
+    if (own := spec_in_metadata(file.metadata)) is not None:
+        return own
+    if config is not None:
+        fields = read_config(config)
+        dac = fields.get("model_type") == "dac"
+        return dac_from_config(fields) if dac else encodec_from_config(fields)
+    shapes = {name: tensor.shape for name, tensor in file.tensors.items()}
+    if not looks_like_dac(file.tensors):
+        return best_fit(shapes, [make() for make in _BARE])
+    return dac_from_shapes(shapes) if file.kwargs is None else dac_from_kwargs(file.kwargs)
+
+
+def _opened(source: str | os.PathLike[str]) -> tuple[Path, Path | None]:
+    """The file to read, and the `config.json` of the folder it was found in."""
+    path = Path(source)
+    if not path.is_dir():
+        return path, None
+    config = path / _CONFIG
+    for name in _FOLDER_FILES:
+        if (path / name).exists():
+            return path / name, config if config.exists() else None
+    raise WeightsError(f"{path}: expected {' or '.join(_FOLDER_FILES)} in it, got neither")
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file's tensors by its own names, and what it says of the codec they are for."""
+
+    tensors: Mapping[str, RawTensor]
+    metadata: Mapping[str, str]  # of a safetensors file
+    kwargs: Mapping[str, object] | None  # of an original DAC
+
+
+def _read(path: Path) -> _File:
+    suffixes = (".safetensors", *_TORCH_SUFFIXES)
+    if path.suffix not in suffixes:
+        raise WeightsError(
+            f"expected a folder or a file named {', '.join(suffixes)}, got {path.suffix!r}"
+        )
+    data = read_file(path)
+    verify_original(path, data)
+    if path.suffix == ".safetensors":
+        return _File(*read_safetensors(data), None)
+    tensors, kwargs = read_torch(data)
+    return _File(tensors, {}, kwargs)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Whatever goes wrong, the message begins with the file."""
+    try:
+        yield
+    except WeightsError as error:
+        said = str(error)
+        raise WeightsError(said if said.startswith(str(path)) else f"{path}: {said}") from error
+    except Exception as error:  # whatever a library makes of a malformed file
+        raise WeightsError(f"{path}: malformed: {type(error).__name__}: {error}") from error

@@ -1,0 +1,1 @@
+"""The config.json of Hugging Face folders: checked, read and written."""

@@ -1,0 +1,1 @@
+"""The file formats that hold weights: safetensors, torch archives, JSON beside them."""

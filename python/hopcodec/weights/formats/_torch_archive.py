@@ -1,0 +1,167 @@
+"""What a torch file says it holds, checked before torch is asked to load it.
+
+`torch.load(weights_only=True)` runs no code of the file's, but it still unpacks compressed records
+of any size and calls `bytearray(n)` or copies dictionaries as often as a pickle asks. A state dict
+needs none of that, so the archive must be stored plainly and its pickle must be of the few
+instructions that `torch.save` writes for one.
+"""
+
+from __future__ import annotations
+
+import io
+import pickletools
+import zipfile
+
+from hopcodec.errors import WeightsError
+from hopcodec.weights._limits import MAX_HEADER_BYTES, MAX_TENSORS
+
+_MAX_RECORDS = MAX_TENSORS + 16  # one per tensor, and a few about the archive itself
+_OF_A_PACKAGE = "/.data/extern_modules"  # torch.package's list of what a program imports
+_DIRECTORY_ENTRY = b"PK\x01\x02"
+
+# What may be called, and with how many arguments.
+_CALLABLE = {
+    "collections OrderedDict": {0},
+    "torch._utils _rebuild_tensor_v2": {6, 7},
+    "torch._utils _rebuild_parameter": {3},
+}
+_STORAGES = {
+    f"torch {kind}Storage"
+    for kind in (
+        "Float", "Half", "BFloat16", "Double", "Bool", "Byte", "Char", "Short", "Int", "Long",
+    )
+}  # fmt: skip
+_FIXED_TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_PUSHES = {
+    "EMPTY_DICT", "EMPTY_LIST", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2",
+    "BINFLOAT", "BINUNICODE", "LONG1",
+}  # fmt: skip
+_INTO_CONTAINER = {"APPENDS", "SETITEMS"}
+_MARK = object()
+_VALUE = object()  # anything that is neither a global nor a tuple
+
+
+def _said(item: object) -> str:
+    return "something" if item is _VALUE or item is _MARK else str(item)
+
+
+class _Pickle:
+    """Runs a pickle without its values: only how deep the stack is and what would be called."""
+
+    def __init__(self) -> None:
+        self.stack: list[object] = []
+        self.memo: dict[int, object] = {}
+        self.tensors = 0
+        self.builds = 0
+
+    def step(self, op: str, arg: object) -> None:
+        stack = self.stack
+        if op in _PUSHES:
+            stack.append(_VALUE)
+        elif op == "MARK":
+            stack.append(_MARK)
+        elif op in ("BINPUT", "LONG_BINPUT"):
+            assert isinstance(arg, int)
+            self.memo[arg] = stack[-1]
+        elif op in ("BINGET", "LONG_BINGET"):
+            assert isinstance(arg, int)
+            stack.append(self.memo[arg])
+        elif op == "GLOBAL":
+            if arg not in _CALLABLE and arg not in _STORAGES:
+                raise WeightsError(f"the pickle asks for {arg!r}: a state dict holds tensors only")
+            stack.append(arg)
+        elif op in _FIXED_TUPLES:
+            self.pop(_FIXED_TUPLES[op])
+            stack.append(_FIXED_TUPLES[op])
+        elif op == "TUPLE":
+            stack.append(self.pop_to_mark())
+        elif op in _INTO_CONTAINER:
+            self.pop_to_mark()
+        elif op == "SETITEM":
+            self.pop(2)
+        elif op == "APPEND":
+            self.pop(1)
+        elif op == "BINPERSID":
+            self.count_tensor()
+            self.pop(1)
+            stack.append(_VALUE)
+        elif op == "REDUCE":
+            self.reduce()
+        elif op == "BUILD":
+            self.build()
+        elif op not in ("PROTO", "STOP"):
+            raise WeightsError(f"the pickle uses {op}: torch.save writes no such thing")
+
+    def pop(self, count: int) -> None:
+        if count > len(self.stack):
+            raise WeightsError("the pickle takes more from its stack than it put there")
+        if count:
+            del self.stack[-count:]
+
+    def pop_to_mark(self) -> int:
+        count = 0
+        while self.stack.pop() is not _MARK:
+            count += 1
+        return count
+
+    def reduce(self) -> None:
+        function, arguments = self.stack[-2:]
+        if arguments not in _CALLABLE.get(str(function), ()):
+            raise WeightsError(
+                f"the pickle calls {_said(function)} with {_said(arguments)} arguments"
+            )
+        self.pop(2)
+        self.stack.append(_VALUE)
+
+    def build(self) -> None:
+        # The attribute `_metadata` of a state dict; each such call copies a dictionary.
+        self.builds += 1
+        if self.builds > 1:
+            raise WeightsError("the pickle sets attributes more than once")
+        self.pop(1)
+
+    def count_tensor(self) -> None:
+        self.tensors += 1
+        if self.tensors > MAX_TENSORS:
+            raise WeightsError(f"more than the {MAX_TENSORS} tensors allowed")
+
+
+def _check_pickle(code: bytes) -> None:
+    machine = _Pickle()
+    for op, arg, _ in pickletools.genops(code):
+        machine.step(op.name, arg)
+
+
+def check_archive(data: bytes) -> None:
+    """WeightsError unless `data` is a plainly stored state dict of bounded size.
+
+    Other exceptions mean the same: the zip or the pickle is malformed.
+    """
+    if not data.startswith(b"PK\x03\x04"):
+        raise WeightsError(
+            "expected the zip archive torch.save has written since torch 1.6, got something else; "
+            "load and save it again with a newer torch if the file is older"
+        )
+    # zipfile reads the whole directory at once, so bound its length first.
+    if data.count(_DIRECTORY_ENTRY) > _MAX_RECORDS:
+        raise WeightsError(f"more than the {_MAX_RECORDS} records allowed")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        records = archive.infolist()
+        if len({record.filename for record in records}) != len(records):
+            raise WeightsError("a record of the archive is given twice")
+        if any(record.filename.endswith(_OF_A_PACKAGE) for record in records):
+            raise WeightsError(
+                "expected a state dict, got a torch.package, a program with its weights, which is "
+                "not run: save the model again with save(path, package=False)"
+            )
+        for record in records:
+            if record.compress_type != zipfile.ZIP_STORED or record.flag_bits & 1:
+                raise WeightsError(f"record {record.filename}: expected it stored plainly")
+        if sum(record.file_size for record in records) > len(data):
+            raise WeightsError("the archive's records claim more bytes than the file holds")
+        pickles = [record for record in records if record.filename.endswith("/data.pkl")]
+        if len(pickles) != 1:
+            raise WeightsError(f"expected one data.pkl in the archive, got {len(pickles)}")
+        if pickles[0].file_size > MAX_HEADER_BYTES:
+            raise WeightsError(f"data.pkl is larger than the {MAX_HEADER_BYTES} bytes allowed")
+        _check_pickle(archive.read(pickles[0]))

@@ -1,0 +1,1 @@
+"""Tensor names of every published layout, mapped to those of the specs."""
