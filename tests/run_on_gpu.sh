@@ -71,6 +71,9 @@ else
   programs=(build/cuda/tests/cpp/cuda_*device*_test)
 fi
 
+# Every mark, and no option of a plugin that a bare machine lacks.
+pytest=(python3 -m pytest -q -o addopts=--import-mode=importlib)
+
 cpp() {
   local failed=0
   for program in "${programs[@]}"; do "$program" || failed=1; done
@@ -78,7 +81,7 @@ cpp() {
 }
 # Of torch's operators on CUDA tensors there is nothing to rehearse: torch has no stand-in.
 python() {
-  python3 -m pytest -q tests/cuda/test_cuda*.py ${rehearse:+--ignore=tests/cuda/test_cuda_torch_ops.py}
+  "${pytest[@]}" tests/cuda/test_cuda*.py ${rehearse:+--ignore=tests/cuda/test_cuda_torch_ops.py}
 }
 ops() { python3 benchmarks/bench_cuda_ops.py ${rehearse:+--rehearse}; }
 bench() { python3 benchmarks/bench_cuda.py "${bench_options[@]}"; }
@@ -90,7 +93,7 @@ sanitize() { # tool
   done
   # Without torch's cache every tensor is an allocation of its own, whose ends are watched.
   PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool "$1" --error-exitcode 1 \
-    python3 -m pytest -q tests/cuda/test_cuda_ops.py || failed=1
+    "${pytest[@]}" tests/cuda/test_cuda_ops.py || failed=1
   return "$failed"
 }
 memcheck() { sanitize memcheck; }
