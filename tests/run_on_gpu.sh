@@ -11,8 +11,9 @@
 # On a bare machine it takes nvcc, a C++20 compiler, cmake, ninja, and a python3 with its headers,
 # numpy, torch and transformers. Of the other packages what is missing is installed beside the build,
 # nowhere else: from the wheels in the folder $HOPCODEC_WHEELS, else from PyPI.
+# shellcheck disable=SC2329  # stages are called by their names
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 export HOPCODEC_REQUIRE_CUDA=1
 PATH=$PATH:/usr/local/cuda/bin
 site=$PWD/build/gpu_site
