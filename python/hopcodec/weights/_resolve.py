@@ -22,7 +22,7 @@ Weights = dict[str, npt.NDArray[np.float32]]
 def resolve(
     model: str | os.PathLike[str] | None, *, seeded: bool = False
 ) -> tuple[CodecSpec, Weights]:
-    """Spec and weights for what `load` was given; noise for weights when `seeded`."""
+    """Return spec and weights for the argument of `load`; noise for weights if `seeded`."""
     name = DEFAULT if model is None else os.fspath(model)
     if not name:
         raise WeightsError("model: expected a name or a path, got an empty one")
