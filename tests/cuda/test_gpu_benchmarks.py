@@ -37,6 +37,8 @@ from peers.transformers_eager import encodec_model
 for _ in (bench_cuda, bench_cuda_ops):
     sys.path.remove(str(bench_cuda.ROOT / "python"))
 
+pytestmark = pytest.mark.slow
+
 HOPS = 20
 
 

@@ -219,6 +219,7 @@ def test_what_is_no_audio_is_refused_and_leaves_the_stream_as_it_was() -> None:
     assert np.isfinite(codec.encoder().latents(np.zeros((1, 4000), np.float32), last=True)).all()
 
 
+@pytest.mark.slow
 def test_one_hour_in_constant_memory() -> None:
     rate = 4000  # the layers are those of 44.1 kHz
     spec = dac("hour", sample_rate=rate, encoder_dim=1, decoder_dim=16, codebook_size=16)

@@ -52,7 +52,14 @@ def assert_same(a: Any, b: Any, where: str = "") -> None:
         assert a == b, where
 
 
-@pytest.mark.parametrize(("stop_at", "balance"), [(2, False), (8, False), (4, True)])
+@pytest.mark.parametrize(
+    ("stop_at", "balance"),
+    [
+        (2, False),
+        pytest.param(8, False, marks=pytest.mark.slow),
+        pytest.param(4, True, marks=pytest.mark.slow),
+    ],
+)
 def test_a_resumed_run_is_the_same_bit_for_bit(
     config: Config, whole: tuple[Run, Path], tmp_path: Path, stop_at: int, balance: bool
 ) -> None:
@@ -72,6 +79,7 @@ def test_a_resumed_run_is_the_same_bit_for_bit(
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_seeds_matter_and_runs_repeat(config: Config, tmp_path: Path) -> None:
     config = replace(config, steps=5)
     first, _ = run(config, tmp_path / "a")
@@ -131,6 +139,7 @@ def test_what_is_exported_is_what_was_trained(config: Config, tmp_path: Path) ->
     np.testing.assert_allclose(ours, theirs[0].numpy(), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_validation_hears_the_runtime(config: Config, tmp_path: Path) -> None:
     config = replace(
         config,
@@ -162,12 +171,14 @@ def test_validation_hears_the_runtime(config: Config, tmp_path: Path) -> None:
     assert made.trainer.steps_done == 8
 
 
+@pytest.mark.slow
 def test_a_run_without_discriminators(config: Config, tmp_path: Path) -> None:
     alone = replace(config.discriminator, stft_windows=(), periods=())
     run(replace(config, discriminator=alone, steps=3), tmp_path / "run")
     assert (tmp_path / "run/model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_dac_trains_too(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Codebooks that learn by gradient, begun from the data in the middle of a run."""
     spec = dac(
@@ -203,6 +214,7 @@ def test_a_dac_trains_too(config: Config, tmp_path: Path, monkeypatch: pytest.Mo
     assert (own == expected).mean() > 0.99
 
 
+@pytest.mark.slow
 def test_a_dac_that_gives_less_than_it_takes_trains_too(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +287,7 @@ def test_refusals(config: Config, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_nothing_left_to_train_is_said(config: Config, tmp_path: Path) -> None:
     """The weights are exported as they are, for however few steps were asked."""
     _, heard = run(replace(config, steps=3), tmp_path / "run")
