@@ -125,6 +125,7 @@ def test_streamed_resampling_is_the_one_shot_result(
     np.testing.assert_array_equal(np.concatenate(blocks, axis=1), expected)
 
 
+@pytest.mark.slow
 def test_long_files_stay_in_bounded_memory(tmp_path: Path) -> None:
     """Ten minutes of 48 kHz stereo, 230 MB as float32, pass through a few MB."""
     path = tmp_path / "long.wav"

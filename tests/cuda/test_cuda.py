@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+from gpus import no_gpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from near_ties import excused_ties
-from shared_models import full_weights, no_gpu, tiny_spec, tiny_weights
+from shared_models import full_weights, tiny_spec, tiny_weights
 
 import hopcodec
 from hopcodec import Codec, DeviceError, StreamError, _core

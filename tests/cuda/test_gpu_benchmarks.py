@@ -17,7 +17,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from dac_models import hf_dac
-from shared_models import no_gpu, tiny_codec, tiny_spec, tiny_weights
+from gpus import no_gpu
+from shared_models import tiny_codec, tiny_spec, tiny_weights
 
 import bench_cuda
 import bench_cuda_ops
@@ -35,6 +36,8 @@ from peers.transformers_eager import encodec_model
 # processes begin with a copy of this path.
 for _ in (bench_cuda, bench_cuda_ops):
     sys.path.remove(str(bench_cuda.ROOT / "python"))
+
+pytestmark = pytest.mark.slow
 
 HOPS = 20
 

@@ -204,6 +204,7 @@ def forge(blob: bytes, offset: int, value: int) -> bytes:
     return blob[:24] + checksum.to_bytes(8, "little") + bytes(body)
 
 
+@pytest.mark.slow
 def test_a_forged_snapshot_is_refused_or_harmless(tiny: Codec, speech: Array) -> None:
     """Positions inside a snapshot are checked, not believed, whatever its checksum says."""
     audio = part(speech, 20000, 24000)

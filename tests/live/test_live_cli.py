@@ -26,6 +26,8 @@ from hopcodec.audio import read_audio
 from hopcodec.cli._app import app
 from hopcodec.cli._keys import Keys
 
+pytestmark = pytest.mark.live
+
 SPEECH = Path(__file__).parents[1] / "fixtures" / "fixture_en_f.flac"
 
 

@@ -16,6 +16,8 @@ from hopcodec.errors import DeviceError
 from hopcodec.live import _device_process, query_devices
 from hopcodec.live._devices import AudioSystem
 
+pytestmark = pytest.mark.live
+
 
 def run(*args: str) -> tuple[int, str, str]:
     result = CliRunner().invoke(app, list(args), env={"COLUMNS": "80"})

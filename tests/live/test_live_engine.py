@@ -12,6 +12,8 @@ from live_session import noise, through_codec, wait_for
 import hopcodec
 from hopcodec import Codec
 
+pytestmark = pytest.mark.live
+
 Audio = npt.NDArray[np.float32]
 
 

@@ -18,6 +18,8 @@ from live_session import wait_for
 from hopcodec import Codec, DeviceError, StreamError
 from hopcodec.live import Loopback
 
+pytestmark = pytest.mark.live
+
 
 @contextmanager
 def running(codec: Codec, device: str | None = None) -> Iterator[Loopback]:

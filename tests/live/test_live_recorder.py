@@ -57,6 +57,10 @@ def test_a_long_wait_hears_ctrl_c(tmp_path: Path) -> None:
 
     code = """
 import numpy as np, hopcodec
+
+import pytest
+
+pytestmark = pytest.mark.live
 with hopcodec.live.Loopback(hopcodec.load(), input=np.zeros((1, 24000 * 60), np.float32)) as live:
     print("ready", flush=True)
     live.wait(50.0)

@@ -249,6 +249,8 @@ CHILD = """
 import sys, time
 import numpy as np
 from hopcodec import _core
+
+pytestmark = pytest.mark.live
 port = _core.Port.attach(int(sys.argv[1]))
 port.open(input_rate=24000, output_rate=24000, input_channels=1, output_channels=1,
           input_period=320, output_period=320, one_clock=True, name="child")

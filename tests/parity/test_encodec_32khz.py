@@ -101,6 +101,7 @@ def test_against_both_implementations(length: int, pad: str) -> None:
     check_parity(small_spec(pad), length, PAD_MODES[pad])
 
 
+@pytest.mark.slow
 def test_the_released_size() -> None:
     spec = encodec_32khz()
     check_parity(spec, 40_001, "reflect")

@@ -1,7 +1,7 @@
 """DAC ("High-Fidelity Audio Compression with Improved RVQGAN", arXiv 2306.06546) as data.
 
-Names are those of the released state dict (`dac/model/dac.py`), weight norm multiplied out. The
-convolutions pad both ends with zeros, so the codec looks ahead: the runtime says how far.
+Names are those of the released state dict (`dac/model/dac.py`), with weight norm multiplied out.
+The convolutions pad both ends with zeros, so the codec looks ahead. The runtime says how far.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _conv(
     alpha: str = "",
     output: Nonlinearity = "none",
 ) -> Conv1d:
-    """Zeros on both sides; Snake before it when `alpha` names one (`WNConv1d`, `Snake1d`)."""
+    """Pad zeros on both sides. `alpha` names a Snake in front (`WNConv1d`, `Snake1d`)."""
     return Conv1d(
         name,
         cin,
@@ -51,7 +51,7 @@ def _conv(
 
 
 def _residual(name: str, channels: int, dilation: int) -> Residual:
-    """Snake, dilated conv7, Snake, conv1, plus the input (`ResidualUnit`)."""
+    """Make Snake, dilated conv7, Snake, conv1, plus the input (`ResidualUnit`)."""
     return Residual(
         branch=(
             _conv(
@@ -130,9 +130,9 @@ def dac(
     codebook_size: int = 1024,
     codebook_dim: int = 8,
 ) -> CodecSpec:
-    """A mono DAC; the arguments are those of `dac.DAC`, and so are their defaults.
+    """Make a mono DAC. Arguments and defaults are those of `dac.DAC`.
 
-    `bandwidths` lists what 1 to `n_codebooks` codes per frame take.
+    `bandwidths` lists the kilobits per second of 1 to `n_codebooks` codes per frame.
     """
     latent = latent_dim or encoder_dim * 2 ** len(encoder_rates)
     hop = math.prod(encoder_rates)
@@ -154,12 +154,13 @@ def dac(
 
 
 def full_hop(spec: CodecSpec) -> CodecSpec:
-    """The same codec with a decoder that gives `hop_samples` for every frame.
+    """Change the decoder of a codec to give `hop_samples` for every frame.
 
     A transposed convolution of odd stride is cut by a row more than it adds (`padding` is
-    `ceil(stride / 2)` on both sides): 320 n - 8 samples at 16 and 24 kHz. Here the right side keeps
-    that row, as SNAC does with `output_padding = stride % 2`. All samples stand where they stood;
-    the last ones change a little, as the layers behind see that row in the place of padding.
+    `ceil(stride / 2)` on both sides), which gives 320 n - 8 samples at 16 and 24 kHz. Here the
+    right side keeps that row, as SNAC does with `output_padding = stride % 2`. All samples keep
+    their places. The last ones change a little, because later layers see that row instead of
+    padding.
     """
     layers = (
         replace(layer, trim_right=layer.kernel - layer.stride - layer.trim_left)
@@ -171,7 +172,7 @@ def full_hop(spec: CodecSpec) -> CodecSpec:
 
 
 def dac_16khz() -> CodecSpec:
-    """16 kHz: 320-sample hops, 50 frames/s, 12 codebooks, up to 6 kbps."""
+    """Make DAC 16 kHz: 320-sample hops, 50 frames/s, 12 codebooks, up to 6 kbps."""
     return dac(
         "dac_16khz",
         sample_rate=16000,
@@ -182,7 +183,7 @@ def dac_16khz() -> CodecSpec:
 
 
 def dac_24khz() -> CodecSpec:
-    """24 kHz: 320-sample hops, 75 frames/s, 32 codebooks, up to 24 kbps."""
+    """Make DAC 24 kHz: 320-sample hops, 75 frames/s, 32 codebooks, up to 24 kbps."""
     return dac(
         "dac_24khz",
         sample_rate=24000,
@@ -193,10 +194,10 @@ def dac_24khz() -> CodecSpec:
 
 
 def dac_44khz() -> CodecSpec:
-    """44.1 kHz: 512-sample hops, 86.13 frames/s, 9 codebooks, up to 7.75 kbps."""
+    """Make DAC 44.1 kHz: 512-sample hops, 86.13 frames/s, 9 codebooks, up to 7.75 kbps."""
     return dac("dac_44khz", sample_rate=44100)
 
 
 def dac_44khz_16kbps() -> CodecSpec:
-    """44.1 kHz with 18 codebooks on a latent of 128: up to 15.5 kbps."""
+    """Make DAC 44.1 kHz with 18 codebooks on a latent of 128, up to 15.5 kbps."""
     return dac("dac_44khz_16kbps", sample_rate=44100, latent_dim=128, n_codebooks=18)

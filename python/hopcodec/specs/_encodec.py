@@ -23,7 +23,7 @@ from hopcodec.specs._language import (
     Segments,
 )
 
-RATIOS = (8, 5, 4, 2)  # decoder order; the encoder goes the other way
+RATIOS = (8, 5, 4, 2)  # in decoder order, which the encoder reverses
 PadMode = Literal["reflect", "zero"]
 
 
@@ -31,9 +31,9 @@ PadMode = Literal["reflect", "zero"]
 class Seanet:
     """The layers of `encodec/modules/seanet.py`, in one of its styles.
 
-    What has a default is so in every released model. Residual block j of a level is dilated by
-    `dilation_growth ** j`; `trim_right` is the share that a causal transposed convolution cuts
-    off its right end.
+    The defaults are those of every released model. Residual block j of a level is dilated by
+    `dilation_growth ** j`. `trim_right` is the share that a causal transposed convolution cuts off
+    its right end.
     """
 
     channels: int
@@ -54,7 +54,7 @@ class Seanet:
     trim_right: float = 1.0
 
     def _ends(self, total: int) -> tuple[int, int]:
-        """Left and right share of what is padded or cut (`modules/conv.py`)."""
+        """Split rows to pad or cut into left and right (`modules/conv.py`)."""
         right = total // 2
         return total - right, right
 
@@ -106,7 +106,7 @@ class Seanet:
         )
 
     def _residual(self, name: str, width: int, dilation: int) -> Residual:
-        """ELU, conv3 to half, ELU, conv1 back; beside it a learned 1x1 or the identity."""
+        """Make ELU, conv3 to half, ELU, conv1 back, beside a learned 1x1 or the identity."""
         shortcut = self._conv(f"{name}.shortcut", width, width, 1, elu=False)
         narrow = width // self.compress
         kernel = self.residual_kernel
@@ -119,7 +119,7 @@ class Seanet:
         )
 
     def _residuals(self, chain: str, index: int, width: int) -> Iterator[Residual]:
-        """The residual blocks of one level, numbered from `index`."""
+        """Make the residual blocks of one level, numbered from `index`."""
         for j in range(self.residual_layers):
             yield self._residual(f"{chain}.layers.{index + j}", width, self.dilation_growth**j)
 
@@ -133,7 +133,7 @@ class Seanet:
         ]
         for ratio in reversed(self.ratios):
             layers += self._residuals("encoder", index, width)
-            index += self.residual_layers + 2  # an ELU is a layer of its own there
+            index += self.residual_layers + 2  # there an ELU is a layer of its own
             name = f"encoder.layers.{index - 1}"
             layers.append(self._conv(name, width, 2 * width, 2 * ratio, ratio))
             width *= 2
@@ -175,15 +175,15 @@ def encodec(
     pad_mode: PadMode = "reflect",
     segments: Segments | None = None,
 ) -> CodecSpec:
-    """An EnCodec of any size; the hop is the product of `ratios`.
+    """Make an EnCodec of any size. The hop is the product of `ratios`.
 
     Parameters
     ----------
     causal
-        All padding on the left; otherwise half of it on each side, which looks ahead.
+        All padding is on the left. Otherwise half is on each side, which looks ahead.
     group_norm
         Normalise over all channels and rows after each convolution ("time_group_norm"), which
-        takes `segments`; otherwise weight norm, which is folded into the weights.
+        needs `segments`. Otherwise weight norm is folded into the weights.
     conv_shortcut
         A learned 1x1 convolution beside each residual branch, or the identity.
     """
@@ -212,7 +212,7 @@ def causal_encodec(
     latent: int = 128,
     ratios: tuple[int, ...] = RATIOS,
 ) -> CodecSpec:
-    """A mono, causal EnCodec of any width: what streams with a latency of one hop."""
+    """Make a mono, causal EnCodec of any width, which streams with a latency of one hop."""
     return encodec(
         name,
         sample_rate=sample_rate,
@@ -226,7 +226,7 @@ def causal_encodec(
 
 
 def encodec_24khz() -> CodecSpec:
-    """The streamable 24 kHz mono model: 320-sample hops, 75 frames/s, 1.5 to 24 kbps."""
+    """Make the streaming 24 kHz mono model: 320-sample hops, 75 frames/s, 1.5 to 24 kbps."""
     return causal_encodec(
         "encodec_24khz",
         sample_rate=24000,
@@ -236,7 +236,7 @@ def encodec_24khz() -> CodecSpec:
 
 
 def encodec_48khz() -> CodecSpec:
-    """The 48 kHz stereo model: segments of 1 s that overlap by 1 %, 150 frames/s, 3 to 24 kbps."""
+    """Make the 48 kHz stereo model: segments of 1 s, 1 % overlap, 150 frames/s, 3 to 24 kbps."""
     return encodec(
         "encodec_48khz",
         sample_rate=48000,
@@ -250,10 +250,10 @@ def encodec_48khz() -> CodecSpec:
 
 
 def encodec_32khz() -> CodecSpec:
-    """The 32 kHz mono model of MusicGen: 640-sample hops, 50 frames/s, 4 codebooks, 2.2 kbps.
+    """Make MusicGen's 32 kHz mono model: 640-sample hops, 50 frames/s, 4 codebooks, 2.2 kbps.
 
-    `facebook/encodec_32khz` pads by reflection, as its `config.json` says; weights trained
-    otherwise say so in theirs.
+    `facebook/encodec_32khz` pads by reflection, as its `config.json` says. Other weights may pad
+    otherwise, as theirs says.
     """
     return encodec(
         "encodec_32khz",

@@ -1,8 +1,8 @@
-"""A codec's spec as JSON, so that a weights file can say what it is the weights of.
+"""Convert a codec's spec to JSON and back, so that a weights file can name its codec.
 
-Each object holds its class under "kind" and the fields of that class in `hopcodec.specs._language`,
-those at their default left out; anything else is refused, so a spec read from a file is one that
-could have been written in Python.
+Each object holds its class under "kind" and the fields of that class in `hopcodec.specs._language`
+that are not at their default. Anything else is refused, so a spec from a file could have been
+written in Python.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hopcodec.specs import _language as language
 from hopcodec.specs._language import CodecSpec
 
 MAX_LAYERS = 512
-MAX_NESTING = 4  # a residual's branch is 1
+MAX_NESTING = 4  # a residual's branch has depth 1
 _MAX_SIZE = 1 << 20
 _MAX_NAME = 256
 
@@ -41,17 +41,17 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
 def spec_to_json(spec: CodecSpec) -> str:
-    """The spec as one line of JSON; the same spec always gives the same text."""
+    """Write the spec as one line of JSON. The same spec always gives the same text."""
     return json.dumps(spec, default=_fields, separators=(",", ":"), sort_keys=True)
 
 
 def spec_from_json(value: object) -> CodecSpec:
-    """The spec that a parsed JSON object describes.
+    """Make the spec that a parsed JSON object describes.
 
     Raises
     ------
     WeightsError
-        Naming the field that is missing, surplus, of a wrong type or beyond any real codec.
+        A field is missing, surplus, of a wrong type or beyond any real codec. The message names it.
     """
     found = _Reader().read("spec", value, CodecSpec)
     assert isinstance(found, CodecSpec)
@@ -60,7 +60,7 @@ def spec_from_json(value: object) -> CodecSpec:
 
 
 def _check_sizes(spec: CodecSpec) -> None:
-    """What every user of a spec divides by or takes the largest of."""
+    """Refuse sizes that a user of the spec could not divide by or take a maximum of."""
     for field in ("sample_rate", "channels", "hop_samples"):
         whole(f"spec.{field}", getattr(spec, field), 1, error=WeightsError)
     if (segments := spec.segments) is not None:
@@ -87,7 +87,7 @@ def _fields(part: Any) -> dict[str, Any]:
 
 
 class _Reader:
-    """Counts layers and depth on the way down: a file must not make us build without end."""
+    """Read objects, and limit their number and depth."""
 
     def __init__(self) -> None:
         self._objects = 0

@@ -1,10 +1,10 @@
-"""The language a codec is written in: plain data, no arithmetic.
+"""The language that describes codecs: plain data, no arithmetic.
 
 A codec is two chains of layers (audio to latents, latents to audio) around a residual vector
-quantizer. Every layer names its weights; `CodecSpec.tensors()` lists each tensor a weights file
-must hold, with its shape, so that a loader can check everything before anything is used.
+quantizer. Every layer names its weights. `CodecSpec.tensors()` lists each tensor of a weights file
+with its shape, so that a loader can check everything before anything is used.
 
-All weights are *folded*: weight norm has been multiplied out, exactly one tensor per matrix.
+All weights are *folded*: weight norm is multiplied out, so there is one tensor per matrix.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Nonlinearity = Literal["none", "elu", "snake", "tanh"]
 
 @dataclass(frozen=True)
 class Padding:
-    """How a convolution treats the two ends of its input.
+    """The padding of a convolution's input at both ends.
 
     `left` and `right` rows are added in `mode`. With `full_window`, the right side grows further
     until the last window is full, `(-length) mod stride` rows (EnCodec, `modules/conv.py`).
@@ -35,8 +35,8 @@ class Padding:
 class Conv1d:
     """`y = conv1d(activation(x)) + bias`, then `output_activation`. Weight `(out, in, kernel)`.
 
-    With `norm`, the result is group-normalised over all channels and all rows of a segment first:
-    such a layer knows nothing before the segment is whole (`Segments`).
+    With `norm`, the result is group-normalised over all channels and all rows of a segment. Such a
+    layer gives nothing before the segment is complete (`Segments`).
     """
 
     name: str
@@ -109,7 +109,7 @@ class Lstm:
 
 @dataclass(frozen=True)
 class Residual:
-    """`y = shortcut(x) + branch(x)`; an empty shortcut is the identity."""
+    """`y = shortcut(x) + branch(x)`. An empty shortcut is the identity."""
 
     branch: tuple[Layer, ...]
     shortcut: tuple[Layer, ...] = ()
@@ -136,7 +136,7 @@ class EuclideanRvq:
             yield f"{self.codebook_name(q)}.embed", (self.codebook_size, self.dim)
 
     def codebook_name(self, q: int) -> str:
-        """Where codebook `q` lies. Not `str.format`: the name may come from a file."""
+        """Return the name of codebook `q`, without `str.format`: the name may come from a file."""
         return self.name.replace("{q}", str(q))
 
 
@@ -164,7 +164,7 @@ class ProjectedRvq:
             yield f"{stage}.out_proj.bias", (self.dim,)
 
     def codebook_name(self, q: int) -> str:
-        """Under which name stage `q` lies."""
+        """Return the name of stage `q`."""
         return self.name.replace("{q}", str(q))
 
 
@@ -175,8 +175,8 @@ Quantizer = EuclideanRvq | ProjectedRvq
 class Segments:
     """A signal coded in overlapping segments, each on its own (EnCodec 48 kHz, `model.py`).
 
-    Segment i begins at sample `i * stride`; the last ones are as short as the signal leaves them.
-    With `normalise`, each is divided by its own loudness, which goes with the codes. Decoded
+    Segment i begins at sample `i * stride`. The last ones are shorter where the signal ends. With
+    `normalise`, each is divided by its own loudness, which is stored with the codes. Decoded
     segments are added under a triangle and divided by the sum of the triangles.
     """
 
@@ -187,7 +187,7 @@ class Segments:
 
 @dataclass(frozen=True)
 class CodecSpec:
-    """Everything about a codec except its numbers."""
+    """A codec without the numbers of its weights."""
 
     name: str
     sample_rate: int
@@ -197,7 +197,7 @@ class CodecSpec:
     encoder: tuple[Layer, ...]
     decoder: tuple[Layer, ...]
     quantizer: Quantizer
-    # The signal is filled up with zeros to whole hops before its first layer (DAC, `preprocess`).
+    # True if the signal is filled up with zeros to whole hops at first (DAC, `preprocess`).
     # Otherwise each layer pads its own last window.
     whole_hops: bool = False
     segments: Segments | None = None
@@ -208,6 +208,6 @@ class CodecSpec:
         return self.sample_rate / self.hop_samples
 
     def tensors(self) -> dict[str, Shape]:
-        """Name and shape of every folded tensor, in data-path order."""
+        """List name and shape of every folded tensor, in the order of the data path."""
         parts: Iterable[Layer | Quantizer] = (*self.encoder, self.quantizer, *self.decoder)
         return {name: shape for part in parts for name, shape in part.tensors()}

@@ -1,16 +1,15 @@
-"""The project's own speech codec as data: a short lapped transform, and all else at low rates.
+"""The project's own speech codec as data: a short lapped transform, and other layers at low rates.
 
-The first layer is a bank of filters over two quarters of a hop, one step a quarter, and the last
-one its transpose; residual blocks between them run at 300 and at 75 rows/s. So almost no arithmetic
-is done at the sample rate, and a hop costs a few matrix-vector products. Windows that overlap by a
-quarter of a hop need no smoothing at their borders and cost 80 samples of delay, as in any lapped
-transform (Malvar, "Lapped transforms for efficient transform/subband coding", 1990).
+The first layer is a bank of filters over two quarters of a hop, with a step of a quarter. The last
+layer is its transpose. Residual blocks between them run at 300 and at 75 rows/s, so almost no
+arithmetic runs at the sample rate, and a hop costs a few matrix-vector products. Windows that
+overlap by a quarter of a hop need no smoothing at their borders. They delay by 80 samples, as in
+any lapped transform (Malvar, "Lapped transforms for efficient transform/subband coding", 1990).
 
-The delay lies in the decoder: the last window of a frame ends with its hop, so a frame is complete
-when its hop is, and its second half waits for the next frame. Were the windows to begin with the
-hop instead, a frame would need 80 samples of the next one, which a device that hands over whole
-hops delivers 320 samples later. The last 80 samples of a signal are the fading half of its last
-window alone.
+The delay is in the decoder. The last window of a frame ends with its hop, so a frame is complete
+when its hop is, and its second half waits for the next frame. If windows began with the hop, a
+frame would need 80 samples of the next one, and a device that delivers whole hops would bring them
+320 samples later. The last 80 samples of a signal are the fading half of its last window alone.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from hopcodec.specs._language import (
 )
 
 HOP = 320
-_STEPS = 4  # of the transform in a hop
+_STEPS = 4  # steps of the transform in a hop
 
 
 def _conv(name: str, cin: int, cout: int, kernel: int, *, dilation: int = 1) -> Conv1d:
-    """Snake, then a causal convolution; zeros stand before the start, in training as in use."""
+    """Make a Snake and a causal convolution, with zeros before the start."""
     return Conv1d(
         name,
         cin,
@@ -56,7 +55,7 @@ def _blocks(name: str, width: int, dilations: tuple[int, ...]) -> tuple[Layer, .
 
 
 def _down(name: str, cin: int, cout: int) -> Conv1d:
-    """From steps to frames."""
+    """Make the layer from steps to frames."""
     padding = Padding(left=_STEPS, right=0, mode="zero", full_window=True)
     return Conv1d(
         name, cin, cout, 2 * _STEPS, padding, _STEPS, activation="snake", alpha=f"{name}.alpha"
@@ -93,9 +92,9 @@ def lapped_codec(
     sample_rate: int = 24000,
     hop: int = HOP,
 ) -> CodecSpec:
-    """A codec of this kind in any width.
+    """Make a codec of this kind in any width.
 
-    Widths are those of encoder and decoder; `encoder_steps` to `decoder_steps` list the dilations
+    Widths are those of encoder and decoder. `encoder_steps` to `decoder_steps` list the dilations
     of the residual blocks, in the order of the signal path.
     """
     step = hop // _STEPS
@@ -132,7 +131,7 @@ def lapped_codec(
 
 
 def hopcodec_24khz() -> CodecSpec:
-    """The default: 24 kHz mono speech, 320-sample hops, 0.75 to 6 kbps, 16.7 ms of latency."""
+    """Make the default codec: 24 kHz mono speech, 320-sample hops, 0.75 to 6 kbps, 16.7 ms."""
     return lapped_codec(
         "hopcodec_24khz",
         step_widths=(128, 192),

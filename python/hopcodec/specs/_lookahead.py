@@ -1,12 +1,13 @@
-"""How far a codec looks ahead, and how to make it look less far.
+"""The look-ahead of a codec, and its truncation.
 
-A DAC's layers see as far ahead as behind. To shorten that by cutting each layer's own window would
-be another network. Instead a chain is asked, when a step has come, what it would make of a signal
-that ends there (`layers/truncated.hpp`): the model's own answer, with the padding it has at the
-end of every signal in the place of what is not known yet. That costs a flush per step.
+A DAC's layers see as far ahead as behind. Cutting each layer's window would make another network.
+Instead, after each step a chain computes its output for a signal that ends there
+(`layers/truncated.hpp`). This is the model's own answer, with the padding of a signal's end in
+place of unknown rows. It costs a flush per step.
 
 A decoder runs its last layers near the sample rate, where rows are many and look-ahead is short.
-They keep all of theirs: only what comes before its second transposed convolution is truncated.
+These layers keep their look-ahead: only those before its second transposed convolution are
+truncated.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hopcodec.specs._language import CodecSpec, Conv1d, ConvTranspose1d, Layer, 
 
 @dataclass(frozen=True)
 class Truncation:
-    """The first `layers` of a chain see `ahead` steps of `step` rows, and not further."""
+    """A limit: the first `layers` of a chain see `ahead` steps of `step` rows and no further."""
 
     layers: int
     step: int
@@ -29,12 +30,12 @@ class Truncation:
 
 
 def lookahead_rows(layers: Sequence[Layer]) -> Fraction:
-    """How many rows of its input a chain needs beyond those that its output row spans."""
+    """Count the rows of input that a chain needs beyond those its output row spans."""
     return _walk(layers, Fraction(0), Fraction(1))[0]
 
 
 def _walk(layers: Sequence[Layer], ahead: Fraction, row: Fraction) -> tuple[Fraction, Fraction]:
-    """As `layers::Plan` adds it up: the rows seen ahead, the rows that an output row spans."""
+    """Count the rows seen ahead and the rows an output row spans, as `layers::Plan` does."""
     for layer in layers:
         if isinstance(layer, Conv1d):
             reach = (layer.kernel - 1) * layer.dilation + 1
@@ -49,7 +50,7 @@ def _walk(layers: Sequence[Layer], ahead: Fraction, row: Fraction) -> tuple[Frac
 
 
 def has_norm(layers: Sequence[Layer]) -> bool:
-    """Whether a chain normalises over its whole signal, and so gives nothing before the end."""
+    """Return True if a chain normalises over its whole signal and so must wait for its end."""
     return any(
         has_norm(layer.branch) or has_norm(layer.shortcut)
         if isinstance(layer, Residual)
@@ -59,7 +60,7 @@ def has_norm(layers: Sequence[Layer]) -> bool:
 
 
 def decoded_samples(spec: CodecSpec, frames: int) -> int:
-    """Samples that the decoder makes of so many frames; 0 of none."""
+    """Count the samples that the decoder makes of so many frames."""
     rows = frames
     for layer in spec.decoder:
         if isinstance(layer, ConvTranspose1d) and rows > 0:
@@ -68,16 +69,16 @@ def decoded_samples(spec: CodecSpec, frames: int) -> int:
 
 
 def truncations(spec: CodecSpec, frames: int) -> tuple[Truncation | None, Truncation | None]:
-    """How encoder and decoder are to be truncated for a look-ahead of `frames` in all.
+    """Choose the truncations of encoder and decoder for a look-ahead of `frames` in all.
 
-    The decoder's untruncated end takes its share first; the rest is halved, the odd frame going to
-    the decoder. None: that side keeps all it has.
+    The decoder's untruncated end takes its share first. The rest is halved, and an odd frame goes
+    to the decoder. None leaves a side as it is.
 
     Raises
     ------
     ValueError
-        `frames` is no less than the codec looks ahead anyway, or less than its decoder's end
-        alone does; or the codec has segments, or normalises over its whole signal.
+        `frames` is not below the codec's look-ahead, or is below that of its decoder's end alone,
+        or the codec has segments, or it normalises over its whole signal.
     """
     if spec.segments is not None:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The codecs that have a name."""
+"""The names of codecs, and their specs."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ SPECS: dict[str, Callable[[], CodecSpec]] = {
     "dac_44khz": dac_44khz,
     "dac_44khz_16kbps": dac_44khz_16kbps,
 }
-DEFAULT = "hopcodec_24khz"  # its weights lie inside the package
+DEFAULT = "hopcodec_24khz"  # its weights are in the package

@@ -1,4 +1,4 @@
-"""Weights: from any published file to one canonical, checked, folded dictionary of arrays."""
+"""Load weights from any published file into one checked, folded dictionary of arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a file's tensors to the codec's: every name accounted for, every number checked."""
+"""Turn a file's tensors into the codec's, and check every name and number."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hopcodec.weights._raw import READABLE, FloatArray, RawTensor
 from hopcodec.weights.names._dac import flat_alpha
 from hopcodec.weights.names._encodec import names_for, unneeded_names
 
-_Found = dict[str, tuple[str, RawTensor]]  # canonical name -> (name in the file, tensor)
+_Found = dict[str, tuple[str, RawTensor]]  # canonical name -> (the file's name, tensor)
 
 
 def check_tensor(name: str, array: FloatArray, shape: Shape) -> None:
-    """WeightsError unless `array` has this shape and only finite numbers."""
+    """Raise WeightsError unless `array` has this shape and only finite numbers."""
     if array.shape != shape:
         raise WeightsError(f"tensor {name}: expected shape {shape}, got {array.shape}")
     if not np.isfinite(array).all():
@@ -71,13 +71,13 @@ def _take_folded(found: _Found, name: str, shape: Shape) -> FloatArray:
 
 
 def assemble(tensors: Mapping[str, RawTensor], spec: CodecSpec) -> dict[str, FloatArray]:
-    """Exactly `spec.tensors()`, in its order: folded, float32, C-contiguous.
+    """Return exactly `spec.tensors()`, in its order: folded, float32, C-contiguous.
 
     Raises
     ------
     WeightsError
-        Naming the first tensor that is missing, surplus, given twice, of a wrong shape or
-        dtype, or not finite, with what was expected and what came.
+        A tensor is missing, surplus, given twice, of a wrong shape or dtype, or not finite. The
+        message names the first.
     """
     found = _by_canonical_name(tensors, spec)
     weights = {name: _take_folded(found, name, shape) for name, shape in spec.tensors().items()}

@@ -1,4 +1,4 @@
-"""Weight norm, multiplied out (Salimans and Kingma, arXiv 1602.07868, eq. 2)."""
+"""Multiply out weight norm (Salimans and Kingma, arXiv 1602.07868, eq. 2)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hopcodec.weights._raw import FloatArray
 
 
 def fold_weight_norm(g: FloatArray, v: FloatArray) -> FloatArray:
-    """`w = g * v / ||v||`, the norm over every dimension but the first.
+    """Compute `w = g * v / ||v||`, with the norm over every dimension but the first.
 
     The first dimension is the output channel of a convolution and the *input* channel of a
-    transposed one. The sum of squares runs in float64 in memory order and the result is rounded
-    once, so every machine folds to the same bits.
+    transposed one. Squares are summed in float64 in memory order, and the result is rounded once,
+    so every machine folds to the same bits.
 
     Parameters
     ----------
@@ -29,8 +29,7 @@ def fold_weight_norm(g: FloatArray, v: FloatArray) -> FloatArray:
     Raises
     ------
     WeightsError
-        When `g` does not fit `v`, or a row of `v` is all zeros: it then has no direction, and
-        PyTorch computes NaN from it.
+        `g` does not fit `v`, or a row of `v` is all zeros, of which PyTorch makes NaN.
     """
     if v.ndim < 1 or g.shape not in {v.shape[:1], v.shape[:1] + (1,) * (v.ndim - 1)}:
         raise WeightsError(f"weight norm: g of shape {g.shape} does not fit v of shape {v.shape}")

@@ -1,4 +1,4 @@
-"""Where the published weights are, and whether a file is really the one published."""
+"""Download published weights, and verify that a file is the one published."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ORIGINAL_URLS = {
     "dac_44khz": _DAC + "0.0.1/weights.pth",
     "dac_44khz_16kbps": _DAC + "1.0.0/weights_44khz_16kbps.pth",
 }
-# How the SHA-256 of those starts whose name says so.
+# The first digits of the SHA-256 of files whose name states them.
 ORIGINAL_FILES = {
     "encodec_24khz-d7cc33bc.th": "d7cc33bc",
     "encodec_48khz-7e698e3e.th": "7e698e3e",
@@ -40,7 +40,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def verify_original(path: Path, data: bytes) -> None:
-    """WeightsError if `path` bears the name of a published file and `data` is not its content."""
+    """Raise WeightsError if `path` has the name of a published file but not its content."""
     start = ORIGINAL_FILES.get(path.name)
     if start is None:
         return
@@ -53,10 +53,10 @@ def verify_original(path: Path, data: bytes) -> None:
 
 
 def _expected_digest(repository: str, downloaded: Path) -> str:
-    """What the hub says the file's SHA-256 is: the ETag of a large file.
+    """Return the SHA-256 that the hub states, which is the ETag of a large file.
 
-    The cache keeps each file under its ETag and links to it; where links are not to be had,
-    the hub is asked.
+    The cache keeps each file under its ETag and links to it. Where there are no links, the hub is
+    asked.
     """
     blob = downloaded.resolve().name
     if _SHA256.fullmatch(blob):
@@ -76,7 +76,7 @@ def fetch(name: str) -> Path:
     Parameters
     ----------
     name
-        A codec with weights of others: "encodec_24khz", "dac_44khz", ...
+        A codec with published weights: "encodec_24khz", "dac_44khz", ...
 
     Returns
     -------
@@ -86,7 +86,7 @@ def fetch(name: str) -> Path:
     Raises
     ------
     WeightsError
-        When the name is unknown, the hub cannot be reached, or the file is not what it says.
+        The name is unknown, the hub cannot be reached, or the file has another SHA-256.
     """
     repository = REPOSITORIES.get(name)
     if repository is None and name in ORIGINAL_URLS:

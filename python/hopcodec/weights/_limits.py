@@ -1,4 +1,4 @@
-"""How much of a file is believed before it is checked."""
+"""Limits on files, checked before anything in them is used."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ MAX_TENSORS = 2000
 
 
 def read_file(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
-    """The whole of a regular file of at most `limit` bytes.
+    """Read a whole regular file of at most `limit` bytes.
 
-    Read, not mapped: a mapped file that is cut short while in use kills the process.
+    It is not mapped, because a mapped file that is cut short kills the process.
     """
     try:
-        if not path.is_file():  # also keeps us from waiting on a pipe
+        if not path.is_file():  # a pipe would keep us waiting
             what = "is not a regular file" if path.exists() else "does not exist"
             raise WeightsError(f"{path}: {what}")
         with path.open("rb") as file:

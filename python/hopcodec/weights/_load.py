@@ -1,4 +1,4 @@
-"""One door for every weights file."""
+"""Load any weights file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is 
 _CONFIG = "config.json"
 _TORCH_SUFFIXES = (".th", ".pt", ".pth", ".bin")
 
-# What a file without a word about itself may hold, beside a DAC.
+# The codecs, beside a DAC, of a file that does not name one.
 _BARE = (encodec_24khz, encodec_32khz, encodec_48khz, hopcodec_24khz)
 
 
@@ -37,11 +37,11 @@ def load_weights(source: str | os.PathLike[str], spec: CodecSpec) -> Tensors:
     Parameters
     ----------
     source
-        A `.safetensors` file, a torch state dict (`.th`, `.pt`, `.pth`, `.bin`), bare or beside
-        its metadata, or a Hugging Face folder; with the original names or Hugging Face's, weight
-        norm folded or not.
+        A `.safetensors` file, a torch state dict (`.th`, `.pt`, `.pth`, `.bin`), bare or with
+        metadata, or a Hugging Face folder. Names may be the original ones or Hugging Face's, and
+        weight norm may be folded or not.
     spec
-        The codec they are for.
+        The codec of the weights.
 
     Returns
     -------
@@ -51,8 +51,8 @@ def load_weights(source: str | os.PathLike[str], spec: CodecSpec) -> Tensors:
     Raises
     ------
     WeightsError
-        When the file is absent, malformed, over-large, not what its name says, or does not
-        hold exactly this codec's tensors. Nothing in a file is ever executed.
+        The file is absent, malformed or too large, is not what its name says, or does not hold
+        exactly this codec's tensors. Nothing in a file is ever executed.
     """
     path, config = _opened(source)
     if config is not None:
@@ -64,10 +64,10 @@ def load_weights(source: str | os.PathLike[str], spec: CodecSpec) -> Tensors:
 
 
 def load_codec(source: str | os.PathLike[str]) -> tuple[CodecSpec, Tensors]:
-    """As `load_weights`, for a file that says itself which codec it holds.
+    """Read codec and weights of a file that says which codec it holds.
 
-    A file of our own carries its spec; a folder has its `config.json`; an original DAC the
-    arguments it was built with. Bare tensors are told by their names and sizes.
+    A file of our own holds its spec, a folder its `config.json`, and an original DAC the arguments
+    that built it. Bare tensors are recognised by their names and sizes.
     """
     path, config = _opened(source)
     with _named(path):
@@ -94,7 +94,7 @@ def _spec_of(file: _File, config: Path | None) -> CodecSpec:
 
 
 def _opened(source: str | os.PathLike[str]) -> tuple[Path, Path | None]:
-    """The file to read, and the `config.json` of the folder it was found in."""
+    """Return the file to read, and the `config.json` of its folder."""
     path = Path(source)
     if not path.is_dir():
         return path, None
@@ -107,7 +107,7 @@ def _opened(source: str | os.PathLike[str]) -> tuple[Path, Path | None]:
 
 @dataclass(frozen=True)
 class _File:
-    """A file's tensors by its own names, and what it says of the codec they are for."""
+    """A file's tensors by its own names, and its description of their codec."""
 
     tensors: Mapping[str, RawTensor]
     metadata: Mapping[str, str]  # of a safetensors file
@@ -130,11 +130,11 @@ def _read(path: Path) -> _File:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Whatever goes wrong, the message begins with the file."""
+    """Turn any exception into a WeightsError that begins with the file's name."""
     try:
         yield
     except WeightsError as error:
         said = str(error)
         raise WeightsError(said if said.startswith(str(path)) else f"{path}: {said}") from error
-    except Exception as error:  # whatever a library makes of a malformed file
+    except Exception as error:  # a malformed file raises many kinds
         raise WeightsError(f"{path}: malformed: {type(error).__name__}: {error}") from error

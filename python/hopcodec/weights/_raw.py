@@ -1,4 +1,4 @@
-"""One tensor as a file describes it, its numbers not yet read."""
+"""One tensor as a file describes it, before its numbers are read."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ READABLE = ("float32", "float16", "bfloat16")  # each converts to float32 exactl
 
 @dataclass(frozen=True)
 class RawTensor:
-    """What is claimed (`dtype`, `shape`) and how to get it.
+    """A tensor's claimed `dtype` and `shape`, and a function that reads it.
 
-    `read` may be called only when `dtype` is in `READABLE` and the shape is one that was asked
-    for: until then nothing of the size that a file merely claims has been allocated.
+    Call `read` only if `dtype` is in `READABLE` and the shape is the expected one. Until then
+    nothing of the claimed size is allocated.
     """
 
     dtype: str

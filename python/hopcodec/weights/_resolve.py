@@ -18,7 +18,7 @@ from hopcodec.weights._seeded import seeded_weights
 def resolve(
     model: str | os.PathLike[str] | None, *, seeded: bool = False
 ) -> tuple[CodecSpec, Tensors]:
-    """Spec and weights for what `load` was given; noise for weights when `seeded`."""
+    """Return spec and weights for the argument of `load`; noise for weights if `seeded`."""
     name = DEFAULT if model is None else os.fspath(model)
     if not name:
         raise WeightsError("model: expected a name or a path, got an empty one")

@@ -1,7 +1,7 @@
-"""Weights from a seed: the same bits on every machine, and signals of sensible size throughout.
+"""Make weights from a seed, with the same bits on every machine.
 
-They make a codec of the right shape and cost that says nothing; for tests, benchmarks and trying
-things out before the trained weights are there.
+The codec has the right shape, cost and size of signals, but codes nothing useful. It serves tests,
+benchmarks and trials without trained weights.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from hopcodec.specs._language import (
 )
 from hopcodec.weights._raw import FloatArray
 
-# Tuned on speech: latents of standard deviation 1 that vary over time, every layer of the order
-# of 1, audio out about as loud as it came in.
+# Tuned on speech, so that latents have standard deviation 1 and vary over time, every layer is of
+# the order of 1, and the output is about as loud as the input.
 _GAIN_FIRST = 16.0  # speech is quiet
-_GAIN = 1.15  # makes up for what ELU takes away
+_GAIN = 1.15  # makes up for the energy that ELU removes
 _GAIN_LATENT = 1.75
 _GAIN_AUDIO = 0.13
 _BIAS = 0.02
-# DAC, the same way. Snake adds to a signal, and so do thirty residual units: each is kept quiet.
-# The sum of all entries lies in a small part of the latent space, so it is made louder at once.
+# The same for DAC. Snakes and thirty residual units add to a signal, so each is kept quiet. The sum
+# of all entries lies in a small part of the latent space, so the decoder amplifies it first.
 _SNAKE_GAIN = 0.9
 _UNIT_GAIN = 0.35
 _DAC_GAIN_LATENT = 0.45
 _DAC_GAIN_DECODER = 3.0
 _DAC_GAIN_AUDIO = 0.03
 # 1024 random directions in 128 dimensions take some 10 % of the energy of any residual, so each
-# codebook must be only a little smaller than the one before; half the size would soon add nothing.
+# codebook is only a little smaller than the one before. At half the size it would soon add nothing.
 _CODEBOOK_SCALE = 0.7
 _CODEBOOK_FALL = 0.95
 
@@ -49,7 +49,7 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 
 def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The output function of splitmix64 (Steele, Lea and Flood, OOPSLA 2014), in place."""
+    """Apply the output function of splitmix64 (Steele, Lea and Flood, OOPSLA 2014) in place."""
     x ^= x >> np.uint64(30)
     x *= np.uint64(0xBF58476D1CE4E5B9)
     x ^= x >> np.uint64(27)
@@ -59,7 +59,7 @@ def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _key(seed: int, name: str) -> int:
-    """FNV-1a of the name, then mixed with the seed."""
+    """Hash the name by FNV-1a, and mix in the seed."""
     value = 0xCBF29CE484222325
     for byte in name.encode():
         value = ((value ^ byte) * 0x100000001B3) & _MASK
@@ -68,10 +68,10 @@ def _key(seed: int, name: str) -> int:
 
 
 def uniform(seed: int, name: str, count: int) -> FloatArray:
-    """`count` numbers in (-1, 1), float32, that depend on the arguments alone.
+    """Return `count` numbers in (-1, 1), float32, that depend on the arguments alone.
 
-    Number i is splitmix64 at counter i; its top 24 bits k give `(2k + 1 - 2**24) / 2**24`, which
-    float32 holds exactly, so no rounding is left to the machine.
+    Number i is splitmix64 at counter i. Its top 24 bits k give `(2k + 1 - 2**24) / 2**24`, which
+    float32 holds exactly, so nothing is rounded.
     """
     key = np.uint64(_key(seed, name))
     numbers = np.empty(count, np.float32)
@@ -92,16 +92,19 @@ class _Range:
     shape: tuple[int, ...]
     bound: float
     centre: float = 0.0
-    transposed: str = ""  # the numbers of that tensor, its first two dimensions exchanged
+    transposed: str = ""  # use that tensor with its first two dimensions exchanged
 
 
 def _conv(layer: Conv1d | ConvTranspose1d, gain: float) -> Iterator[_Range]:
-    """Output variance = gain**2 * input variance, for inputs without correlation."""
+    """Choose ranges so that output variance = gain**2 * variance of uncorrelated inputs."""
     fan_in = layer.in_channels * layer.kernel
     if isinstance(layer, ConvTranspose1d):
-        fan_in //= layer.stride  # how many products meet in one output sample
+        fan_in //= layer.stride  # products in one output sample
     for name, shape in layer.tensors():
-        if name in (layer.alpha, f"{layer.norm}.weight"):  # Snake divides by it, norm scales
+        if name in (
+            layer.alpha,
+            f"{layer.norm}.weight",
+        ):  # Snake divides by it, norm multiplies
             yield _Range(name, shape, 0.5, centre=1.0)
         else:
             bias = name.endswith(".bias")
@@ -117,7 +120,7 @@ def _layer(layer: Layer, gain: float) -> Iterator[_Range]:
     elif not layer.shortcut and gain == _SNAKE_GAIN:
         for part in layer.branch:
             yield from _layer(part, _UNIT_GAIN if part is layer.branch[-1] else gain)
-    else:  # two paths are added: each gives half the variance
+    else:  # two paths are added, so each gives half the variance
         for path in (layer.branch, layer.shortcut):
             for part in path:
                 yield from _layer(part, gain * sqrt(0.5) if part is path[-1] else gain)
@@ -142,10 +145,10 @@ def _codebooks(quantizer: Quantizer) -> Iterator[_Range]:
 
 
 def _projections(quantizer: ProjectedRvq) -> Iterator[_Range]:
-    """Random directions are nearly orthogonal, so the way back is the way there, transposed.
+    """Make projections, each the transpose of the other, as random directions are orthogonal.
 
-    Entries are as long as a projected latent of variance 1: each stage takes away most of what
-    lies in its few dimensions.
+    Entries are as long as a projected latent of variance 1, so each stage removes most of the
+    energy in its few dimensions.
     """
     bound = sqrt(3.0 / quantizer.dim)
     for name, shape in quantizer.tensors():
@@ -159,12 +162,12 @@ def _projections(quantizer: ProjectedRvq) -> Iterator[_Range]:
 
 
 def seeded_weights(spec: CodecSpec, seed: int = 1) -> dict[str, FloatArray]:
-    """Deterministic random weights for any codec.
+    """Make deterministic random weights for any codec.
 
     Parameters
     ----------
     seed
-        Any integer; each gives another model.
+        Any integer. Each gives another model.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""The config.json of Hugging Face folders: checked, read and written."""
+"""Check, read and write the config.json of Hugging Face folders."""

@@ -1,4 +1,4 @@
-"""Which DAC a file holds: from the arguments it was built with, a `config.json`, or the shapes."""
+"""Find the DAC of a file by the arguments that built it, a `config.json`, or its shapes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hopcodec.weights.names._dac import dac_name
 _KNOWN = (dac_16khz, dac_24khz, dac_44khz, dac_44khz_16kbps)
 _MAX_CODEBOOKS = 1024
 
-# Arguments of `dac.DAC`, and what `transformers.DacConfig` calls them.
+# Arguments of `dac.DAC`, and their names in `transformers.DacConfig`.
 _NUMBERS = {
     "sample_rate": "sampling_rate",
     "encoder_dim": "encoder_hidden_size",
@@ -27,7 +27,7 @@ _NUMBERS = {
     "codebook_dim": "codebook_dim",
 }
 _LISTS = {"encoder_rates": "downsampling_ratios", "decoder_rates": "upsampling_ratios"}
-_DEFAULTS = {  # of `dac.DAC`; a latent_dim of None is computed
+_DEFAULTS = {  # of `dac.DAC`, which computes a latent_dim of None
     "sample_rate": 44100,
     "encoder_dim": 64,
     "decoder_dim": 1536,
@@ -40,12 +40,12 @@ _DEFAULT_RATES = (2, 4, 8, 8)
 
 
 def dac_from_kwargs(kwargs: Mapping[str, object]) -> CodecSpec:
-    """The DAC that `dac.DAC(**kwargs)` builds; arguments of training alone are not looked at.
+    """Make the DAC that `dac.DAC(**kwargs)` builds; ignore arguments of training.
 
     Raises
     ------
     WeightsError
-        Naming the argument that makes no codec.
+        An argument makes no codec. The message names it.
     """
     numbers = {**_DEFAULTS, **_given(kwargs, {name: name for name in _NUMBERS})}
     encoder = _rates(kwargs, "encoder_rates") or _DEFAULT_RATES
@@ -54,12 +54,12 @@ def dac_from_kwargs(kwargs: Mapping[str, object]) -> CodecSpec:
 
 
 def dac_from_config(config: Mapping[str, object]) -> CodecSpec:
-    """The DAC of a Hugging Face `config.json`; what it does not say is `DacConfig`'s default.
+    """Make the DAC of a Hugging Face `config.json`, with the defaults of `DacConfig`.
 
     Raises
     ------
     WeightsError
-        Naming the field that makes no codec.
+        A field makes no codec. The message names it.
     """
     numbers = {**_HF_DEFAULTS, **_given(config, _NUMBERS)}
     encoder = _rates(config, "downsampling_ratios") or _DEFAULT_RATES
@@ -68,12 +68,12 @@ def dac_from_config(config: Mapping[str, object]) -> CodecSpec:
 
 
 def dac_from_shapes(shapes: Mapping[str, Shape]) -> CodecSpec:
-    """The published DAC whose tensors these are, by the file's own names and shapes.
+    """Find the published DAC that has these tensors, by the file's own names and shapes.
 
     Raises
     ------
     WeightsError
-        When it is none of the four: the tensors alone do not tell the sample rate.
+        It is none of the four. Tensors alone do not tell the sample rate.
     """
     sizes = {dac_name(name, 4): shape for name, shape in shapes.items()}
     table = sizes.get("quantizer.quantizers.0.codebook.weight")
@@ -92,7 +92,7 @@ def dac_from_shapes(shapes: Mapping[str, Shape]) -> CodecSpec:
 
 
 def hf_dac_fields(spec: CodecSpec) -> dict[str, object]:
-    """What `transformers.DacConfig` calls the parts of a DAC `spec`."""
+    """Return the fields of `transformers.DacConfig` for a DAC `spec`."""
     quantizer = spec.quantizer
     assert isinstance(quantizer, ProjectedRvq)
     first, *_, last = (layer for layer in spec.encoder if isinstance(layer, Conv1d))
@@ -116,12 +116,12 @@ def hf_dac_fields(spec: CodecSpec) -> dict[str, object]:
 
 
 def _given(source: Mapping[str, object], names: Mapping[str, str]) -> dict[str, int]:
-    """The numbers among `names`, under ours; None stands for "as usual"."""
+    """Return the numbers among `names`, under our names. None stands for the default."""
     found = {}
     for ours, theirs in names.items():
         value = source.get(theirs)
         if isinstance(value, (list, tuple)) and len(set(value)) == 1:
-            value = value[0]  # one size for each codebook, all the same
+            value = value[0]  # a list with one equal size for each codebook
         if value is None:
             continue
         found[ours] = whole(theirs, value, 1, MAX_SIZE, error=WeightsError)
@@ -129,7 +129,7 @@ def _given(source: Mapping[str, object], names: Mapping[str, str]) -> dict[str, 
 
 
 def _rates(source: Mapping[str, object], name: str) -> tuple[int, ...]:
-    """Return the strides that a config gives; none stands for "as usual"."""
+    """Return the strides that a config gives. An empty tuple stands for the default."""
     value = source.get(name)
     return () if value is None else strides(name, value, least=2)
 

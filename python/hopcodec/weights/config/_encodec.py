@@ -1,4 +1,4 @@
-"""A codec in the words of a Hugging Face `config.json`, there and back, and the check of one."""
+"""Write a Hugging Face `config.json` for a codec, read one, and check one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _DEFAULTS: dict[str, object] = {  # of `transformers.EncodecConfig`
 
 
 def hf_fields(spec: CodecSpec) -> dict[str, object]:
-    """What `transformers.EncodecConfig` calls the parts of an EnCodec `spec`."""
+    """Return the fields of `transformers.EncodecConfig` for an EnCodec `spec`."""
     convs = [layer for layer in spec.encoder if isinstance(layer, Conv1d)]
     ups = [layer for layer in spec.decoder if isinstance(layer, ConvTranspose1d)]
     residuals = [layer for layer in spec.encoder if isinstance(layer, Residual)]
@@ -87,42 +87,42 @@ def hf_fields(spec: CodecSpec) -> dict[str, object]:
 
 
 def _overlap(segments: Segments) -> float:
-    """The share of a segment, in few digits and never too large, that gives this stride."""
+    """Return the overlap, as a share in few digits and never too large, of this stride."""
     return math.floor((1 - segments.stride / segments.samples) * 1e6) / 1e6
 
 
 def _stride(samples: int, overlap: float) -> int:
-    """`EncodecConfig.chunk_stride`."""
+    """Compute `EncodecConfig.chunk_stride`."""
     return max(1, int((1.0 - overlap) * samples))
 
 
 def read_config(path: Path) -> dict[str, object]:
-    """The fields of a `config.json`."""
+    """Read the fields of a `config.json`."""
     data = read_file(path, MAX_HEADER_BYTES)
     try:
         given = parse_object(data)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    if given.get("codebook_dim", 0) is None:  # null: the same as hidden_size
+    if given.get("codebook_dim", 0) is None:  # null means hidden_size
         del given["codebook_dim"]
     return given
 
 
 def check_config(path: Path, spec: CodecSpec) -> None:
-    """WeightsError naming the first field of a `config.json` that contradicts `spec`.
+    """Raise WeightsError for the first field of a `config.json` that contradicts `spec`.
 
-    Fields it does not give are not missed: what they mean has changed between releases.
+    Absent fields are ignored, because their defaults changed between releases.
     """
     given = read_config(path)
     if isinstance(spec.quantizer, ProjectedRvq):
         expected = {"model_type": "dac", **hf_dac_fields(spec)}
-        del expected["hop_length"]  # follows from the ratios, and was wrong in published files
+        del expected["hop_length"]  # it follows from the ratios, and published files have it wrong
     else:
         expected = {"model_type": "encodec", **hf_fields(spec)}
     for field, value in expected.items():
         got = given.get(field)
         if field == "overlap" and spec.segments is not None and isinstance(got, float):
-            # In more digits or fewer: what counts is the stride.
+            # Its digits vary between files, so compare the stride.
             wrong = _stride(spec.segments.samples, got) != spec.segments.stride
         else:
             wrong = field in given and got != value
@@ -131,16 +131,17 @@ def check_config(path: Path, spec: CodecSpec) -> None:
 
 
 def encodec_from_config(given: Mapping[str, object]) -> CodecSpec:
-    """The EnCodec of a `config.json`, named after the released one it equals.
+    """Make the EnCodec of a `config.json`, named after the released one it equals.
 
-    What a config may vary: rates, widths, ratios, codebooks, `norm_type`, `use_causal_conv`,
+    A config may vary rates, widths, ratios, codebooks, `norm_type`, `use_causal_conv`,
     `use_conv_shortcut`, `pad_mode`, `normalize`, `chunk_length_s` and `overlap`. A released model
-    with another `pad_mode` keeps its name; anything else is "encodec".
+    with another `pad_mode` keeps its name. Anything else is called "encodec".
 
     Raises
     ------
     WeightsError
-        Naming the field that is of a wrong type, out of range, or of a model not known here.
+        A field has a wrong type, is out of range, or describes an unknown model. The message
+        names it.
     """
     fields = {**_DEFAULTS, **given}
     rate = _whole(fields, "sampling_rate")

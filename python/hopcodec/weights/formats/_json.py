@@ -1,4 +1,4 @@
-"""JSON from strangers: an object, no key twice, no NaN, no nesting without end."""
+"""Parse untrusted JSON: an object, no key twice, no NaN, bounded nesting."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _constant(text: str) -> object:
 
 
 def parse_object(data: bytes) -> dict[str, object]:
-    """The JSON object in `data` (UTF-8); WeightsError on anything else."""
+    """Parse the JSON object in `data` (UTF-8); raise WeightsError on anything else."""
     try:
         value = json.loads(
             data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_constant

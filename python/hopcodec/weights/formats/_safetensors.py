@@ -41,7 +41,7 @@ def _float16(raw: bytearray) -> FloatArray:
 
 
 def _bfloat16(raw: bytearray) -> FloatArray:
-    """The upper half of a float32; numpy has no such dtype."""
+    """Convert bfloat16, the upper half of a float32, for which NumPy has no dtype."""
     return (np.frombuffer(raw, "<u2").astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
@@ -98,7 +98,7 @@ def _header(data: bytes) -> tuple[list[str], dict[str, str]]:
 
 
 def check_metadata(metadata: Mapping[str, str], spec: CodecSpec) -> None:
-    """WeightsError if a file of our own is not for `spec`; the files of others say nothing."""
+    """Raise WeightsError if a file of our own is for another spec than `spec`."""
     if metadata.get("format") != FORMAT:
         return
     for key, expected in (("version", VERSION), ("model", spec.name)):
@@ -112,12 +112,12 @@ def check_metadata(metadata: Mapping[str, str], spec: CodecSpec) -> None:
 
 
 def spec_in(source: str | os.PathLike[str]) -> CodecSpec | None:
-    """The spec that a safetensors file of our own carries; None for any other file or folder.
+    """Read the spec in a safetensors file of our own; None for any other file or folder.
 
     Raises
     ------
     WeightsError
-        The file is malformed, or its spec is.
+        The file or its spec is malformed.
     """
     path = Path(source)
     if path.suffix != ".safetensors" or path.is_dir():
@@ -130,14 +130,14 @@ def spec_in(source: str | os.PathLike[str]) -> CodecSpec | None:
 
 
 def spec_in_metadata(metadata: Mapping[str, str]) -> CodecSpec | None:
-    """As `spec_in`, from what the file's header says."""
+    """Read the spec in a file's metadata, as `spec_in`."""
     if metadata.get("format") != FORMAT or "spec" not in metadata:
         return None
     return spec_from_json(parse_object(metadata["spec"].encode()))
 
 
 def _sorted_metadata(data: bytes) -> bytes:
-    """The same file with metadata in name order: the library writes it in a random one."""
+    """Put the metadata in order of names, since the library writes it in a random order."""
     end = _header_end(data)
     table = json.loads(data[_PREFIX_BYTES:end])
     table["__metadata__"] = dict(sorted(table["__metadata__"].items()))
@@ -154,23 +154,26 @@ def save_weights(
     *,
     dtype: Dtype = "float32",
 ) -> None:
-    """Write folded weights as safetensors; the same weights always give the same bytes.
+    """Write folded weights as safetensors. The same weights always give the same bytes.
 
     Parameters
     ----------
+    path
+        The file.
+    spec
+        The codec of the weights.
     weights
         Exactly `spec.tensors()`: float32, finite.
     metadata
-        More strings for the header, beside `format`, `model`, `spec` and `version`, which are
-        ours.
+        Strings for the header, beside `format`, `model`, `spec` and `version`, which are ours.
     dtype
-        Of the numbers in the file; "float16" halves it, and refuses what float16 cannot hold.
+        Type of the numbers in the file. "float16" halves the file, and refuses larger numbers.
 
     Raises
     ------
     WeightsError
-        When a tensor is missing, surplus, misshapen, not float32 or not finite, a metadata key
-        is one of ours, or the file cannot be written.
+        A tensor is missing, surplus, misshapen, not float32 or not finite, a metadata key is one of
+        ours, or the file cannot be written.
     """
     from safetensors.numpy import save
 

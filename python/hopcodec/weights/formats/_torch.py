@@ -1,4 +1,4 @@
-"""Reading a state dict that `torch.save` wrote, alone or beside the arguments of its model."""
+"""Read a state dict that `torch.save` wrote, alone or with the arguments of its model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hopcodec.weights.formats._torch_archive import check_archive
 if TYPE_CHECKING:
     import torch
 
-OLDEST_TORCH = (2, 6)  # before it, weights_only=True could still run code (CVE-2025-32434)
+OLDEST_TORCH = (2, 6)  # older ones could run code despite weights_only=True (CVE-2025-32434)
 
 
 def _require_torch() -> None:
@@ -51,10 +51,10 @@ def _raw(name: str, tensor: torch.Tensor) -> RawTensor:
 
 
 def read_torch(data: bytes) -> tuple[dict[str, RawTensor], Mapping[str, object] | None]:
-    """Every tensor of a torch file's bytes, under the file's own names; what built the model.
+    """Return the tensors in a torch file's bytes, under its own names, and its arguments.
 
-    The second is None for a bare state dict, else `metadata.kwargs` (audiotools, `BaseModel.save`).
-    Loaded with `weights_only=True` or not at all.
+    The arguments are None for a bare state dict, else `metadata.kwargs` (audiotools,
+    `BaseModel.save`). The file is loaded with `weights_only=True` or not at all.
     """
     _require_torch()
     import torch

@@ -26,7 +26,7 @@ _MAX_RECORDS = MAX_TENSORS + 16  # one per tensor, and a few about the archive i
 _OF_A_PACKAGE = "/.data/extern_modules"  # torch.package's list of what a program imports
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 
-# What may be called, and with how many arguments.
+# The functions that may be called, and their numbers of arguments.
 _CALLABLE = {
     "collections OrderedDict": {0},
     "torch._utils _rebuild_tensor_v2": {6, 7},
@@ -52,7 +52,7 @@ def _said(item: object) -> str:
 
 
 class _Pickle:
-    """Follow a pickle without its values: an int on the stack is a tuple of so many items."""
+    """Follow a pickle without its values. An int on the stack is a tuple of so many items."""
 
     def __init__(self) -> None:
         self.stack: list[object] = []
@@ -147,9 +147,9 @@ def _check_pickle(code: bytes) -> None:
 
 
 def check_archive(data: bytes) -> None:
-    """WeightsError unless `data` is a plainly stored state dict of bounded size.
+    """Raise WeightsError unless `data` is a plainly stored state dict of bounded size.
 
-    Other exceptions mean the same: the zip or the pickle is malformed.
+    Any other exception means that the zip or the pickle is malformed.
     """
     if not data.startswith(b"PK\x03\x04"):
         raise WeightsError(

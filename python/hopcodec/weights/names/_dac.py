@@ -1,4 +1,4 @@
-"""One name per tensor of a DAC, whichever of the published spellings a file uses.
+"""Map every published spelling of a DAC's tensor names to one.
 
 original       encoder.block.1.block.0.block.0.alpha     decoder.model.1.block.1.weight_g
 ... (newer)    ... .parametrizations.weight.original0    (0 is g, 1 is v)
@@ -24,12 +24,12 @@ _ENDINGS = (
 
 
 def looks_like_dac(names: Iterable[str]) -> bool:
-    """Whether these are a DAC's tensors, in any spelling: no other codec has such quantizers."""
+    """Return True if these are a DAC's tensors: no other codec has such quantizers."""
     return any(name.startswith("quantizer.quantizers.0.in_proj.") for name in names)
 
 
 def dac_name(name: str, blocks: int) -> str:
-    """The spec's name for a tensor of a DAC with so many blocks on either side."""
+    """Return the spec's name for a tensor of a DAC with so many blocks on either side."""
     for pattern, ending in _ENDINGS:
         name = pattern.sub(ending, name)
     if found := _HF_BLOCK.match(name):
@@ -47,8 +47,8 @@ def _list(side: str) -> str:
 
 
 def _in_block(side: str, block: int, unit: str | None, layer: str, part: str) -> str | None:
-    """A decoder's block begins with its transposed convolution, an encoder's ends with its own."""
-    first = 1 if side == "encoder" else -1  # what Hugging Face calls unit 1 is number 0 or 2
+    """Name a layer of a block. A decoder's block begins with its transposed convolution."""
+    first = 1 if side == "encoder" else -1  # Hugging Face's unit 1 is number 0 or 2
     ends = {"snake1": "3", "conv1": "4"} if side == "encoder" else {"snake1": "0", "conv_t1": "1"}
     if unit is None:
         inner = ends.get(layer)
@@ -58,13 +58,13 @@ def _in_block(side: str, block: int, unit: str | None, layer: str, part: str) ->
 
 
 def dac_names(spec: CodecSpec) -> Callable[[str], str]:
-    """`dac_name` for the tensors of `spec`."""
+    """Return `dac_name` for the tensors of `spec`."""
     blocks = sum(isinstance(layer, ConvTranspose1d) for layer in spec.decoder)
     return lambda name: dac_name(name, blocks)
 
 
 def flat_alpha(name: str, tensor: RawTensor) -> RawTensor:
-    """A Snake's `(1, channels, 1)` as the spec's `(channels,)`; any other tensor as it is."""
+    """Reshape a Snake's `(1, channels, 1)` to the spec's `(channels,)`."""
     if not (name.endswith(".alpha") and len(tensor.shape) == 3 and tensor.shape[::2] == (1, 1)):
         return tensor
 

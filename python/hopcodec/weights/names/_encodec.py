@@ -1,4 +1,4 @@
-"""One name per tensor, whichever of the published spellings a file uses.
+"""Map every published spelling of an EnCodec's tensor names to one.
 
 original       encoder.model.0.conv.conv.weight_g     decoder.model.3.convtr.convtr.weight_v
 ... group norm encoder.model.0.conv.norm.weight       decoder.model.3.convtr.norm.weight
@@ -25,23 +25,23 @@ _RENAMES = (
     (re.compile(r"\.parametrizations\.weight\.original1$"), ".weight_v"),
 )
 
-# What training keeps beside each codebook; nothing at inference reads it.
+# Tensors of training beside each codebook, which inference does not read.
 _TRAINING_ONLY = ("inited", "cluster_size", "embed_avg")
 
 
 def canonical_name(name: str) -> str:
-    """The spec's name for a tensor, with `weight_g` / `weight_v` where it is not folded."""
+    """Return the spec's name for a tensor, with `weight_g` or `weight_v` if not folded."""
     for pattern, replacement in _RENAMES:
         name = pattern.sub(replacement, name)
     return name
 
 
 def names_for(spec: CodecSpec) -> Callable[[str], str]:
-    """How to find the spec's name for a tensor in a file of this codec."""
+    """Return a function that finds the spec's name for a tensor of this codec's files."""
     return dac_names(spec) if isinstance(spec.quantizer, ProjectedRvq) else canonical_name
 
 
 def unneeded_names(spec: CodecSpec) -> set[str]:
-    """Canonical names a published file may hold and we do without."""
+    """List canonical names that a published file may hold and we ignore."""
     codebooks = (spec.quantizer.codebook_name(q) for q in range(spec.quantizer.codebooks))
     return {f"{codebook}.{part}" for codebook in codebooks for part in _TRAINING_ONLY}
