@@ -1,4 +1,4 @@
-"""Arguments at the door: the message names what was expected and what came."""
+"""Check arguments and untrusted values. Each message says what was expected and what came."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _exact(value: object, dtype: type[Any], ndim: int) -> bool:
 
 
 def check_audio(audio: object, channels: int, *, batch: int | None = None) -> Audio:
-    """`audio` itself, if C-contiguous float32 `(channels, samples)`, `batch` in front."""
+    """Return `audio` if it is C-contiguous float32 `(channels, samples)`, with `batch` in front."""
     shape = f"({channels}, samples)" if batch is None else f"({batch}, {channels}, samples)"
     if not _exact(audio, np.float32, 2 if batch is None else 3):
         hint = _remedy("audio", audio, np.float32)
@@ -50,7 +50,7 @@ def check_audio(audio: object, channels: int, *, batch: int | None = None) -> Au
 
 
 def check_codes(codes: object, most_books: int, *, batch: int | None = None) -> CodeArray:
-    """`codes` itself, if C-contiguous uint16 `(codebooks, frames)`, `batch` in front."""
+    """Return `codes` if it is C-contiguous uint16 `(codebooks, frames)`, with `batch` in front."""
     lead = "" if batch is None else f"{batch}, "
     shape = f"({lead}1 to {most_books} codebooks, frames)"
     if not _exact(codes, np.uint16, 2 if batch is None else 3):
@@ -66,14 +66,14 @@ def check_codes(codes: object, most_books: int, *, batch: int | None = None) -> 
 
 
 def check_snapshot(blob: object) -> bytes:
-    """`blob` as bytes, if it is bytes-like."""
+    """Return `blob` as bytes, if it is bytes-like."""
     if not isinstance(blob, (bytes, bytearray, memoryview)):
         raise TypeError(f"snapshot: expected bytes, got {type(blob).__name__}")
     return bytes(blob)
 
 
 def check_floats(**arrays: object) -> None:
-    """TypeError unless each is a C-contiguous float32 array; None stands for a default."""
+    """Raise TypeError unless each is a C-contiguous float32 array or None."""
     for name, array in arrays.items():
         if array is None:
             continue
@@ -85,7 +85,7 @@ def check_floats(**arrays: object) -> None:
 
 
 def _remedy(name: str, value: object, dtype: type[Any]) -> str:
-    """How to make it what was expected, where that is plain."""
+    """Say how to convert `value`, where that is plain."""
     if not isinstance(value, np.ndarray):
         return ""
     if dtype == np.float32 and value.dtype == np.int16:

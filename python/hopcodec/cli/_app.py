@@ -48,4 +48,4 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """Options of the command as a whole."""
+    """Take the options of the command as a whole."""

@@ -1,4 +1,4 @@
-"""`hopcodec bench`: what this machine can do."""
+"""`hopcodec bench`: the speed of this machine."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def bench_live(
     seconds: float,
     json: bool,
 ) -> None:
-    """Measure and print, measured beside computed."""
+    """Measure the latency, and print it beside the computed one."""
     from hopcodec.live._cable import measure_over_cable
 
     with err().status("measuring: output wired to input?") as status:

@@ -1,4 +1,4 @@
-"""Files of codes: which kind an output's name asks for, what an input is, and who made it."""
+"""Files of codes: the kind of an output, the kind of an input, and the codec that made it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAC_DEFAULT: Final = "dac_44khz"  # as the original command's
 
 
 def check_name(output: Path) -> None:
-    """Refuse, as a usage error, an output whose name is that of no file of codes."""
+    """Refuse, as a usage error, an output that is not named like a file of codes."""
     if output.suffix.lower() not in KINDS:
         raise typer.BadParameter(
             f"expected a name ending in {', '.join(KINDS)}, got {output.name!r}", param_hint="OUT"
@@ -33,14 +33,14 @@ def check_name(output: Path) -> None:
 
 
 def default_output(source: Path, codec: Codec) -> Path:
-    """Beside the source: `.ecdc` where that format has a name for the codec, else `.hop`."""
+    """Name a file beside the source: `.ecdc` if that format knows the codec, else `.hop`."""
     from hopcodec.files.ecdc._file import LAYOUTS
 
     return source.with_suffix(".ecdc" if codec.name in LAYOUTS else ".hop")
 
 
 def kind_for(output: Path, codec: Codec) -> Kind:
-    """The kind of file that `output` names, if it can hold this codec's codes."""
+    """Return the kind of file that `output` names, if it can hold this codec's codes."""
     from hopcodec.files.ecdc._file import LAYOUTS
     from hopcodec.specs._language import ProjectedRvq
 
@@ -59,18 +59,18 @@ def kind_for(output: Path, codec: Codec) -> Kind:
 
 
 def writer_for(codec: Codec, kind: Kind, output: Path, codebooks: int) -> EcdcWriter | HopWriter:
-    """What takes the codes of one stream."""
+    """Make the writer for the codes of one stream."""
     from hopcodec.files import EcdcWriter, HopHeader, HopWriter
 
     if kind == "hop":
         return HopWriter(output, HopHeader.of(codec, codebooks))
-    # The original command's own models keep the original command's own bytes.
+    # Files of the original command's models have the original command's bytes.
     weights = "" if codec.name in ("encodec_24khz", "encodec_48khz") else codec.fingerprint
     return EcdcWriter(output, model=codec.name, codebooks=codebooks, weights=weights)
 
 
 def kind_of(path: Path) -> Kind | None:
-    """What a file is by its first bytes, else by its name; None if it holds no codes."""
+    """Recognise a file of codes by its first bytes, else by its name; None for others."""
     from hopcodec.files.dac._file import MAGIC as DAC
     from hopcodec.files.ecdc._file import MAGIC as ECDC
     from hopcodec.files.hop._header import MAGIC as HOP
@@ -85,9 +85,9 @@ def kind_of(path: Path) -> Kind | None:
 
 
 def model_for(path: Path, kind: Kind, model: str | None) -> str:
-    """What to give `hopcodec.load`: `model`, or else the codec that the file names.
+    """Return the argument of `hopcodec.load`: `model`, or else the codec that the file names.
 
-    The file's header is checked on the way, before a model is fetched for nothing.
+    The file's header is checked first, before a model is downloaded.
     """
     from hopcodec.files import EcdcReader, HopReader
     from hopcodec.specs._names import SPECS
@@ -104,7 +104,7 @@ def model_for(path: Path, kind: Kind, model: str | None) -> str:
 
 
 def check_maker(path: Path, model: str, weights: str, codec: Codec) -> None:
-    """CommandError unless `codec` is what the file says made it."""
+    """Raise CommandError unless `codec` is the one that made the file."""
     if model != codec.name:
         raise CommandError(
             f"{path}: was made with {model}, but {codec.name} is loaded (--model {model})"

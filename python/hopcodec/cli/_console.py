@@ -1,4 +1,4 @@
-"""What a command says and where: results on stdout, everything else on stderr."""
+"""The output of commands: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ R = TypeVar("R")
 
 
 def out() -> Console:
-    """Results. Made per call, as the streams may be replaced between calls."""
+    """Return a console for results, made per call because stdout may be replaced."""
     return Console(highlight=False)
 
 
 def err() -> Console:
-    """Progress, notes and errors."""
+    """Return a console for progress, notes and errors."""
     return Console(stderr=True, highlight=False)
 
 
 def note(message: str) -> None:
-    """One line on stderr."""
+    """Print one line on stderr."""
     err().print(f"[yellow]note:[/] {escape(message)}", soft_wrap=True)
 
 
@@ -72,12 +72,12 @@ def names_file(path: os.PathLike[str]) -> Iterator[None]:
 
 
 def fail(message: str) -> None:
-    """One line of error on stderr."""
+    """Print one line of error on stderr."""
     err().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
 
 
 def describe(error: Exception) -> str:
-    """An exception in one line."""
+    """Describe an exception in one line."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror[0].lower()}{error.strerror[1:]}"
@@ -91,12 +91,12 @@ def describe(error: Exception) -> str:
 
 
 def print_json(fields: dict[str, Any]) -> None:
-    """One JSON object on stdout. Infinite and undefined numbers become null: JSON has none."""
+    """Print one JSON object on stdout. Infinite and undefined numbers become null."""
     typer.echo(to_json(fields))
 
 
 def to_json(fields: dict[str, Any]) -> str:
-    """What `print_json` prints."""
+    """Return the text that `print_json` prints."""
     return json.dumps(_plain(fields), indent=2, allow_nan=False)
 
 
@@ -111,7 +111,7 @@ def _plain(value: Any) -> Any:
 
 
 def results_table(title: str) -> Table:
-    """An empty two-column table for one result."""
+    """Make an empty two-column table for one result."""
     table = Table(title=escape(title), title_justify="left", show_header=False, title_style="bold")
     table.add_column(style="cyan")
     table.add_column(min_width=12)
@@ -128,7 +128,7 @@ class _Clock(ProgressColumn):
 
 
 def audio_progress() -> Progress:
-    """A progress bar in seconds of audio on stderr; nothing unless that is a terminal."""
+    """Make a progress bar in seconds of audio on stderr. It shows on a terminal only."""
     console = err()
     return Progress(
         TextColumn("{task.description}"),
@@ -142,7 +142,7 @@ def audio_progress() -> Progress:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as m:ss or h:mm:ss."""
+    """Format seconds as m:ss or h:mm:ss."""
     whole = int(seconds)
     hours, minutes = divmod(whole // 60, 60)
     head = f"{hours}:{minutes:02}" if hours else f"{minutes}"
@@ -150,5 +150,5 @@ def clock(seconds: float) -> str:
 
 
 def decibels(value: float) -> str:
-    """A ratio in dB, also where it is infinite or undefined."""
+    """Format a ratio in dB, also where it is infinite or undefined."""
     return "undefined (silent or constant)" if math.isnan(value) else f"{value:.2f} dB"

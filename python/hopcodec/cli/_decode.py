@@ -33,7 +33,7 @@ BLOCK_FRAMES = 16
 
 @dataclass(frozen=True)
 class Decoded:
-    """What became of a file."""
+    """The result for one file."""
 
     codebooks: int
     frames: int
@@ -82,7 +82,7 @@ def decode(
         raise CommandError(f"{source}: expected a .hop, .ecdc or .dac file, got another")
     with replacing(output, source=source, force=force) as temporary:
         chosen = model_for(source, kind, model)
-        # What the original `dac` gives is given as it gives it, a few samples short or not.
+        # The original `dac` gives a few samples less for some models, and so do we.
         codec = options.load_codec(
             chosen, threads, precision, device=device, seeded=seeded, full_hop=kind != "dac"
         )
@@ -176,7 +176,7 @@ def _decode_stream(
 
 
 def _length(reader: EcdcReader | HopReader) -> int | None:
-    """Samples of the audio; None for a cut off file, whose end would say it."""
+    """Return the samples of the audio; None for a truncated file, whose end would say it."""
     from hopcodec.files import EcdcReader
 
     return reader.header.audio_length if isinstance(reader, EcdcReader) else reader.audio_length
@@ -191,7 +191,7 @@ def _cut(reader: EcdcReader | HopReader) -> Iterator[AnyCodes]:
 
 
 def _decode_dac(codec: Codec, source: Path, output: Path, rescale: bool) -> Decoded:
-    """As the original command, to the loudness, rate and channels of what was encoded."""
+    """Decode to the original's loudness, rate and channels, as the original command does."""
     from hopcodec.audio import WavWriter
     from hopcodec.files import read_dac
     from hopcodec.files.dac._audio import Decodes, decode_dac

@@ -96,7 +96,7 @@ def _fields(codec: Codec, bandwidth: float, run: DemoRun) -> dict[str, Any]:
 
 
 def _step_fields(run: DemoRun, times: dict[str, HopTimes]) -> dict[str, Any]:
-    """Times under the name of the step that was timed; null under the other's."""
+    """Return times under the name of the step that was timed, and null under the other."""
     measured = {name: each.as_dict() for name, each in times.items()}
     if run.step.name == "hop":
         return {"deadline_ms": run.step.interval_ms, "hop": measured, "segment": None}

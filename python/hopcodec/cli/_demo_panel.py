@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
     from hopcodec.codec._codec import Codec
 
-_WIDTH: Final = 40  # of a bar, in characters
+_WIDTH: Final = 40  # characters of a bar
 _REFRESH_S: Final = 0.08  # 6 hops of EnCodec 24 kHz
 _FALL_DB: Final = 0.5  # per hop
 _HISTORY: Final = 75
 
 
 class Panel:
-    """Updated after each hop, in the time that is left of it. A context manager.
+    """A view that is updated after each hop, in the time left of it. A context manager.
 
-    Draws only if the console is a terminal, and never from a second thread, which would compete
-    with the codec for the interpreter.
+    It draws only on a terminal, and never from a second thread, which would compete with the codec
+    for the interpreter.
     """
 
     def __init__(self, codec: Codec, bandwidth: float, samples: int, console: Console) -> None:
@@ -59,9 +59,9 @@ class Panel:
         codes: list[npt.NDArray[np.uint16]],
         compute_ms: float | None,
     ) -> None:
-        """Take in one hop's input, what came out for it, and the compute time of a step it ended.
+        """Take in one hop's input, its output, and the compute time of a step that it ended.
 
-        What comes out ahead of the clock, such as a segment, is shown as it would be played.
+        Output ahead of the clock, such as a segment, is shown when it would be played.
         """
         self._done += hop.shape[1]
         self._hops += 1

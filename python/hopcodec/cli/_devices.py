@@ -1,4 +1,4 @@
-"""`hopcodec devices`: what can record and what can play."""
+"""`hopcodec devices`: the devices that can record and play."""
 
 from __future__ import annotations
 
@@ -78,10 +78,10 @@ def _row(device: AudioDevice, kind: str) -> tuple[str, ...]:
 
 
 def short_host(name: str) -> str:
-    """A host API by the name people use."""
+    """Return the common name of a host API."""
     return name.replace("JACK Audio Connection Kit", "JACK").removeprefix("Windows ")
 
 
 def chosen_device(name: str | None) -> int | str | None:
-    """What --input and --output mean: a number, part of a name, or None for the default."""
+    """Parse --input or --output: a number, part of a name, or None for the default."""
     return int(name) if name is not None and name.isdecimal() else name

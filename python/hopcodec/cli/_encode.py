@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from hopcodec.typing import Audio
 
 
-BLOCK_HOPS = 16  # what an encoder takes at once; small enough for a smooth progress bar
+BLOCK_HOPS = 16  # at once; small enough for a smooth progress bar
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What became of a file. Samples and frames are of each channel coded by itself."""
+    """The result for one file. Samples and frames count per channel that is coded alone."""
 
     samples: int
     frames: int
@@ -135,7 +135,7 @@ def encode_file(codec: Codec, source: Path, output: Path, codebooks: int, kind: 
 
 
 def _encode_dac(codec: Codec, source: Path, output: Path, codebooks: int) -> Encoded:
-    """As the original command: every channel by itself, set to one loudness."""
+    """Encode every channel alone at one loudness, as the original command does."""
     from hopcodec.audio import audio_info, iter_audio
     from hopcodec.files import write_dac
     from hopcodec.files.dac._audio import encode_dac
@@ -161,7 +161,7 @@ def _encode_dac(codec: Codec, source: Path, output: Path, codebooks: int) -> Enc
                     progress.update(task, completed=samples / codec.sample_rate)
             progress.remove_task(task)
 
-        # A file that does not say how long it is, is as long as what came of it.
+        # The length of a file that does not state it is known at its end.
         rate = info.sample_rate if info.samples else codec.sample_rate
         length = info.samples or sum(block.shape[1] for block in read())
         content = encode_dac(codec, read, original_length=length, sample_rate=rate, encoder=encoder)

@@ -1,4 +1,4 @@
-"""`hopcodec eval`: how good it sounds, beside peers at known bitrates."""
+"""`hopcodec eval`: judge the sound, beside peers at known bitrates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hopcodec.evaluation import Estimate, Metric, Report, Summary
     from hopcodec.evaluation._run import Progress as Callback
 
-_MOST_JOBS: Final = 8  # by default: each process holds its own networks
+_MOST_JOBS: Final = 8  # by default, since each process holds its own networks
 _NOTED_LAG_MS: Final = 1.0
 
 
@@ -211,7 +211,7 @@ def _cores() -> int:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callback]:
-    """A bar over clips on stderr; nothing unless that is a terminal."""
+    """Make a bar over clips on stderr. It shows on a terminal only."""
     console = err()
     with Progress(
         TextColumn("{task.description}"),
@@ -277,7 +277,7 @@ def _table(source: Path, folder: str | None, found: Report) -> Table:
 
 
 def _cell(summary: Summary, metric: Metric) -> str:
-    """Mean and half the interval; a narrow terminal breaks the line between them."""
+    """Format mean and half the interval. A narrow terminal breaks the line between them."""
     estimate: Estimate | None = summary.scores.get(metric.name)
     if estimate is None:
         return "-"
@@ -288,7 +288,7 @@ def _cell(summary: Summary, metric: Metric) -> str:
 
 
 def _remarks(found: Report) -> None:
-    """What is missing from the table, and why; exit code 1 if clips failed."""
+    """Print what the table lacks and why; exit with code 1 if clips failed."""
     from hopcodec.evaluation import METRICS
 
     for name, reason in found.unavailable.items():

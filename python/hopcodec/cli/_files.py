@@ -19,14 +19,14 @@ _ALMOST_FULL = 1 << 16  # bytes free: less than one block of audio
 
 @contextlib.contextmanager
 def replacing(output: Path, *, source: Path | None, force: bool) -> Iterator[Path]:
-    """Give a path beside `output` to write to; it becomes `output` on success.
+    """Give a path beside `output` to write to, which becomes `output` on success.
 
-    After an error or an interrupt the temporary file is removed and `output` is as it was.
+    After an error or an interrupt the temporary file is removed and `output` is unchanged.
 
     Raises
     ------
     CommandError
-        `output` is the source, a folder, in a folder that is not there, or exists without `force`.
+        `output` is the source or a folder, its folder does not exist, or it exists without `force`.
     """
     if source is not None and _same(source, output):
         raise CommandError(f"{output}: input and output are the same file")
@@ -54,7 +54,7 @@ def _cause(error: Exception, written: Path) -> str:
 
 
 def check_source(path: Path) -> None:
-    """Refuse an input that is not there before any work is done."""
+    """Refuse an input that does not exist before any work is done."""
     if not path.exists():
         hint = "; to read a pipe, write it to a file first" if str(path) == "-" else ""
         raise CommandError(f"{path}: no such file{hint}")
@@ -73,7 +73,7 @@ def check_suffix(path: Path, suffix: str, param_hint: str) -> None:
 
 
 def refuse_existing(output: Path, force: bool) -> None:
-    """CommandError if `output` is there already, unless `force`."""
+    """Raise CommandError if `output` exists, unless `force`."""
     if not force and output.exists():
         raise CommandError(f"{output}: already exists (--force overwrites it)")
 

@@ -1,4 +1,4 @@
-"""`hopcodec info`: what a file or a codec is."""
+"""`hopcodec info`: describe a file or a codec."""
 
 from __future__ import annotations
 

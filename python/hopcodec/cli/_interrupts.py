@@ -1,4 +1,4 @@
-"""Ctrl-C as a regular end of a command that has an account to give."""
+"""Ctrl-C as a regular end of a command that prints a summary."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from types import FrameType
 
 @contextmanager
 def one_interrupt() -> Iterator[None]:
-    """The first Ctrl-C raises KeyboardInterrupt as ever; more of them change nothing.
+    """Let the first Ctrl-C raise KeyboardInterrupt, and ignore any more.
 
-    For what ends in bounded time once it is asked to. Where Ctrl-C does something else already, or
-    outside the main thread, which alone receives it, nothing is changed.
+    Use it for work that ends in bounded time once it is asked to. It changes nothing where Ctrl-C
+    has another handler, or outside the main thread, which alone receives it.
     """
     usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if not usual or threading.current_thread() is not threading.main_thread():

@@ -33,9 +33,9 @@ class Keys:
         self._stack.close()
 
     def wait(self, seconds: float) -> list[str]:
-        """The keys pressed within `seconds`; returns at once with the first.
+        """Return the keys pressed within `seconds`, at once with the first.
 
-        Printable keys by themselves, arrows as "up", "down", "left", "right".
+        Arrows are "up", "down", "left" and "right".
         """
         if not self.available:
             time.sleep(seconds)
@@ -52,7 +52,7 @@ class Keys:
 
 
 def decode(pressed: bytes) -> list[str]:
-    """Names of the keys in what a terminal sent; unknown escape sequences vanish."""
+    """Name the keys in a terminal's bytes. Unknown escape sequences are dropped."""
     head, *sequences = pressed.split(b"\x1b")
     keys = _printable(head)
     for sequence in sequences:
@@ -69,7 +69,7 @@ def _printable(pressed: bytes) -> list[str]:
 
 @contextlib.contextmanager
 def _unbuffered(descriptor: int) -> Iterator[None]:
-    """No line buffering and no echo; signals are still made from their keys."""
+    """Turn off line buffering and echo, but keep the keys of signals."""
     import termios
     import tty
 

@@ -151,7 +151,7 @@ def loopback(
 
 
 def _run(live: Loopback, session: Session, seconds: float | None) -> None:
-    """Until the time is over, the file is at its end, q or Ctrl-C: each a regular end."""
+    """Run until the time is over, the file ends, or q or Ctrl-C is pressed."""
     with err().status("opening the audio device ..."):
         live.start()
     try:
@@ -164,7 +164,7 @@ def _run(live: Loopback, session: Session, seconds: float | None) -> None:
 
 
 def _file(name: str | None) -> Path | None:
-    """The file a user means by --input; None for a device."""
+    """Return the file that --input names; None for a device."""
     if name is None or name.isdecimal():
         return None
     path = Path(name)

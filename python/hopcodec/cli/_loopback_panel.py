@@ -1,4 +1,4 @@
-"""The loopback's live view: levels, bitrate, compute, queue, trouble, and where the time goes."""
+"""The loopback's live view: levels, bitrate, compute, queue, trouble and latency."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _PARTS: Final = (
 
 
 class LoopbackPanel:
-    """Turns readings into a picture of at most 78 columns."""
+    """Turn readings into a picture of at most 78 columns."""
 
     def __init__(self, *, several_models: bool) -> None:
         self._input, self._output = Meter(_FALL_DB), Meter(_FALL_DB)
@@ -51,7 +51,21 @@ class LoopbackPanel:
         total: float | None = None,
         message: str = "",
     ) -> Frame:
-        """One picture; `message` takes the place of the advice at the bottom."""
+        """Make one picture.
+
+        Parameters
+        ----------
+        codec
+            The codec that runs.
+        stats
+            The reading to show.
+        seconds
+            Time since the start.
+        total
+            Length of a file as input.
+        message
+            Replaces the advice at the bottom.
+        """
         self._input.feed(stats.input_peak)
         self._output.feed(stats.output_peak)
         rows = Table.grid(padding=(0, 1))
@@ -166,7 +180,7 @@ def _parts(latency: Latency) -> list[tuple[str, float, str]]:
 
 
 def _stack(latency: Latency) -> Text:
-    """The parts of the latency side by side, each as wide as its share."""
+    """Draw the parts of the latency side by side, each as wide as its share."""
     text, done, total = Text(), 0.0, max(latency.total, 1e-9)
     for _, ms, style in _parts(latency):
         begin, done = round(_BAR * done / total), done + ms

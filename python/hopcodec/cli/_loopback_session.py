@@ -1,4 +1,4 @@
-"""A loopback while it runs: the panel, the keys, and the account at the end."""
+"""A loopback while it runs: the panel, the keys, and the summary at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MESSAGE_S: Final = 3.0
 
 
 class Session:
-    """Runs until told to end; `last` is then the final reading."""
+    """Run a loopback until told to end. `last` is then the final reading."""
 
     def __init__(
         self, live: Loopback, models: list[tuple[str | None, Codec]], load: Load, console: Console
@@ -88,7 +88,7 @@ class Session:
             self._live.reset_stats()
             self._say("counting from zero")
         elif key == "m" and len(self._models) > 1 and self._loading is None:
-            # What runs may be another precision of the one at the front.
+            # The running codec may be the first model in another precision.
             self._models.append(self._models.pop(0))
             self._switch(self._models[0][1])
         elif key == "p" and self._loading is None:
@@ -117,7 +117,7 @@ class Session:
             self._say(f"now {codec.name}, {codec.precision}, {nearest:g} kbps")
 
     def fields(self) -> dict[str, Any]:
-        """Everything counted, for `--json`."""
+        """Return every counter, for `--json`."""
         assert self.last is not None
         return {
             "model": self._live.codec.name,
@@ -134,7 +134,7 @@ class Session:
 
     @property
     def recording_failure(self) -> str:
-        """Why --record stopped early, if it did."""
+        """The reason why --record stopped early, if it did."""
         return self._live.recording_failure
 
     @property
@@ -144,7 +144,7 @@ class Session:
 
 
 def print_summary(session: Session, written: str | None) -> None:
-    """A small table on stdout: what ran, how long, and what went wrong."""
+    """Print a small table of what ran, how long, and what went wrong."""
     stats = session.last
     assert stats is not None
     device, compute, latency = stats.device, stats.compute, stats.latency

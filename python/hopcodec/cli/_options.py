@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they turn into."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ Device = Annotated[
 
 
 class Precision(str, Enum):
-    """How the weights are kept."""
+    """Precision of the stored weights."""
 
     fp32 = "fp32"
     bf16 = "bf16"
 
 
 class DevicePrecision(str, Enum):
-    """How the weights are kept and multiplied, on any device."""
+    """Precision of stored weights and of products, on any device."""
 
     fp32 = "fp32"
     tf32 = "tf32"
@@ -82,7 +82,7 @@ DevicePrecisionOption = Annotated[
 
 
 class Start(str, Enum):
-    """How a stream begins."""
+    """The start of a stream."""
 
     exact = "exact"
     immediate = "immediate"
@@ -97,9 +97,9 @@ def load_codec(
     seeded: bool = False,
     full_hop: bool = True,
 ) -> Codec:
-    """Load the codec; a warning on stderr if its weights are noise.
+    """Load the codec, and warn on stderr if its weights are noise.
 
-    With whole hops, so that a file comes out as long as it went in.
+    It decodes whole hops, so that a file keeps its length.
     """
     import hopcodec
     from hopcodec.cli._console import note
@@ -118,7 +118,7 @@ def load_codec(
 
 
 def chosen_bandwidth(codec: Codec, bandwidth: float | None) -> float:
-    """The bandwidth meant, the codec's own default for None; a usage error if not on offer."""
+    """Return the bandwidth, by default the codec's own; refuse one that it does not offer."""
     if bandwidth is None:
         return codec.default_bandwidth
     try:

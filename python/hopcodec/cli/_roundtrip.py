@@ -92,7 +92,7 @@ def _run_folder(
 
 
 def _jobs(source: Path, output: Path) -> list[tuple[Path, Path]]:
-    """Every audio file under `source` with its place under `output`, in order of names."""
+    """List every audio file under `source` with its place under `output`, in order of names."""
     from hopcodec.audio import audio_files
 
     if output.exists() and not output.is_dir():
@@ -106,7 +106,7 @@ def _jobs(source: Path, output: Path) -> list[tuple[Path, Path]]:
     stems = [path.with_suffix("") for path in found]
     jobs = []
     for path, stem in zip(found, stems, strict=True):
-        # Where a.flac and a.wav lie side by side, both keep their whole names.
+        # If a.flac and a.wav lie side by side, both keep their whole names.
         name = path.name if stems.count(stem) > 1 else path.stem
         jobs.append(
             (

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """How the files are run."""
+    """Settings of the round trip."""
 
     bandwidth: float
     start: options.Start
@@ -61,7 +61,21 @@ def roundtrip_file(
     progress: Progress,
     label: str = "round trip",
 ) -> Result:
-    """Stream one file through encoder and decoder, a hop at a time, into a WAV file."""
+    """Stream one file through encoder and decoder, a hop at a time, into a WAV file.
+
+    Parameters
+    ----------
+    codec
+        The codec to run.
+    source, output
+        The audio file, and the WAV file to write.
+    settings
+        Of the command.
+    progress
+        The display, to which a bar is added.
+    label
+        Name of that bar.
+    """
     from hopcodec.audio import WavWriter, audio_info, iter_audio
 
     length = audio_info(source).seconds
@@ -88,7 +102,7 @@ def roundtrip_file(
 
 
 class _Carry:
-    """Cuts ragged blocks into whole hops; `rest` is what is left over."""
+    """Cut blocks of any length into whole hops. `rest` holds the samples left over."""
 
     def __init__(self, hop_samples: int) -> None:
         self._hop_samples = hop_samples

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def print_one(result: Result, *, by_hops: bool) -> None:
-    """Print one file's figures; `by_hops` adds the time per hop."""
+    """Print one file's figures. `by_hops` adds the time per hop."""
     table = results_table(f"{result.input} -> {result.output}")
     table.add_row("audio", f"{result.audio_seconds:.2f} s, {result.frames} frames")
     table.add_row("bitrate", f"{result.bitrate_kbps:.2f} kbps")
@@ -75,7 +75,7 @@ def _decibels(value: float) -> str:
 
 
 def _totals(results: list[Result]) -> list[str]:
-    """Sums and means weighted by length; the worst p99."""
+    """Return sums, means weighted by length, and the worst p99."""
     seconds = sum(result.audio_seconds for result in results)
 
     def mean(values: list[float]) -> float:

@@ -47,7 +47,7 @@ class Meter:
 class Screen:
     """Paint a picture in place. A context manager; it does nothing unless on a terminal.
 
-    Lines are overwritten and never erased first, so nothing flickers; `rich.live.Live` erases
+    Lines are overwritten and never erased first, so nothing flickers. `rich.live.Live` erases
     every line before it paints. After the terminal was resized, the picture begins anew, since
     the terminal has wrapped the old one.
     """

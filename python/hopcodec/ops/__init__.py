@@ -1,14 +1,14 @@
-"""The kernels as functions: what the codecs are made of, on numpy arrays and GPU tensors.
+"""The kernels of the codecs as functions on NumPy arrays and GPU tensors.
 
-Channels first, as in torch: `(channels, time)` or `(batch, channels, time)`, float32,
-C-contiguous. Any other dtype or layout is a TypeError. These functions pack their weights anew on
-every call; a `Codec` packs once and is the fast way to run a model. Values must not be NaN: the
-pointwise functions clamp, and a NaN may come out as a number.
+Arrays are channels first, as in torch: `(channels, time)` or `(batch, channels, time)`, float32,
+C-contiguous. Any other dtype or layout is a TypeError. These functions pack their weights on every
+call. A `Codec` packs once and is the fast way to run a model. Values must not be NaN, because the
+pointwise functions clamp and may turn a NaN into a number.
 
-On a GPU they take whatever DLPack knows to be there, torch tensors above all, and give tensors of
-the same library on the same device. The work goes to the caller's current stream and nothing waits
-for it, so a call can be captured in a CUDA graph. All inputs of a call are on one device. Results
-are the CPU's, bit for bit, but for `group_norm`, whose last bit may differ.
+On a GPU they take any tensor that supports DLPack, such as torch's, and return tensors of the same
+library on the same device. The work goes to the caller's current stream and nothing waits for it,
+so a call can be captured in a CUDA graph. All inputs of a call are on one device. Results have the
+bits of the CPU's, except for `group_norm`, whose last bit may differ.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def causal_conv1d(
     alpha: Array | None = None,
     isa: str = "",
 ) -> tuple[Array, Array]:
-    """Causal 1-d convolution with carried state.
+    """Convolve causally in one dimension, with carried state.
 
-    `y = conv1d([state, activation(x)], weight) + bias`. Feeding a signal in pieces, each with the
-    state the last call returned, gives the bits of one call.
+    `y = conv1d([state, activation(x)], weight) + bias`. A signal in pieces, each with the state
+    that the last call returned, gives the bits of one call.
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ def causal_conv1d(
     weight : float32 (out_channels, in_channels, kernel)
     bias : float32 (out_channels,), default zeros
     state : float32 ([batch,] in_channels, held), default zeros
-        By default `(kernel - 1) * dilation + 1 - stride` columns: left zero padding.
+        By default `(kernel - 1) * dilation + 1 - stride` columns, the left zero padding.
     activation, alpha
-        Applied to `x` on load; "snake" takes alpha `(in_channels,)`.
+        Applied to `x` on load. "snake" takes alpha `(in_channels,)`.
 
     Returns
     -------
@@ -119,9 +119,9 @@ def causal_conv_transpose1d(
     stride: int,
     isa: str = "",
 ) -> tuple[Array, Array]:
-    """Causal transposed convolution: `stride` outputs per input, the tail carried as state.
+    """Convolve causally, transposed: `stride` outputs per input, with the tail as state.
 
-    Equals `conv_transpose1d(x, weight, stride)` cut to `time * stride` columns.
+    It equals `conv_transpose1d(x, weight, stride)` cut to `time * stride` columns.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def lstm(
     *,
     isa: str = "",
 ) -> tuple[Array, tuple[Array, Array]]:
-    """One LSTM layer over time, gates in PyTorch's order i, f, g, o.
+    """Run one LSTM layer over time, with gates in PyTorch's order i, f, g, o.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def lstm(
 
 
 def rvq_encode(x: Array, codebooks: Array, *, isa: str = "") -> Any:
-    """Residual vector quantisation by Euclidean distance; the lowest index wins ties.
+    """Quantise residual by residual, by Euclidean distance. The lowest index wins ties.
 
     Parameters
     ----------
@@ -184,17 +184,17 @@ def rvq_encode(x: Array, codebooks: Array, *, isa: str = "") -> Any:
 
 
 def rvq_decode(codes: Any, codebooks: Array, *, isa: str = "") -> Array:
-    """Sum of the entries, in codebook order: uint16 (n_q, time) -> float32 (dim, time).
+    """Sum the entries in codebook order: uint16 (n_q, time) to float32 (dim, time).
 
-    A code beyond its codebook is a ValueError on the CPU. On a GPU, where nothing waits to see it,
-    it gives NaN.
+    A code beyond its codebook is a ValueError on the CPU. On a GPU, where nothing waits for the
+    result, it gives NaN.
     """
     y: Array = _dispatch("rvq_decode", codes, codebooks, isa=isa)
     return y
 
 
 def nearest_normalised(x: Array, codebook: Array, *, isa: str = "") -> Any:
-    """Index of the nearest entry after L2 normalisation of both sides (DAC, `nn/quantize.py`).
+    """Find the nearest entry after L2 normalisation of both sides (DAC, `nn/quantize.py`).
 
     Parameters
     ----------
@@ -209,38 +209,48 @@ def nearest_normalised(x: Array, codebook: Array, *, isa: str = "") -> Any:
 
 
 def snake(x: Array, alpha: Array, *, isa: str = "") -> Array:
-    """`x + sin^2(alpha x) / (alpha + 1e-9)` (arXiv 2006.08195; DAC, `nn/layers.py`).
+    """Compute `x + sin^2(alpha x) / (alpha + 1e-9)` (arXiv 2006.08195; DAC, `nn/layers.py`).
 
-    `x` float32 ([batch,] channels, time), `alpha` float32 (channels,). Where `|alpha x|` is beyond
-    2^20 a float32 holds no phase, and the second term is taken as zero. Within 3.5 ulp of the
-    larger of |x| and |y|.
+    `x` is float32 ([batch,] channels, time), `alpha` float32 (channels,). Where `|alpha x|` is
+    beyond 2^20 a float32 holds no phase, and the second term is zero. The result is within 3.5 ulp
+    of the larger of |x| and |y|.
     """
     y: Array = _dispatch("snake", x, alpha, isa=isa)
     return y
 
 
 def elu(x: Array, *, isa: str = "") -> Array:
-    """`x` where positive, `exp(x) - 1` elsewhere; any shape. Within 1 ulp of float64."""
+    """Return `x` where positive, `exp(x) - 1` elsewhere, within 1 ulp. Any shape."""
     y: Array = _dispatch("elu", x, isa=isa)
     return y
 
 
 def tanh(x: Array, *, isa: str = "") -> Array:
-    """Hyperbolic tangent; any shape. Within 2.5 ulp of float64."""
+    """Compute the hyperbolic tangent within 2.5 ulp. Any shape."""
     y: Array = _dispatch("tanh", x, isa=isa)
     return y
 
 
 def sigmoid(x: Array, *, isa: str = "") -> Array:
-    """`1 / (1 + exp(-x))`; any shape. Within 2.5 ulp of float64 down to x = -87, where it stays."""
+    """Compute `1 / (1 + exp(-x))` within 2.5 ulp. Any shape.
+
+    Below x = -87 it keeps its value there.
+    """
     y: Array = _dispatch("sigmoid", x, isa=isa)
     return y
 
 
 def group_norm(x: Array, groups: int, weight: Array, bias: Array, eps: float = 1e-5) -> Array:
-    """Group normalisation, statistics in float64 over each group's channels and all of time.
+    """Normalise each group's channels over all of time, with statistics in float64.
 
-    `x` float32 ([batch,] channels, time); `weight`, `bias` float32 (channels,).
+    Parameters
+    ----------
+    x : float32 ([batch,] channels, time)
+    groups : int
+        It divides the channels.
+    weight, bias : float32 (channels,)
+    eps : float
+        Added to the variance.
     """
     y: Array = _dispatch("group_norm", x, groups, weight, bias, eps)
     return y

@@ -1,7 +1,7 @@
-"""The operators on a GPU: shapes checked, outputs and workspace made, one call into the core.
+"""The operators on a GPU: check shapes, make outputs and workspace, call the core once.
 
-Everything is enqueued on the caller's stream and nothing is waited for, so these functions can be
-captured in a CUDA graph. Inputs are what `Tensors` sees of them.
+Everything is enqueued on the caller's stream and nothing waits, so these functions can be captured
+in a CUDA graph. They look at their inputs through `Tensors`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hopcodec.ops._dlpack import View
 
 
 class Tensors(Protocol):
-    """How to look at a caller's tensors, and where the work goes."""
+    """A view of the caller's tensors, with the device and the stream of the work."""
 
     device: int
     stream: int
@@ -33,7 +33,7 @@ def _expect(name: str, view: View, *shape: int | None) -> None:
 
 
 def _optional(tensors: Tensors, name: str, x: Any, *shape: int) -> int:
-    """Its address; 0 for None, which the core takes for zeros."""
+    """Return the address of a tensor; 0 for None, which means zeros to the core."""
     if x is None:
         return 0
     view = tensors.floats(name, x)
@@ -42,7 +42,7 @@ def _optional(tensors: Tensors, name: str, x: Any, *shape: int) -> int:
 
 
 def _batched(tensors: Tensors, x: Any) -> tuple[View, tuple[int, int, int], tuple[int, ...]]:
-    """x, its (batch, channels, time), and (batch,) if it came with one."""
+    """Return x, its (batch, channels, time), and (batch,) if it has a batch."""
     view = tensors.floats("x", x)
     if len(view.shape) not in (2, 3):
         raise TypeError(
@@ -69,7 +69,7 @@ def causal_conv1d(
     activation: str = "none",
     alpha: Any = None,
 ) -> tuple[Any, Any]:
-    """`hopcodec.ops.causal_conv1d` on a GPU."""
+    """Run `hopcodec.ops.causal_conv1d` on a GPU."""
     view, (batch, channels, time), lead = _batched(tensors, x)
     matrix = tensors.floats("weight", weight)
     _expect("weight", matrix, None, channels, None)
@@ -104,14 +104,14 @@ def causal_conv1d(
         tensors.device,
         tensors.stream,
     )
-    del keep  # only now: its memory may be given to the next in the stream, not sooner
+    del keep  # not sooner, since the next call in the stream may then take its memory
     return y, after
 
 
 def causal_conv_transpose1d(
     tensors: Tensors, x: Any, weight: Any, bias: Any = None, state: Any = None, *, stride: int
 ) -> tuple[Any, Any]:
-    """`hopcodec.ops.causal_conv_transpose1d` on a GPU."""
+    """Run `hopcodec.ops.causal_conv_transpose1d` on a GPU."""
     view, (batch, channels, time), lead = _batched(tensors, x)
     matrix = tensors.floats("weight", weight)
     _expect("weight", matrix, channels, None, None)
@@ -148,7 +148,7 @@ def lstm(
     bias_hh: Any,
     state: tuple[Any, Any] | None = None,
 ) -> tuple[Any, tuple[Any, Any]]:
-    """`hopcodec.ops.lstm` on a GPU."""
+    """Run `hopcodec.ops.lstm` on a GPU."""
     view = tensors.floats("x", x)
     _expect("x", view, None, None)
     n, time = view.shape
@@ -176,7 +176,7 @@ def lstm(
 
 
 def rvq_encode(tensors: Tensors, x: Any, codebooks: Any, *, dtype: str = "uint16") -> Any:
-    """`hopcodec.ops.rvq_encode` on a GPU; codes as `dtype`, uint16 or int32."""
+    """Run `hopcodec.ops.rvq_encode` on a GPU, with codes as `dtype`, uint16 or int32."""
     view = tensors.floats("x", x)
     books = tensors.floats("codebooks", codebooks)
     _expect("codebooks", books, None, None, None)
@@ -188,7 +188,7 @@ def rvq_encode(tensors: Tensors, x: Any, codebooks: Any, *, dtype: str = "uint16
 
 
 def nearest_normalised(tensors: Tensors, x: Any, codebook: Any) -> Any:
-    """`hopcodec.ops.nearest_normalised` on a GPU."""
+    """Run `hopcodec.ops.nearest_normalised` on a GPU."""
     view = tensors.floats("x", x)
     book = tensors.floats("codebook", codebook)
     _expect("codebook", book, None, None)
@@ -227,7 +227,7 @@ def _quantize(
 
 
 def rvq_decode(tensors: Tensors, codes: View, codebooks: Any, *, wide: bool = False) -> Any:
-    """`hopcodec.ops.rvq_decode` on a GPU; codes are int32 if `wide`, else uint16."""
+    """Run `hopcodec.ops.rvq_decode` on a GPU. Codes are int32 if `wide`, else uint16."""
     _expect("codes", codes, None, None)
     books = tensors.floats("codebooks", codebooks)
     _expect("codebooks", books, None, None, None)
@@ -247,7 +247,7 @@ def rvq_decode(tensors: Tensors, codes: View, codebooks: Any, *, wide: bool = Fa
 
 
 def snake(tensors: Tensors, x: Any, alpha: Any) -> Any:
-    """`hopcodec.ops.snake` on a GPU."""
+    """Run `hopcodec.ops.snake` on a GPU."""
     view, lengths, _ = _batched(tensors, x)
     a = tensors.floats("alpha", alpha)
     _expect("alpha", a, lengths[1])
@@ -257,7 +257,7 @@ def snake(tensors: Tensors, x: Any, alpha: Any) -> Any:
 
 
 def pointwise(tensors: Tensors, name: str, x: Any) -> Any:
-    """`hopcodec.ops.elu`, `tanh` or `sigmoid` on a GPU."""
+    """Run `hopcodec.ops.elu`, `tanh` or `sigmoid` on a GPU."""
     view = tensors.floats("x", x)
     y, at = tensors.empty(view.shape)
     count = 1
@@ -268,7 +268,7 @@ def pointwise(tensors: Tensors, name: str, x: Any) -> Any:
 
 
 def group_norm(tensors: Tensors, x: Any, groups: int, weight: Any, bias: Any, eps: float) -> Any:
-    """`hopcodec.ops.group_norm` on a GPU."""
+    """Run `hopcodec.ops.group_norm` on a GPU."""
     view, (batch, channels, time), _ = _batched(tensors, x)
     w, b = tensors.floats("weight", weight), tensors.floats("bias", bias)
     _expect("weight", w, channels)

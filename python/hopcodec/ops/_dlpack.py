@@ -1,8 +1,8 @@
-"""Tensors of any library on a GPU, seen through DLPack, and new ones of the same library.
+"""Look at GPU tensors of any library through DLPack, and make new ones of the same library.
 
-The work of an operator goes to the stream on which its caller works: torch's current one; of
-another library the one that `__cuda_array_interface__` names, else the default stream. No library
-is imported for it: who holds its tensor has imported it.
+The work of an operator goes to its caller's stream. For torch that is the current stream, for other
+libraries the one that `__cuda_array_interface__` names, else the default stream. No library is
+imported here: the caller, who holds its tensor, has imported it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hopcodec import _core
 __all__ = ["GpuTensors", "View", "on_gpu"]
 
 DLPACK_CUDA = 2  # DLDeviceType kDLCUDA
-AS_IT_IS = -1  # DLPack: work goes on in the stream in which the tensor was made
+AS_IT_IS = -1  # DLPack: the work stays in the stream that made the tensor
 DEFAULT_STREAM = 1  # CUDA's own name for it, and DLPack's
 
 
@@ -29,7 +29,7 @@ class View(NamedTuple):
 
 
 def on_gpu(x: object) -> bool:
-    """Whether `x` is a tensor on a CUDA device."""
+    """Return True if `x` is a tensor on a CUDA device."""
     if isinstance(x, np.ndarray):
         return False
     ask = getattr(x, "__dlpack_device__", None)
@@ -42,7 +42,7 @@ def _is_torch(x: object) -> bool:
 
 
 class GpuTensors:
-    """The device, the stream and the library of one call: those of its first tensor."""
+    """The device, stream and library of one call, which are those of its first tensor."""
 
     def __init__(self, x: Any) -> None:
         self._like = x
@@ -55,15 +55,15 @@ class GpuTensors:
             self.stream = self._producer_stream = int(told) if told else DEFAULT_STREAM
 
     def floats(self, name: str, x: Any) -> View:
-        """`x` if it is C-contiguous float32 on this device; else TypeError."""
+        """Look at `x`; raise TypeError unless it is C-contiguous float32 on this device."""
         return self._view(name, x, "float32")
 
     def codes(self, name: str, x: Any) -> View:
-        """`x` if it is C-contiguous uint16 on this device; else TypeError."""
+        """Look at `x`; raise TypeError unless it is C-contiguous uint16 on this device."""
         return self._view(name, x, "uint16")
 
     def empty(self, shape: tuple[int, ...], dtype: str = "float32") -> tuple[Any, int]:
-        """A new tensor of the same library on this device, and its address."""
+        """Make a tensor of the same library on this device; return it and its address."""
         made = self._new(shape, dtype)
         return made, self._view("output", made, dtype).address
 

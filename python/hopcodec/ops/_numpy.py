@@ -1,4 +1,4 @@
-"""The operators on numpy arrays: arguments checked, batches of one put in and taken out again."""
+"""The operators on NumPy arrays: check arguments, and add a batch of one where there is none."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The kernels as torch operators, `torch.ops.hopcodec.*`: autograd, fake kernels, `torch.compile`.
 
 Importing this module registers them. They compute in float32 with the bits of `hopcodec.ops`, on
-the CPU and on CUDA devices, there on the current stream and without waiting; a tensor on another
-device is torch's own NotImplementedError. A tensor that is not contiguous is copied first.
+the CPU and on CUDA devices, where they use the current stream and do not wait. For a tensor on
+another device torch raises NotImplementedError. A tensor that is not contiguous is copied first.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ def _array(x: Tensor) -> Any:
 
 @torch.library.custom_op("hopcodec::snake", mutates_args=(), device_types="cpu")
 def snake(x: Tensor, alpha: Tensor) -> Tensor:
-    """`x + sin^2(alpha x) / (alpha + 1e-9)`: x (batch, channels, time), alpha (channels,)."""
+    """Compute `x + sin^2(alpha x) / (alpha + 1e-9)`.
+
+    x is (batch, channels, time), alpha (channels,).
+    """
     return torch.from_numpy(ops.snake(_array(x), _array(alpha)))
 
 
@@ -72,10 +75,20 @@ def causal_conv1d(
     activation: str = "none",
     alpha: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """`conv1d([state, f(x)])` and the state for what comes next, as `hopcodec.ops.causal_conv1d`.
+    """Compute `conv1d([state, f(x)])` and the next state, as `hopcodec.ops.causal_conv1d`.
 
-    x (batch, in, time), weight (out, in, kernel), bias (out,), state (batch, in, held). `f` is
-    none, elu, snake (with alpha (in,)) or tanh.
+    Parameters
+    ----------
+    x : (batch, in, time)
+    weight : (out, in, kernel)
+    bias : (out,)
+    state : (batch, in, held)
+    stride, dilation
+        Of the convolution.
+    activation
+        `f`: "none", "elu", "snake" or "tanh".
+    alpha : (in,)
+        Of "snake".
     """
     y, after = ops.causal_conv1d(
         _array(x),
@@ -147,7 +160,7 @@ def _activate(name: str, x: Tensor, alpha: Tensor | None) -> Tensor:
 def _activate_backward(
     name: str, x: Tensor, alpha: Tensor | None, grad: Tensor
 ) -> tuple[Tensor, Tensor | None]:
-    """Gradients along x and, for Snake, alpha."""
+    """Compute the gradients along x and, for Snake, along alpha."""
     if name == "elu":
         return torch.where(x > 0, grad, grad * torch.exp(x)), None
     if name == "tanh":
@@ -173,7 +186,7 @@ def _conv_backward(ctx: Any, grad: Tensor, grad_after: Tensor) -> tuple[Tensor |
         along_weight = conv1d_weight(  # type: ignore[no-untyped-call]
             rows, list(weight.shape), grad, **options
         )
-    # What the convolution has not consumed goes on as the state.
+    # The rows that the convolution has not consumed are the next state.
     first = rows.shape[2] - grad_after.shape[2]
     along_rows = torch.cat([along_rows[:, :, :first], along_rows[:, :, first:] + grad_after], dim=2)
     held = state.shape[2]
@@ -188,9 +201,9 @@ causal_conv1d.register_autograd(_conv_backward, setup_context=_keep_conv)
 
 @torch.library.custom_op("hopcodec::rvq_encode", mutates_args=(), device_types="cpu")
 def rvq_encode(x: Tensor, codebooks: Tensor) -> Tensor:
-    """Nearest entries, codebook by codebook: x (dim, time), codebooks (n_q, size, dim).
+    """Find the nearest entries, codebook by codebook: x (dim, time), codebooks (n_q, size, dim).
 
-    Returns int32 (n_q, time). Not differentiable.
+    Returns int32 (n_q, time), which is not differentiable.
     """
     return torch.from_numpy(ops.rvq_encode(_array(x), _array(codebooks)).astype("int32"))
 
@@ -207,10 +220,10 @@ def _(x: Tensor, codebooks: Tensor) -> Tensor:
 
 @torch.library.custom_op("hopcodec::rvq_decode", mutates_args=(), device_types="cpu")
 def rvq_decode(codes: Tensor, codebooks: Tensor) -> Tensor:
-    """Sum of the entries: codes int32 (n_q, time), codebooks (n_q, size, dim) -> (dim, time).
+    """Sum the entries of codes int32 (n_q, time) in codebooks (n_q, size, dim): (dim, time).
 
-    A code beyond its codebook is a ValueError on the CPU. On a GPU, where nothing waits to see it,
-    it gives NaN.
+    A code beyond its codebook is a ValueError on the CPU. On a GPU, where nothing waits for the
+    result, it gives NaN.
     """
     size = codebooks.shape[1]
     if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < size:

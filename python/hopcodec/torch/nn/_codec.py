@@ -1,4 +1,4 @@
-"""A whole codec to train, built from the same spec as the runtime's."""
+"""A trainable codec, built from the same spec as the runtime's."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class TrainableCodec(nn.Module):
     spec
         Any codec of the spec language.
     normalise
-        Train every convolution under weight norm (Salimans and Kingma, arXiv 1602.07868); it is
-        multiplied out on export.
+        Train every convolution under weight norm (Salimans and Kingma, arXiv 1602.07868), which
+        export multiplies out.
 
     Examples
     --------
@@ -50,12 +50,12 @@ class TrainableCodec(nn.Module):
         structured_start(self.encoder, self.decoder)
 
     def forward(self, audio: Tensor, n_q: Tensor | None = None) -> tuple[Tensor, Quantized]:
-        """Audio `(batch, channels, samples)`, whole hops, to its reconstruction and the codes."""
+        """Turn audio `(batch, channels, samples)`, in whole hops, into reconstruction and codes."""
         quantized = self.quantizer(self.encoder(audio), n_q)
         return self.decoder(quantized.quantized), quantized
 
     def weights(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Exactly `spec.tensors()`: folded float32, for the runtime."""
+        """Return exactly `spec.tensors()`, folded float32, for the runtime."""
         with torch.no_grad():
             found = dict((*self.encoder.folded(), *self.decoder.folded(), *self._codebooks()))
             return {
@@ -64,7 +64,7 @@ class TrainableCodec(nn.Module):
             }
 
     def take(self, weights: Mapping[str, npt.NDArray[np.float32]]) -> None:
-        """Go on from a trained codec, in place: `weights` are exactly `spec.tensors()`."""
+        """Take the weights of a trained codec, which are exactly `spec.tensors()`, in place."""
         adopt(self, self.spec, weights)
 
     def _codebooks(self) -> Iterator[tuple[str, Tensor]]:

@@ -1,7 +1,7 @@
 """The layers of the spec language as trainable modules, one class per layer.
 
-Every module maps `(batch, channels, rows)` to the same, pads as the runtime pads, and gives its
-folded weights under the names of the spec, so that what was trained is what is shipped.
+Every module maps `(batch, channels, rows)` to the same kind and pads as the runtime does. Its
+folded weights have the names of the spec, so the runtime computes what was trained.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class Snake1d(nn.Module):
         self.alpha = nn.Parameter(torch.ones(1, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(batch, channels, rows)` to the same."""
+        """Map `(batch, channels, rows)` to the same shape."""
         return x + (self.alpha + 1e-9).reciprocal() * torch.sin(self.alpha * x).square()
 
 
 def nonlinearity(kind: Nonlinearity, channels: int) -> nn.Module:
-    """The module of a spec's activation name."""
+    """Return the module of a spec's activation name."""
     if kind == "snake":
         return Snake1d(channels)
     if kind == "elu":
@@ -51,7 +51,7 @@ def nonlinearity(kind: Nonlinearity, channels: int) -> nn.Module:
 
 
 def pad(x: Tensor, padding: Padding, stride: int) -> Tensor:
-    """Pad rows as the spec says, EnCodec's rule for short reflected inputs included.
+    """Pad rows as the spec says, with EnCodec's rule for short reflected inputs.
 
     `encodec/modules/conv.py`, `pad1d` and `get_extra_padding_for_conv1d`.
     """
@@ -62,7 +62,7 @@ def pad(x: Tensor, padding: Padding, stride: int) -> Tensor:
 
 
 def pad_by(x: Tensor, left: int, right: int, mode: str) -> Tensor:
-    """Pad rows by so many; a reflected input that is too short grows by zeros while it is."""
+    """Pad rows by so many. A reflected input that is too short is first filled up with zeros."""
     length = x.shape[-1]
     if mode == "zero":
         return functional.pad(x, (left, right))
@@ -72,7 +72,7 @@ def pad_by(x: Tensor, left: int, right: int, mode: str) -> Tensor:
 
 
 def _group_norm(layer: Conv1d | ConvTranspose1d) -> nn.Module:
-    """One group of all channels, over all rows (`encodec/modules/conv.py`, `time_group_norm`)."""
+    """Make a norm of one group of all channels and rows (`time_group_norm` in EnCodec)."""
     return nn.GroupNorm(1, layer.out_channels) if layer.norm else nn.Identity()
 
 
@@ -91,7 +91,7 @@ def _folded(
 
 
 class PaddedConv1d(nn.Module):
-    """Activation, padding, convolution, norm, output activation: `spec.Conv1d`."""
+    """`Conv1d` of a spec: activation, padding, convolution, norm, output activation."""
 
     def __init__(self, layer: Conv1d, *, normalise: bool) -> None:
         super().__init__()
@@ -109,21 +109,21 @@ class PaddedConv1d(nn.Module):
         self.output_activation = nonlinearity(layer.output_activation, layer.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(batch, in_channels, rows)` to `(batch, out_channels, about rows / stride)`."""
+        """Map `(batch, in_channels, rows)` to `(batch, out_channels, about rows / stride)`."""
         result: Tensor = self.output_activation(self.norm(self.conv(self.pad(self.activation(x)))))
         return result
 
     def pad(self, x: Tensor) -> Tensor:
-        """What the convolution sees of `(batch, in_channels, rows)`."""
+        """Pad `(batch, in_channels, rows)` for the convolution."""
         return pad(x, self.layer.padding, self.layer.stride)
 
     def folded(self) -> Folded:
-        """Name and tensor of every weight, weight norm multiplied out."""
+        """Yield name and tensor of every weight, with weight norm multiplied out."""
         yield from _folded(self.layer, self.conv, self.norm, self.activation)
 
 
 class TrimmedConvTranspose1d(nn.Module):
-    """Activation, transposed convolution, norm, ends cut: `spec.ConvTranspose1d`."""
+    """`ConvTranspose1d` of a spec: activation, transposed convolution, norm, cut ends."""
 
     def __init__(self, layer: ConvTranspose1d, *, normalise: bool) -> None:
         super().__init__()
@@ -137,17 +137,17 @@ class TrimmedConvTranspose1d(nn.Module):
         self.norm = _group_norm(layer)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(batch, in_channels, rows)` to `(batch, out_channels, about rows * stride)`."""
+        """Map `(batch, in_channels, rows)` to `(batch, out_channels, about rows * stride)`."""
         y: Tensor = self.norm(self.conv(self.activation(x)))
         return y[..., self.layer.trim_left : y.shape[-1] - self.layer.trim_right]
 
     def folded(self) -> Folded:
-        """Name and tensor of every weight, weight norm multiplied out."""
+        """Yield name and tensor of every weight, with weight norm multiplied out."""
         yield from _folded(self.layer, self.conv, self.norm, self.activation)
 
 
 class SkipLstm(nn.Module):
-    """Stacked LSTMs over rows, plus their input when the spec says so: `spec.Lstm`."""
+    """`Lstm` of a spec: stacked LSTMs over rows, plus their input if `skip` is set."""
 
     def __init__(self, layer: Lstm) -> None:
         super().__init__()
@@ -155,18 +155,18 @@ class SkipLstm(nn.Module):
         self.lstm = nn.LSTM(layer.channels, layer.channels, layer.layers, batch_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(batch, channels, rows)` to the same."""
+        """Map `(batch, channels, rows)` to the same shape."""
         y: Tensor = self.lstm(x.transpose(1, 2))[0].transpose(1, 2)
         return y + x if self.layer.skip else y
 
     def folded(self) -> Folded:
-        """Name and tensor of every weight."""
+        """Yield name and tensor of every weight."""
         for name, tensor in self.lstm.named_parameters():
             yield f"{self.layer.name}.{name}", tensor
 
 
 class ResidualBlock(nn.Module):
-    """`shortcut(x) + branch(x)`; without a shortcut, x itself: `spec.Residual`."""
+    """`Residual` of a spec: `shortcut(x) + branch(x)`. An empty shortcut is x itself."""
 
     def __init__(self, layer: Residual, *, normalise: bool) -> None:
         super().__init__()
@@ -174,31 +174,31 @@ class ResidualBlock(nn.Module):
         self.shortcut = Chain(layer.shortcut, normalise=normalise)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(batch, channels, rows)` to the same."""
+        """Map `(batch, channels, rows)` to the same shape."""
         result: Tensor = self.shortcut(x) + self.branch(x)
         return result
 
     def folded(self) -> Folded:
-        """Name and tensor of every weight, weight norm multiplied out."""
+        """Yield name and tensor of every weight, with weight norm multiplied out."""
         yield from self.branch.folded()
         yield from self.shortcut.folded()
 
 
 class Chain(nn.Module):
-    """Layers one after another; none at all is the identity."""
+    """Layers one after another. An empty chain is the identity."""
 
     def __init__(self, layers: Sequence[Layer], *, normalise: bool) -> None:
         super().__init__()
         self.layers = nn.ModuleList(_module(layer, normalise=normalise) for layer in layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(batch, channels, rows)` through every layer."""
+        """Pass `(batch, channels, rows)` through every layer."""
         for layer in self.layers:
             x = layer(x)
         return x
 
     def folded(self) -> Folded:
-        """Name and tensor of every weight, weight norm multiplied out."""
+        """Yield name and tensor of every weight, with weight norm multiplied out."""
         for layer in self.layers:
             assert isinstance(
                 layer, (PaddedConv1d, TrimmedConvTranspose1d, SkipLstm, ResidualBlock)

@@ -1,8 +1,8 @@
 """Residual vector quantisation with codebooks that follow the data by exponential averages.
 
-Each codebook is the running mean of the residuals it was chosen for (van den Oord et al., arXiv
-1711.00937, appendix A.1; EnCodec, arXiv 2210.13438, section 3.2), begins from k-means, and has its
-dead entries replaced by residuals of the present batch.
+Each entry is the running mean of the residuals it was chosen for (van den Oord et al., arXiv
+1711.00937, appendix A.1; EnCodec, arXiv 2210.13438, section 3.2). Codebooks begin from k-means, and
+residuals of the present batch replace dead entries.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _CHUNK_ROWS = 16384  # of a distance table, so that k-means over a corpus fits i
 
 
 def nearest(x: Tensor, entries: Tensor) -> Tensor:
-    """Index `(n,)` of the entry nearest to each row of `x` `(n, dim)`; the lowest wins ties."""
+    """Find the entry nearest to each row of `x` `(n, dim)`. The lowest index wins ties."""
     bias = 0.5 * entries.square().sum(1)
     parts = torch.split(x, _CHUNK_ROWS)
     return torch.cat([torch.addmm(bias, part, entries.T, beta=-1).argmax(1) for part in parts])
 
 
 def k_means(x: Tensor, clusters: int, iterations: int) -> Tensor:
-    """Centres `(clusters, dim)` of the rows of `x`, from a random choice of rows (Lloyd 1982).
+    """Find centres `(clusters, dim)` of the rows of `x`, from random rows on (Lloyd 1982).
 
-    Empty clusters begin again from rows that lie farthest from their centre.
+    Empty clusters begin again from the rows farthest from their centre.
     """
     if len(x) < clusters:
         x = x.repeat(-(-clusters // len(x)), 1)
@@ -46,17 +46,17 @@ def k_means(x: Tensor, clusters: int, iterations: int) -> Tensor:
 
 
 class EuclideanVectorQuantize(nn.Module):
-    """One euclidean codebook; in training mode every call moves it towards its input.
+    """One Euclidean codebook. In training mode every call moves it towards its input.
 
     Parameters
     ----------
     codebook_size, dim
-        Entries and their length.
+        The number of entries, and their length.
     decay
         Of the averages, per call.
     dead_below
-        An entry whose averaged share of the rows is under this fraction of an equal share is
-        replaced by a random row of the present call.
+        A random row of the present call replaces an entry whose averaged share of the rows is
+        below this fraction of an equal share.
     """
 
     embed: Tensor
@@ -88,7 +88,7 @@ class EuclideanVectorQuantize(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows `(n, dim)` to their entries `(n, dim)` and codes `(n,)`."""
+        """Map rows `(n, dim)` to their entries `(n, dim)` and codes `(n,)`."""
         codes = nearest(x, self.embed)
         entries = self.embed[codes]
         if self.training:
@@ -113,7 +113,7 @@ class EuclideanVectorQuantize(nn.Module):
 
 
 class Quantized(NamedTuple):
-    """What a residual quantizer gives for latents `(batch, dim, frames)`."""
+    """The result of a residual quantizer for latents `(batch, dim, frames)`."""
 
     quantized: Tensor  # (batch, dim, frames); gradients pass straight through to the latents
     codes: Tensor  # (batch, codebooks, frames), all codebooks
@@ -124,10 +124,10 @@ class Quantized(NamedTuple):
 def residual_quantize(
     stages: Iterable[nn.Module], latents: Tensor, n_q: Tensor | None = None
 ) -> Quantized:
-    """Quantise `(batch, dim, frames)` by stages in a row, each for what those before it left over.
+    """Quantise `(batch, dim, frames)` stage by stage, each the residual of those before.
 
-    A stage maps rows `(n, dim)` to their entries `(n, dim)` and codes `(n,)`. `n_q` `(batch,)` says
-    how many stages each item uses; without it, all.
+    A stage maps rows `(n, dim)` to their entries `(n, dim)` and codes `(n,)`. `n_q` `(batch,)` is
+    the number of stages that each item uses, by default all.
     """
     batch, _, frames = latents.shape
     rows = latents.float().transpose(1, 2).flatten(0, 1)
@@ -160,7 +160,7 @@ def residual_quantize(
 
 
 class TrainableEuclideanRvq(nn.Module):
-    """Codebooks in a row, each for what the ones before it left over.
+    """Codebooks in a row, each for the residual of those before.
 
     Parameters
     ----------
@@ -187,9 +187,9 @@ class TrainableEuclideanRvq(nn.Module):
 
     @torch.no_grad()
     def initialise(self, latents: Tensor, iterations: int = 10) -> None:
-        """Begin every codebook from k-means of its own residual.
+        """Begin every codebook from k-means of its residual.
 
-        `latents` are `(batch, dim, frames)`; some tens of frames per entry are enough.
+        `latents` are `(batch, dim, frames)`. Some tens of frames per entry are enough.
         """
         residual = latents.detach().float().transpose(1, 2).flatten(0, 1)
         for quantizer in self.quantizers:
@@ -200,14 +200,14 @@ class TrainableEuclideanRvq(nn.Module):
     def forward(self, latents: Tensor, n_q: Tensor | None = None) -> Quantized:
         """Quantise `(batch, dim, frames)`.
 
-        `n_q` `(batch,)` says how many codebooks each item uses; without it, all. Codebooks learn
-        from every item all the same.
+        `n_q` `(batch,)` is the number of codebooks that each item uses, by default all. Every
+        codebook learns from every item.
         """
         return residual_quantize(self.quantizers, latents, n_q)
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes `(batch, n_q, frames)` to latents `(batch, dim, frames)`."""
+        """Map codes `(batch, n_q, frames)` to latents `(batch, dim, frames)`."""
         total = torch.zeros((), device=codes.device)
         for quantizer, index in zip(self.quantizers, codes.unbind(1), strict=False):
             assert isinstance(quantizer, EuclideanVectorQuantize)
@@ -215,7 +215,7 @@ class TrainableEuclideanRvq(nn.Module):
         return total.transpose(1, 2)
 
     def folded(self, spec: EuclideanRvq) -> Iterator[tuple[str, Tensor]]:
-        """Name and tensor of every weight of `spec`."""
+        """Yield name and tensor of every weight of `spec`."""
         for q, quantizer in enumerate(self.quantizers):
             assert isinstance(quantizer, EuclideanVectorQuantize)
             yield f"{spec.codebook_name(q)}.embed", quantizer.embed

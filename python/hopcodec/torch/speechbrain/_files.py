@@ -88,7 +88,7 @@ def _fetch(url: str, path: Path) -> None:
 
 
 def read_original(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """State dict and metadata of a released file. Nothing in it is executed.
+    """Read state dict and metadata of a released file. Nothing in it is executed.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def read_original(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _check(path: Path, state: Mapping[str, Tensor], kwargs: Mapping[str, Any]) -> None:
-    """Before anything of the size that the arguments claim is allocated."""
+    """Refuse tensors and arguments that claim more than the file holds."""
     for name, tensor in state.items():
         # Strides of 0 let a kilobyte stand for gigabytes.
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
