@@ -49,7 +49,7 @@ class Subject(Protocol):
 
 
 class Hopcodec:
-    """`SegmentedCodec.encode` and `.decode`."""
+    """`Codec.encode` and `.decode`."""
 
     def __init__(self, bandwidth: float, precision: str) -> None:
         import hopcodec

@@ -52,7 +52,7 @@ def measured(seconds: float) -> dict[str, float]:
 def run_engine(codec: hopcodec.Codec, bandwidth: float, seconds: float, folder: Path) -> Any:
     import soundfile
 
-    live = hopcodec.Loopback(
+    live = hopcodec.live.Loopback(
         codec, input=CARD, output=CARD, bandwidth=bandwidth, record=folder / "rec"
     )
     with live:

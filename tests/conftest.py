@@ -9,6 +9,7 @@ from gpus import no_gpu, skip_unless_required
 from shared_models import Array, full_codec, read_fixture, tiny_codec
 
 from hopcodec import Codec, _core
+from hopcodec._show import configuration
 
 # A background shell makes its jobs ignore SIGINT, and nohup SIGHUP. Child processes inherit that,
 # and a test that stops a command by one of these signals would then wait for ever.
@@ -22,6 +23,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "minutes_on_a_stand_in: skipped where a GPU's kernels run on the CPU"
     )
+
+
+def pytest_report_header() -> list[str]:
+    return [f"{name}: {value}" for name, value in configuration().items()]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

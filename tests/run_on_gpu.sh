@@ -11,8 +11,9 @@
 # On a bare machine it takes nvcc, a C++20 compiler, cmake, ninja, and a python3 with its headers,
 # numpy, torch and transformers. Of the other packages what is missing is installed beside the build,
 # nowhere else: from the wheels in the folder $HOPCODEC_WHEELS, else from PyPI.
+# shellcheck disable=SC2329  # stages are called by their names
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 export HOPCODEC_REQUIRE_CUDA=1
 PATH=$PATH:/usr/local/cuda/bin
 site=$PWD/build/gpu_site
@@ -63,13 +64,16 @@ install || exit 1
 if [ -n "$rehearse" ]; then
   echo "compute-sanitizer: for a GPU only, left out"
   stages=${STAGES:-cpp python ops bench}
-  build release build/rehearsal OFF STANDIN cuda_stand_in_tests || fail "the build failed"
+  build standin build/rehearsal STANDIN STANDIN stand_in_tests || fail "the build failed"
   programs=(build/rehearsal/tests/cpp/cuda_*_test)
 else
   stages=${STAGES:-cpp python ops bench memcheck racecheck synccheck}
-  build cuda build/cuda ON ON cuda_device_tests || fail "the build failed"
+  build cuda build/cuda ON ON device_tests || fail "the build failed"
   programs=(build/cuda/tests/cpp/cuda_*device*_test)
 fi
+
+# Every mark, and no option of a plugin that a bare machine lacks.
+pytest=(python3 -m pytest -q -o addopts=--import-mode=importlib)
 
 cpp() {
   local failed=0
@@ -78,7 +82,7 @@ cpp() {
 }
 # Of torch's operators on CUDA tensors there is nothing to rehearse: torch has no stand-in.
 python() {
-  python3 -m pytest -q tests/cuda/test_cuda*.py ${rehearse:+--ignore=tests/cuda/test_cuda_torch_ops.py}
+  "${pytest[@]}" tests/cuda/test_cuda*.py ${rehearse:+--ignore=tests/cuda/test_cuda_torch_ops.py}
 }
 ops() { python3 benchmarks/bench_cuda_ops.py ${rehearse:+--rehearse}; }
 bench() { python3 benchmarks/bench_cuda.py "${bench_options[@]}"; }
@@ -90,7 +94,7 @@ sanitize() { # tool
   done
   # Without torch's cache every tensor is an allocation of its own, whose ends are watched.
   PYTORCH_NO_CUDA_MEMORY_CACHING=1 compute-sanitizer --tool "$1" --error-exitcode 1 \
-    python3 -m pytest -q tests/cuda/test_cuda_ops.py || failed=1
+    "${pytest[@]}" tests/cuda/test_cuda_ops.py || failed=1
   return "$failed"
 }
 memcheck() { sanitize memcheck; }

@@ -1,6 +1,7 @@
-// The floating-point mode of every push: round to nearest, exceptions masked, denormals flushed to
-// zero (a decaying tail would otherwise fall into the slow path of the FPU, and a late hop is a
-// click). The caller's mode is put back afterwards and never has a say in the bits.
+// Sets the floating-point mode of a push and restores the caller's mode afterwards: round to
+// nearest, exceptions masked, denormals flushed to zero. A decaying tail would otherwise produce
+// denormals, which the FPU computes slowly, and a late hop is an audible click. The caller's mode
+// never affects the result.
 #pragma once
 
 #include <cstdint>

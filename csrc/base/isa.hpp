@@ -1,4 +1,4 @@
-// Which instruction set the kernels run on.
+// The instruction sets that the kernels are compiled for.
 #pragma once
 
 #include <string_view>
@@ -12,11 +12,11 @@ const char* name_of(Isa isa) noexcept;
 // True when this build holds kernels for `isa` and this CPU can run them.
 bool is_available(Isa isa) noexcept;
 
-// The fastest available one.
+// The fastest instruction set that is available.
 Isa best_isa() noexcept;
 
-// Reads "generic", "avx2", "avx512" or "neon"; throws std::invalid_argument naming what is
-// available.
+// Parses "generic", "avx2", "avx512" or "neon". Throws std::invalid_argument that lists the
+// available ones.
 Isa parse_isa(std::string_view name);
 
 }  // namespace hopcodec::base

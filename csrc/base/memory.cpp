@@ -22,9 +22,9 @@ FloatBuffer make_floats(std::size_t n) {
   void* p = std::aligned_alloc(align, bytes);
   if (p == nullptr) throw std::bad_alloc();
 #if defined(__linux__)
-  if (huge) madvise(p, bytes, MADV_HUGEPAGE);  // advice: failure only costs speed
+  if (huge) madvise(p, bytes, MADV_HUGEPAGE);  // only advice: a failure costs speed
 #endif
-  std::memset(p, 0, bytes);  // also faults every page in, so that no push ever does
+  std::memset(p, 0, bytes);  // also touches every page now, so that no push causes a page fault
   return FloatBuffer(static_cast<float*>(p));
 }
 

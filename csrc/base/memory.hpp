@@ -1,4 +1,4 @@
-// Owned, aligned, zeroed float memory. Everything a session touches lives in one of these.
+// Owned, aligned, zeroed float memory. Sessions keep their weights, states and scratch in it.
 #pragma once
 
 #include <cstddef>
@@ -18,21 +18,22 @@ struct FreeAligned {
 };
 using FloatBuffer = std::unique_ptr<float[], FreeAligned>;
 
-// `n` zeroed floats, cache-line aligned; large blocks ask the kernel for huge pages, because a hop
-// streams through tens of megabytes of weights and page walks would show. Throws std::bad_alloc.
+// Returns `n` zeroed floats, aligned to a cache line. Large blocks use huge pages: a hop reads tens
+// of megabytes of weights, and with small pages the page walks would cost time. Throws
+// std::bad_alloc.
 FloatBuffer make_floats(std::size_t n);
 
-// Hands out offsets in a block that is allocated once, later: the arena's plan.
+// Plans a block of memory: assigns offsets in it before it is allocated.
 class Layout {
  public:
-  // Offset in floats of `n` floats, cache-line aligned.
+  // Reserves `n` floats and returns their offset in floats, aligned to a cache line.
   std::size_t take(std::size_t n) {
     const std::size_t at = floats_;
     floats_ += round_up(n, kAlignFloats);
     return at;
   }
   std::size_t floats() const { return floats_; }
-  // Goes on from `at`, a place known from floats(): what lies behind it is taken anew.
+  // Continues from offset `at`, an earlier value of floats(): memory behind it is reserved again.
   void resume(std::size_t at) { floats_ = at; }
 
  private:

@@ -1,9 +1,9 @@
-// HOPCODEC_REALTIME marks a function that never allocates, locks, logs, throws or enters the
-// kernel. Clang >= 20 checks it as it compiles (-Wfunction-effects): through every call, up to a
-// function that is marked itself. Elsewhere it is documentation.
+// HOPCODEC_REALTIME marks a function that never allocates, locks, logs, throws or makes a system
+// call. Clang >= 20 checks this at compile time (-Wfunction-effects), through every call down to
+// functions that carry the mark themselves. For other compilers it is documentation.
 //
-// Between HOPCODEC_VOUCHED_BEGIN and HOPCODEC_VOUCHED_END the compiler takes our word: for the few
-// calls that it cannot see into, each with its reason.
+// Between HOPCODEC_VOUCHED_BEGIN and HOPCODEC_VOUCHED_END the check is off. These marks enclose the
+// few calls that the compiler cannot see into; each use states its reason.
 #pragma once
 
 #if defined(__clang__) && __clang_major__ >= 20

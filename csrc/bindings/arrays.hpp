@@ -1,4 +1,5 @@
-// How numpy arrays cross the border: exact dtype and layout or TypeError, never a silent copy.
+// Arguments that are numpy arrays. A wrong dtype or layout is a TypeError; arrays are never
+// converted by a silent copy.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -26,7 +27,7 @@ inline std::string shape_text(const py::array& a) {
   return text + (a.ndim() == 1 ? ",)" : ")");
 }
 
-// ValueError unless `a` has this shape; -1 stands for any length.
+// Raises ValueError unless `a` has this shape; -1 matches any length.
 inline void expect_shape(const char* name, const py::array& a,
                          std::initializer_list<py::ssize_t> shape) {
   bool same = a.ndim() == static_cast<py::ssize_t>(shape.size());
@@ -48,7 +49,7 @@ inline void expect_shape(const char* name, const py::array& a,
   throw py::error_already_set();
 }
 
-// Null for None.
+// Returns the data of a float32 array, or null for None.
 inline const float* optional_data(const char* name, const py::object& object,
                                   std::initializer_list<py::ssize_t> shape) {
   if (object.is_none()) return nullptr;

@@ -1,5 +1,5 @@
-// Encoder and Decoder on a GPU for Python. A build without CUDA has the same classes; making one is
-// a DeviceError that says so.
+// Binds Encoder and Decoder on a GPU. A build without CUDA has the same classes, whose constructors
+// raise a DeviceError that says so.
 #include "bindings/sessions.hpp"
 
 #include <pybind11/stl.h>
@@ -69,7 +69,7 @@ void bind_cuda(py::module_& m) {
       PyErr_SetString(type.ptr(), error.what());
     }
   });
-  // Returns if sessions can run on this device; DeviceError says why not.
+  // Raises a DeviceError with the reason unless sessions can run on this device.
   m.def("cuda_check", [](int device) { graph::cuda::Device{device}; }, py::arg("device") = 0);
   bind_encoder(bind_cuda_session<graph::cuda::Encoder>(m, "CudaEncoder"));
   bind_decoder(bind_cuda_session<graph::cuda::Decoder>(m, "CudaDecoder"));

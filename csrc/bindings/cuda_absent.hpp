@@ -1,4 +1,5 @@
-// The GPU's classes in a build without CUDA: they have the face, and cannot be made.
+// Stand-ins for the GPU classes in a build without CUDA. They have the same interface, but their
+// constructors throw.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +20,8 @@ class Device {
  public:
   explicit Device(int) {
     throw DeviceError(
-        "cuda: expected a build with CUDA (install with nvcc 12.3 or newer on the PATH), got one "
-        "without");
+        "cuda: expected a build with CUDA (pip install . -C cmake.define.HOPCODEC_CUDA=ON, with nvcc "
+        "12.3 or newer on the PATH), got one without");
   }
 };
 
@@ -40,7 +41,7 @@ struct Options {
   std::shared_ptr<Uploads> uploads;
 };
 
-// No object of these exists, so no member is ever called.
+// No object of these classes can exist, so no member is ever called.
 class Absent {
  public:
   Absent(const std::vector<layers::LayerWeights>&, const layers::RvqWeights&, int, int,

@@ -1,11 +1,11 @@
-// The GPU's operators in a build without CUDA: every call is the DeviceError that says so.
+// The GPU operators in a build without CUDA: every call throws a DeviceError that says so.
 #pragma once
 
 #include "bindings/cuda_absent.hpp"
 
 namespace hopcodec::bindings::cuda_calls {
 
-inline constexpr int kMostDim = 512;  // as kernels::cuda::kMaxSearchDim
+inline constexpr int kMostDim = 512;  // equal to kernels::cuda::kMaxSearchDim
 
 struct Absent {
   std::size_t workspace() const {

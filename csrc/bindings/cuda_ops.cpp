@@ -1,6 +1,7 @@
-// The stand-alone operators on a GPU: addresses, lengths and a stream in, launches out. Nothing is
-// allocated, copied to the host or waited for; hopcodec/_cuda_ops.py has checked every shape
-// against every other. A build without CUDA has the same functions, which are DeviceErrors.
+// Binds the stand-alone GPU operators. They take addresses, lengths and a stream, and launch
+// kernels; they allocate nothing, copy nothing to the host and wait for nothing.
+// hopcodec/_cuda_ops.py has checked that the shapes agree. A build without CUDA has the same
+// functions, which raise DeviceError.
 #include <pybind11/stl.h>
 
 #include <array>
@@ -25,7 +26,7 @@ using Addresses = std::array<Address, kCount>;
 template <std::size_t kCount>
 using Lengths = std::array<int, kCount>;
 
-// Elements are counted in 32 bits on the device.
+// Kernels count elements in 32 bits.
 void expect_count(const char* name, std::initializer_list<std::int64_t> lengths) {
   constexpr std::int64_t kMost = std::int64_t{1} << 31;
   std::int64_t count = 1;
@@ -178,7 +179,7 @@ void pointwise(const std::string& name, const Addresses<2>& p, std::size_t count
 }  // namespace
 
 void bind_cuda_ops(py::module_& m) {
-  // Whether "device" memory is the host's: a build for tests (tests/cpp/cuda_shim).
+  // True in a build for tests in which device memory is host memory (tests/cpp/cuda_shim).
 #if defined(HOPCODEC_CUDA_STAND_IN)
   m.def("cuda_stand_in", [] { return true; });
 #else

@@ -1,5 +1,5 @@
-// What a DLPack capsule says, as plain numbers: how a tensor of any library is looked at without
-// knowing the library (dmlc.github.io/dlpack). The capsule stays its producer's.
+// Reads a DLPack capsule (dmlc.github.io/dlpack) as plain numbers, so that tensors of any library
+// can be used without depending on it. The producer keeps ownership.
 #include <pybind11/stl.h>
 
 #include "bindings/arrays.hpp"
@@ -7,7 +7,7 @@
 namespace hopcodec::bindings {
 namespace {
 
-// The unversioned exchange structure, which a producer gives when it is asked for no version.
+// The unversioned exchange structure; a producer returns it unless the consumer asks for a version.
 struct DLTensor {
   void* data;
   std::int32_t device_type;
@@ -17,7 +17,7 @@ struct DLTensor {
   std::uint8_t type_bits;
   std::uint16_t type_lanes;
   const std::int64_t* shape;
-  const std::int64_t* strides;  // in elements; null: C order
+  const std::int64_t* strides;  // in elements; null for C order
   std::uint64_t byte_offset;
 };
 
@@ -44,7 +44,7 @@ std::string type_name(const DLTensor& t) {
 // (address, shape, dtype, device type, device, C-contiguous)
 py::typing::Tuple<std::uintptr_t, py::typing::Tuple<int, py::ellipsis>, std::string, int, int, bool>
 look(const py::capsule& capsule) {
-  // The name is checked here: pybind11's own get_pointer takes whatever name there is.
+  // Check the name here, because pybind11's get_pointer accepts any name.
   if (!PyCapsule_IsValid(capsule.ptr(), "dltensor")) {
     throw py::type_error("dlpack: expected an unused capsule \"dltensor\", got another");
   }

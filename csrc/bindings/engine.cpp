@@ -1,4 +1,4 @@
-// The live engine for Python: controls, statistics, and a device of memory and clock.
+// Binds the live engine: controls, statistics, and the simulated device.
 #include <pybind11/stl.h>
 #include <pybind11/typing.h>
 
@@ -20,8 +20,8 @@ using realtime::Engine;
 using realtime::Histogram;
 using realtime::PacedDevice;
 
-// An engine and the port it keeps alive. stop() always releases the GIL: a coder that the worker
-// gives up may be waited for.
+// An engine, and the port that it keeps alive. stop() always releases the GIL, because freeing a
+// coder may need it on another thread.
 struct BoundEngine {
   std::shared_ptr<BoundPort> port;
   Engine engine;
@@ -37,7 +37,7 @@ struct BoundEngine {
   }
 };
 
-// Python's errors for the core's: a call out of turn is a StreamError.
+// Translates the core's errors: std::logic_error, a call in the wrong state, becomes StreamError.
 template <class F>
 auto in_turn(F call) {
   try {
@@ -49,7 +49,7 @@ auto in_turn(F call) {
   }
 }
 
-// The sessions stay alive as long as the coder does; let go only where Python may be called.
+// Keeps the sessions alive as long as the coder, and releases them with the GIL held.
 std::shared_ptr<void> keep(py::object encoder, py::object decoder) {
   using Pair = std::pair<py::object, py::object>;
   return std::shared_ptr<void>(new Pair(std::move(encoder), std::move(decoder)), [](void* p) {
@@ -205,11 +205,12 @@ void set_work(BoundEngine& self, double percent) {
   self.engine.worker().artificial_work.store(percent);
 }
 
-// Returns how many frames there was room for.
+// Returns the number of frames that fitted in the queue.
 std::uint64_t inject(BoundEngine& self, const Floats& audio) {
   const int channels = self.port->port->channels();
   if (audio.ndim() != 2 || audio.shape(0) != channels) {
-    throw py::value_error("audio: expected (" + std::to_string(channels) + ", frames)");
+    throw py::value_error("audio: expected shape (" + std::to_string(channels) + ", frames), got " +
+                          shape_text(audio));
   }
   const std::vector<float> frames = interleaved(audio);
   return self.engine.worker().probe.offer(frames.data(),
@@ -283,11 +284,13 @@ void bind_paced(py::module_& m) {
 
 void bind_engine(py::module_& m) {
   py::class_<BoundEngine> c(m, "Engine");
-  c.def(py::init([](std::shared_ptr<BoundPort> port, int priority, bool lock_memory,
-                    double backlog_ms) {
-          return std::make_unique<BoundEngine>(
-              std::move(port), realtime::EngineOptions{priority, lock_memory, backlog_ms * 1e-3});
-        }),
+  c.def(py::init(
+            [](std::shared_ptr<BoundPort> port, int priority, bool lock_memory, double backlog_ms) {
+              return std::make_unique<BoundEngine>(
+                  std::move(port), realtime::EngineOptions{.priority = priority,
+                                                           .lock_memory = lock_memory,
+                                                           .backlog_s = backlog_ms * 1e-3});
+            }),
         py::arg("port"), py::kw_only(), py::arg("priority") = 3, py::arg("lock_memory") = true,
         py::arg("backlog_ms") = 200.0)
       .def("set_coder", &set_coder, py::arg("encoder"), py::arg("decoder"), py::kw_only(),

@@ -6,8 +6,9 @@
 
 namespace hopcodec::bindings {
 
-// The instruction set of that name; for "", the one HOPCODEC_ISA forces, else the fastest.
-// Throws std::invalid_argument (ValueError) for one this machine does not have.
+// Returns the instruction set called `name`. For "", returns the one in HOPCODEC_ISA, or the
+// fastest if that is not set. Throws std::invalid_argument (ValueError) if this machine does not
+// have it.
 base::Isa isa_argument(const std::string& name);
 
 }  // namespace hopcodec::bindings

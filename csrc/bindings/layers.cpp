@@ -12,7 +12,8 @@ namespace {
 
 using layers::Activation;
 
-// Numbers of a shape take part in the hash too: equal weights in another arrangement are not equal.
+// Adds the numbers of a shape to the hash, so that equal weights in another shape give another
+// hash.
 std::uint64_t mix(std::uint64_t hash, std::initializer_list<int> numbers) {
   for (const int n : numbers) {
     hash = (hash ^ static_cast<std::uint64_t>(static_cast<unsigned>(n))) * 0x9e3779b97f4a7c15ULL;
@@ -44,15 +45,15 @@ void add_conv1d(LayerList& list, const Floats& weight, const Floats& bias, int s
   expect_shape("conv1d weight", weight, {-1, -1, -1});
   expect_shape("conv1d bias", bias, {weight.shape(0)});
   layers::Conv1dWeights w;
-  w.shape = {static_cast<int>(weight.shape(1)),
-             static_cast<int>(weight.shape(0)),
-             static_cast<int>(weight.shape(2)),
-             stride,
-             dilation,
-             left,
-             right,
-             reflect,
-             full_window};
+  w.shape = {.in_channels = static_cast<int>(weight.shape(1)),
+             .out_channels = static_cast<int>(weight.shape(0)),
+             .kernel = static_cast<int>(weight.shape(2)),
+             .stride = stride,
+             .dilation = dilation,
+             .left = left,
+             .right = right,
+             .reflect = reflect,
+             .full_window = full_window};
   w.shape.check();
   std::uint64_t hash = list.hash;
   w.input = make_activation(activation, alpha, w.shape.in_channels, hash);
@@ -69,12 +70,12 @@ void add_conv_transpose1d(LayerList& list, const Floats& weight, const Floats& b
   expect_shape("conv_transpose1d weight", weight, {-1, -1, -1});
   expect_shape("conv_transpose1d bias", bias, {weight.shape(1)});
   layers::ConvTranspose1dWeights w;
-  w.shape = {static_cast<int>(weight.shape(0)),
-             static_cast<int>(weight.shape(1)),
-             static_cast<int>(weight.shape(2)),
-             stride,
-             trim_left,
-             trim_right};
+  w.shape = {.in_channels = static_cast<int>(weight.shape(0)),
+             .out_channels = static_cast<int>(weight.shape(1)),
+             .kernel = static_cast<int>(weight.shape(2)),
+             .stride = stride,
+             .trim_left = trim_left,
+             .trim_right = trim_right};
   w.shape.check();
   std::uint64_t hash = list.hash;
   w.input = make_activation(activation, alpha, w.shape.in_channels, hash);
@@ -84,7 +85,7 @@ void add_conv_transpose1d(LayerList& list, const Floats& weight, const Floats& b
   list.layers.emplace_back(std::move(w));
 }
 
-// Over all channels and rows; `trim_left` and `trim_right` rows of the result are cut off.
+// Normalises over all channels and rows, and trims `trim_left` and `trim_right` rows of the result.
 void add_group_norm(LayerList& list, const Floats& weight, const Floats& bias, int trim_left,
                     int trim_right, float eps) {
   expect_shape("group_norm weight", weight, {-1});
@@ -98,12 +99,15 @@ void add_group_norm(LayerList& list, const Floats& weight, const Floats& bias, i
   for (std::size_t c = 0; c < channels; ++c) {
     list.hash = mix(list.hash, {std::bit_cast<int>(factors[c]), std::bit_cast<int>(offsets[c])});
   }
-  list.layers.emplace_back(layers::GroupNormWeights{static_cast<int>(channels), eps, trim_left,
-                                                    trim_right, std::move(factors),
-                                                    std::move(offsets)});
+  list.layers.emplace_back(layers::GroupNormWeights{.channels = static_cast<int>(channels),
+                                                    .eps = eps,
+                                                    .trim_left = trim_left,
+                                                    .trim_right = trim_right,
+                                                    .weight = std::move(factors),
+                                                    .bias = std::move(offsets)});
 }
 
-// stages: one (weight_ih, weight_hh, bias_ih, bias_hh) per stacked LSTM.
+// `stages` has one (weight_ih, weight_hh, bias_ih, bias_hh) per stacked LSTM.
 void add_lstm(LayerList& list,
               const std::vector<std::tuple<Floats, Floats, Floats, Floats>>& stages, bool skip) {
   if (stages.empty()) throw py::value_error("lstm: expected at least one stage, got none");

@@ -1,4 +1,4 @@
-// The builders through which Python describes a codec: the only road from a spec to C++.
+// Builders for the layers and the quantiser of a codec. Python describes every codec with them.
 #pragma once
 
 #include <vector>
@@ -21,7 +21,8 @@ struct LayerList {
 struct Quantizer {
   layers::RvqWeights weights;
   std::uint64_t hash = 0;
-  // What sessions on a GPU share of the codec whose both directions this quantizer serves.
+  // Constants on the GPU that all sessions of the codec share. They are here because both
+  // directions use the same quantiser.
   std::shared_ptr<graph::cuda::Uploads> uploads;
 };
 

@@ -1,5 +1,5 @@
-// The kernels as functions on numpy arrays, channels first as in torch. They pack their weights on
-// every call: for experiments, tests and glue. A session packs once.
+// Binds the kernels as functions on numpy arrays, channels first as in torch. Every call packs its
+// weights, so these are for experiments and tests. A session packs once.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -7,6 +7,7 @@
 #include <pybind11/typing.h>
 
 #include "base/denormals.hpp"
+#include "base/integers.hpp"
 #include "bindings/arrays.hpp"
 #include "bindings/isa_argument.hpp"
 #include "kernels/dispatch.hpp"
@@ -21,10 +22,11 @@
 namespace hopcodec::bindings {
 namespace {
 
+using base::usize;
 using layers::Compute;
 using layers::RowBlock;
 
-// One call's compute: the kernels of `isa`, on the calling thread.
+// The Compute of one call: the kernels of `isa` on the calling thread.
 struct Caller {
   explicit Caller(const std::string& isa)
       : pool(1), compute{kernels::table_of(isa_argument(isa)), pool} {}
@@ -39,8 +41,6 @@ void transpose(const float* from, float* to, py::ssize_t rows, py::ssize_t colum
     for (py::ssize_t c = 0; c < columns; ++c) to[c * rows + r] = from[r * columns + c];
   }
 }
-
-std::size_t usize(py::ssize_t n) { return static_cast<std::size_t>(n); }
 
 // x (batch, in, time), state (batch, in, held) -> y (batch, out, frames), state (batch, in, held')
 py::typing::Tuple<Floats, Floats> causal_conv1d(const Floats& x, const Floats& weight,
@@ -79,11 +79,14 @@ py::typing::Tuple<Floats, Floats> causal_conv1d(const Floats& x, const Floats& w
   for (py::ssize_t b = 0; b < batch; ++b) {
     transpose(state.data() + b * in * held, rows.data(), in, held);
     transpose(x.data() + b * in * time, fresh.data(), in, time);
-    // The state holds activated rows, as a layer's history does.
+    // The state holds rows after the activation, as a layer's history does.
     input.apply(caller.compute.kernels, fresh.data(), usize(time), usize(in));
     std::copy(fresh.begin(), fresh.end(), rows.begin() + held * in);
-    const RowBlock block = {rows.data(), std::ptrdiff_t{stride} * in, result.data(), out,
-                            static_cast<int>(frames)};
+    const RowBlock block = {.a = rows.data(),
+                            .a_step = std::ptrdiff_t{stride} * in,
+                            .c = result.data(),
+                            .c_step = out,
+                            .rows = static_cast<int>(frames)};
     matrix->multiply(caller.compute, window, &block, 1);
     transpose(result.data(), y.mutable_data() + b * out * frames, frames, out);
     transpose(rows.data() + frames * stride * in, next.mutable_data() + b * in * kept, kept, in);
@@ -118,8 +121,11 @@ py::typing::Tuple<Floats, Floats> causal_conv_transpose1d(const Floats& x, const
   for (py::ssize_t b = 0; b < batch; ++b) {
     transpose(state.data() + b * in * held, rows.data(), in, held);
     transpose(x.data() + b * in * time, rows.data() + held * in, in, time);
-    const RowBlock block = {rows.data(), in, result.data(), std::ptrdiff_t{stride} * out,
-                            static_cast<int>(time)};
+    const RowBlock block = {.a = rows.data(),
+                            .a_step = in,
+                            .c = result.data(),
+                            .c_step = std::ptrdiff_t{stride} * out,
+                            .rows = static_cast<int>(time)};
     matrix->multiply(caller.compute, {1, static_cast<int>(shape.taps() * in), 0}, &block, 1);
     transpose(result.data(), y.mutable_data() + b * out * time * stride, time * stride, out);
     transpose(rows.data() + time * in, next.mutable_data() + b * in * held, held, in);
@@ -127,7 +133,7 @@ py::typing::Tuple<Floats, Floats> causal_conv_transpose1d(const Floats& x, const
   return py::make_tuple(y, next);
 }
 
-// x (n, time) -> y (n, time); hidden, cell (n) before and after.
+// x (n, time), hidden (n), cell (n) -> y (n, time), hidden (n), cell (n)
 py::typing::Tuple<Floats, Floats, Floats> lstm(const Floats& x, const Floats& weight_ih,
                                                const Floats& weight_hh, const Floats& bias_ih,
                                                const Floats& bias_hh, const Floats& hidden,
@@ -153,8 +159,10 @@ py::typing::Tuple<Floats, Floats, Floats> lstm(const Floats& x, const Floats& we
   transpose(x.data(), rows.data(), n, time);
   const kernels::Window window = {1, static_cast<int>(n), 0};
   for (py::ssize_t t = 0; t < time; ++t) {
-    const RowBlock from_x = {rows.data() + t * n, n, gates.data(), 4 * n, 1};
-    const RowBlock from_h = {h.data(), n, gates.data(), 4 * n, 1};
+    const RowBlock from_x = {
+        .a = rows.data() + t * n, .a_step = n, .c = gates.data(), .c_step = 4 * n, .rows = 1};
+    const RowBlock from_h = {
+        .a = h.data(), .a_step = n, .c = gates.data(), .c_step = 4 * n, .rows = 1};
     stage.input->multiply(caller.compute, window, &from_x, 1);
     stage.recurrent->multiply(caller.compute, window, &from_h, 1, /*resume=*/true);
     caller.compute.kernels.lstm_cell(gates.data(), c.mutable_data(), h.mutable_data(), usize(n));
@@ -167,10 +175,10 @@ py::typing::Tuple<Floats, Floats, Floats> lstm(const Floats& x, const Floats& we
 
 layers::RvqWeights rvq_weights(const Floats& codebooks, bool normalised) {
   expect_shape("codebooks", codebooks, {-1, -1, -1});
-  layers::RvqWeights w{static_cast<int>(codebooks.shape(1)),
-                       static_cast<int>(codebooks.shape(2)),
-                       static_cast<int>(codebooks.shape(2)),
-                       {}};
+  layers::RvqWeights w{.size = static_cast<int>(codebooks.shape(1)),
+                       .dim = static_cast<int>(codebooks.shape(2)),
+                       .inner = static_cast<int>(codebooks.shape(2)),
+                       .books = {}};
   if (w.size < 1 || w.size > 65536) {
     throw py::value_error("codebooks: expected 1 to 65536 entries, got " + std::to_string(w.size));
   }
@@ -245,7 +253,7 @@ Codes nearest_normalised(const Floats& x, const Floats& codebook, const std::str
   for (py::ssize_t t = 0; t < time; ++t) {
     float* row = rows.data() + t * dim;
     kernels::normalise(row, row, usize(dim));
-    const RowBlock block = {row, dim, scores.data(), size, 1};
+    const RowBlock block = {.a = row, .a_step = dim, .c = scores.data(), .c_step = size, .rows = 1};
     book.search->multiply(caller.compute, {1, static_cast<int>(dim), 0}, &block, 1);
     codes.mutable_data()[t] =
         static_cast<std::uint16_t>(caller.compute.kernels.argmax(scores.data(), usize(size)));

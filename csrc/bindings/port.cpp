@@ -1,4 +1,5 @@
-// The port for Python: what the device's process is told and tells, and a device without a device.
+// Binds the port: the sides of the device's process and of the owner's process, and a transport
+// without a device.
 #include "bindings/port.hpp"
 
 #include <pybind11/stl.h>
@@ -43,7 +44,7 @@ std::vector<float> interleaved(const Floats& planar) {
 
 namespace {
 
-// One thread at a time, told so rather than made to wait.
+// Allows one thread at a time; a second one gets an error instead of waiting.
 class Claim {
  public:
   Claim(std::atomic<bool>& taken, const char* who) : taken_(taken) {
@@ -84,7 +85,8 @@ void put_text(char (&to)[N], const std::string& text) {
 
 template <std::size_t N>
 py::str get_text(const char (&from)[N]) {
-  // A host's names need not be UTF-8, and the room may have cut a character in two.
+  // Replace invalid UTF-8: names from the host may use another encoding, and truncation may split a
+  // character.
   PyObject* text =
       PyUnicode_DecodeUTF8(from, static_cast<py::ssize_t>(strnlen(from, N)), "replace");
   if (text == nullptr) throw py::error_already_set();
@@ -137,11 +139,11 @@ void reset_port(BoundPort& self) {
   }
   realtime::PortBlock& block = self.port->block();
   block.engine.armed.store(0);
-  // A process killed inside a callback never left it.
+  // A process killed inside a callback never counted itself out.
   block.capture.left.store(block.capture.entered.load());
   block.playback.left.store(block.playback.entered.load());
   self.port->clear();
-  block.capture.largest_block.store(0);  // of the last device: the next one has its own
+  block.capture.largest_block.store(0);  // belongs to the last device
   block.playback.largest_block.store(0);
   block.capture.clock.set(0, 0);
   block.playback.clock.set(0, 0);
@@ -175,7 +177,7 @@ py::typing::Dict<py::str, py::int_> counters_of(const BoundPort& self) {
   return d;
 }
 
-// The older of the two directions in use: either may die alone.
+// Returns the older callback of the directions in use, because one direction can stop alone.
 std::int64_t last_callback(const BoundPort& self) {
   const std::int64_t in = self.port->block().capture.clock.at_ns();
   const std::int64_t out = self.port->block().playback.clock.at_ns();
@@ -266,7 +268,7 @@ Floats resample(realtime::Resampler& self, const Floats& audio, int channels, do
 struct BoundResampler {
   realtime::Resampler resampler;
   int channels;
-  double ratio;  // output over input
+  double ratio;  // output rate / input rate
 };
 
 void bind_resampler(py::module_& m) {

@@ -1,4 +1,5 @@
-// A port as Python holds it: shared with engines and devices, one writer and one reader at a time.
+// A port as bound to Python. Engines and devices share it; it allows one writer and one reader at a
+// time.
 #pragma once
 
 #include <atomic>
@@ -14,10 +15,10 @@ struct BoundPort {
   std::atomic<bool> writing{false};
   std::atomic<bool> reading{false};
   std::atomic<bool> monitoring{false};
-  std::atomic<int> engines{0};  // running on it
+  std::atomic<int> engines{0};  // engines running on this port
 };
 
-// (channels, frames) from or to interleaved frames.
+// Conversions between interleaved frames and (channels, frames) arrays.
 Floats planar(const std::vector<float>& interleaved, int channels, std::uint64_t frames);
 std::vector<float> interleaved(const Floats& planar);
 

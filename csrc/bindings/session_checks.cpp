@@ -31,7 +31,7 @@ void require_ok(const Outcome& outcome, const int* streams) {
     case Status::kFinished:
       raise("StreamError", which + " was flushed: expected reset() before the next push or flush");
     case Status::kBusy:
-    case Status::kNoRoom:  // sized from a state that another thread has since changed
+    case Status::kNoRoom:  // another thread changed the state after the arrays were sized
       raise("StreamError",
             "the session is in use by another thread: expected one thread per session");
     case Status::kTooLong:

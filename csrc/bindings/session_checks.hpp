@@ -1,4 +1,4 @@
-// What a session was given, or refused, as Python exceptions.
+// Checks of arguments to sessions, and Python exceptions for refused pushes.
 #pragma once
 
 #include "bindings/arrays.hpp"
@@ -6,17 +6,17 @@
 
 namespace hopcodec::bindings {
 
-// Throws unless kOk: a push that was refused left every stream as it was.
-// `streams`: the slots of a call on several, to say which one.
+// Throws unless the status is kOk. A refused push left every stream unchanged. `streams` are the
+// slots of a call with several streams, for the message.
 void require_ok(const graph::Outcome& outcome, const int* streams = nullptr);
 
-// IndexError, unless 0 <= stream < streams.
+// Raises IndexError unless 0 <= stream < streams.
 void expect_stream(int streams, int stream);
 
-// ValueError, unless 1 <= n_q <= codebooks.
+// Raises ValueError unless 1 <= n_q <= codebooks.
 void expect_books(int n_q, int codebooks);
 
-// The same for several streams, each of which may be there once.
+// Checks several streams, each of which may occur once.
 void expect_streams(int available, const Ints& streams);
 
 }  // namespace hopcodec::bindings

@@ -1,4 +1,4 @@
-// Encoder and Decoder on the CPU for Python.
+// Binds Encoder and Decoder on the CPU.
 #include "bindings/sessions.hpp"
 
 #include "bindings/isa_argument.hpp"
@@ -6,7 +6,7 @@
 namespace hopcodec::bindings {
 namespace {
 
-// As push, but of (dim, frames) latents: what codes stand for, or anything else.
+// Like push, for (dim, frames) latents instead of codes.
 py::array_t<float> decoder_push_latents(graph::Decoder& decoder, const Floats& latents) {
   const py::ssize_t dim = decoder.latent_dim();
   expect_shape("latents", latents, {dim, -1});
@@ -17,7 +17,7 @@ py::array_t<float> decoder_push_latents(graph::Decoder& decoder, const Floats& l
       rows[static_cast<std::size_t>(f * dim + d)] = latents.data()[d * frames + f];
     }
   }
-  // Of no frames, a push of no codes: a null pointer would mean a flush.
+  // With no frames, pass a pointer that is not null, because null means flush.
   static constexpr float kNothing = 0.0F;
   return decode_one(decoder, nullptr, py::none(), rows.empty() ? &kNothing : rows.data(), frames);
 }

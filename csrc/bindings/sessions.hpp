@@ -1,5 +1,5 @@
-// What Python sees of a session, whichever device it runs on: arrays in, arrays out, the GIL
-// released while it works.
+// Python's view of a session on any device: methods take and return arrays, and release the GIL
+// while they compute.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +20,7 @@ using graph::Outcome;
 
 using Counts = py::array_t<std::int64_t>;
 
-// The first `used` columns of a (rows, columns) array that was sized for the worst case.
+// Returns the first `used` columns of a (rows, columns) array that was sized for the worst case.
 template <class T>
 py::array_t<T, py::array::c_style> cut(const py::array_t<T, py::array::c_style>& full,
                                        py::ssize_t used) {
@@ -32,7 +32,7 @@ py::array_t<T, py::array::c_style> cut(const py::array_t<T, py::array::c_style>&
   return exact;
 }
 
-// Rows of `dim` floats as the columns of a (dim, rows) array.
+// Transposes rows of `dim` floats to a (dim, rows) array.
 inline Floats columns_of(const std::vector<float>& rows, py::ssize_t dim) {
   const py::ssize_t n = static_cast<py::ssize_t>(rows.size()) / dim;
   Floats columns({dim, n});
@@ -46,7 +46,8 @@ inline Floats columns_of(const std::vector<float>& rows, py::ssize_t dim) {
 
 // --- one stream ---------------------------------------------------------------------------------
 
-// Room for `columns` columns in each row of a caller's array, or a new array of exactly that size.
+// Returns the caller's array if each row has room for `columns` columns, or a new array of exactly
+// that size.
 template <class Array>
 Array room_for(const char* name, const py::object& out, py::ssize_t rows, std::int64_t columns) {
   if (out.is_none()) return Array({rows, static_cast<py::ssize_t>(columns)});
@@ -62,7 +63,8 @@ Array room_for(const char* name, const py::object& out, py::ssize_t rows, std::i
   return array;
 }
 
-// The result: a new array cut to size, or the first columns of the caller's (a view, no copy).
+// Returns the result: a new array cut to size, or a view of the first columns of the caller's
+// array.
 template <class T>
 py::array_t<T> written(const py::array_t<T, py::array::c_style>& array, const py::object& out,
                        std::int64_t columns) {
@@ -71,7 +73,7 @@ py::array_t<T> written(const py::array_t<T, py::array::c_style>& array, const py
   return py::object(array[py::make_tuple(py::ellipsis(), used)]);
 }
 
-// `audio` null: flush.
+// If `audio` is null, flushes the stream.
 template <class E>
 py::array_t<std::uint16_t> encode_one(E& encoder, const Floats* audio, int n_q,
                                       const py::object& out,
@@ -117,7 +119,7 @@ py::array_t<std::uint16_t> encoder_flush(E& encoder, int n_q) {
   return encode_one(encoder, nullptr, n_q, py::none());
 }
 
-// Codes of a whole signal and, (dim, frames), the latents they are of: a push and the flush.
+// Encodes a whole signal with a push and a flush. Returns the codes and the latents (dim, frames).
 template <class E>
 py::typing::Tuple<Codes, Floats> encoder_analyse(E& encoder, const Floats& audio, int n_q) {
   expect_shape("audio", audio, {encoder.channels(), -1});
@@ -135,7 +137,7 @@ py::typing::Tuple<Codes, Floats> encoder_analyse(E& encoder, const Floats& audio
   return py::make_tuple(codes, columns_of(rows, encoder.latent_dim()));
 }
 
-// (dim, frames) latents before quantisation, for a push and (with `last`) the flush after it.
+// Returns the (dim, frames) latents before quantisation of a push and, with `last`, of a flush.
 template <class E>
 Floats encoder_latents(E& encoder, const Floats& audio, bool last) {
   expect_shape("audio", audio, {encoder.channels(), -1});
@@ -147,7 +149,7 @@ Floats encoder_latents(E& encoder, const Floats& audio, bool last) {
   return columns_of(rows, encoder.latent_dim());
 }
 
-// `codes` null: `rows` of latents instead, `frames` of them; both null: flush.
+// If `codes` is null, decodes `frames` latents at `rows`. If both are null, flushes the stream.
 template <class D>
 py::array_t<float> decode_one(D& decoder, const Codes* codes, const py::object& out,
                               const float* rows = nullptr, py::ssize_t frames = 0) {
@@ -190,7 +192,7 @@ py::array_t<float> decoder_flush(D& decoder) {
 
 // --- many streams -------------------------------------------------------------------------------
 
-// audio (n, channels, samples) or None to flush -> codes (n, n_q, most), frames (n)
+// audio (n, channels, samples), or None for a flush -> codes (n, n_q, most), frames (n)
 template <class E>
 py::typing::Tuple<Codes, Counts> encode_many(E& encoder, const Ints& streams,
                                              const py::object& audio, int n_q) {
@@ -208,9 +210,16 @@ py::typing::Tuple<Codes, Counts> encode_many(E& encoder, const Ints& streams,
   std::fill_n(codes.mutable_data(), codes.size(), std::uint16_t{0});
   std::vector<EncodeItem> items;
   for (py::ssize_t i = 0; i < n; ++i) {
-    items.push_back({streams.data()[i], last ? nullptr : data + i * encoder.channels() * samples,
-                     samples, samples, codes.mutable_data() + i * n_q * most, most, 1, nullptr, 0,
-                     most});
+    items.push_back({.stream = streams.data()[i],
+                     .audio = last ? nullptr : data + i * encoder.channels() * samples,
+                     .channel_step = samples,
+                     .samples = samples,
+                     .codes = codes.mutable_data() + i * n_q * most,
+                     .book_step = most,
+                     .frame_step = 1,
+                     .latents = nullptr,
+                     .frames = 0,
+                     .capacity = most});
   }
   Outcome outcome;
   {
@@ -226,7 +235,7 @@ py::typing::Tuple<Codes, Counts> encode_many(E& encoder, const Ints& streams,
   return py::make_tuple(codes, frames);
 }
 
-// codes (n, n_q, frames) or None to flush -> audio (n, channels, most), samples (n)
+// codes (n, n_q, frames), or None for a flush -> audio (n, channels, most), samples (n)
 template <class D>
 py::typing::Tuple<Floats, Counts> decode_many(D& decoder, const Ints& streams,
                                               const py::object& codes) {
@@ -254,9 +263,16 @@ py::typing::Tuple<Floats, Counts> decode_many(D& decoder, const Ints& streams,
   std::fill_n(audio.mutable_data(), audio.size(), 0.0F);
   std::vector<DecodeItem> items;
   for (py::ssize_t i = 0; i < n; ++i) {
-    items.push_back({streams.data()[i], last ? nullptr : data + i * n_q * frames, frames, 1,
-                     static_cast<int>(n_q), frames, audio.mutable_data() + i * channels * most,
-                     most, 0, most});
+    items.push_back({.stream = streams.data()[i],
+                     .codes = last ? nullptr : data + i * n_q * frames,
+                     .book_step = frames,
+                     .frame_step = 1,
+                     .n_q = static_cast<int>(n_q),
+                     .frames = frames,
+                     .audio = audio.mutable_data() + i * channels * most,
+                     .channel_step = most,
+                     .samples = 0,
+                     .capacity = most});
   }
   Outcome outcome;
   {
@@ -314,7 +330,7 @@ void bind_common(py::class_<S, Extra...>& c) {
       .def_property_readonly("scratch_bytes", &S::scratch_bytes);
 }
 
-// Of a codec's one direction: what a snapshot is checked against, on any device.
+// Hash of one direction of a codec. Snapshots are checked against it, on any device.
 inline std::uint64_t fingerprint(const LayerList& layers, const Quantizer& quantizer, int channels,
                                  int hop_samples) {
   const std::uint64_t shape = static_cast<std::uint64_t>(channels) << 32 |

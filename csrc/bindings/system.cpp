@@ -1,4 +1,4 @@
-// What this machine is and can do.
+// Binds functions about the machine: its instruction sets and its measured peak rates.
 #include <chrono>
 #include <cstdlib>
 
@@ -19,7 +19,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Best of a few runs: what the core can do, not what its neighbours left of it today.
+// Takes the best of a few runs, so that other load on the machine matters less.
 double measure_fma_gflops() {
   const kernels::KernelTable& table = kernels::table_of(isa_argument(""));
   constexpr std::size_t kCount = std::size_t{1} << 26;

@@ -24,8 +24,8 @@ Decoder::Decoder(const std::vector<layers::LayerWeights>& chain,
                                 " audio channels, got " + std::to_string(plan_.channels));
   }
   if (std::fabs(plan_.row_samples * hop_samples - 1.0) > 1e-9) {
-    throw std::invalid_argument("decoder: expected strides that make " +
-                                std::to_string(hop_samples) + " samples of a frame, got " +
+    throw std::invalid_argument("decoder: expected strides whose product is " +
+                                std::to_string(hop_samples) + " samples per frame, got " +
                                 std::to_string(1.0 / plan_.row_samples));
   }
 }
@@ -57,7 +57,7 @@ Outcome Decoder::check(const DecodeItem* items, int count) const noexcept {
       const std::int64_t dim = latent_dim();
       for (std::int64_t k = 0; k < item.frames * dim; ++k) {
         const float x = item.latents[k];
-        // Written so that NaN fails too.
+        // The negated comparison also refuses NaN.
         if (!(std::fabs(x) <= kMaxLatent)) return {Status::kBadLatent, i, k / dim, x};
       }
       continue;
@@ -83,7 +83,7 @@ void Decoder::step(DecodeItem* items, int count, int* rows, bool last) noexcept 
   chain_.run(tile(streams, count, last), rows, outlet);
   for (int i = 0; i < count; ++i) {
     DecodeItem& item = items[i];
-    // Never more than was promised by most_samples, whatever the trims of the chain leave over.
+    // Emit no more than most_samples() promised, however many rows the trims of the chain leave.
     const std::int64_t room = std::min(most_samples(item.stream, 0), item.capacity - item.samples);
     rows[i] = static_cast<int>(std::min<std::int64_t>(rows[i], room));
     for (int c = 0; c < channels_; ++c) {

@@ -1,4 +1,4 @@
-// Codes in, audio out: the codebooks and the synthesis chain, for one stream or many.
+// Decodes codes to audio, for one stream or many: the codebooks and the synthesis chain.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,8 @@
 
 namespace hopcodec::graph {
 
-// One stream's part of a push; addressing as in EncodeItem. `n_q` may change from push to push.
+// The part of a push that concerns one stream. Strides are as in EncodeItem. `n_q` may change from
+// push to push.
 struct DecodeItem {
   int stream;
   const std::uint16_t* codes;
@@ -20,20 +21,20 @@ struct DecodeItem {
   std::int64_t frames;
   float* audio;
   std::ptrdiff_t channel_step;
-  std::int64_t samples;  // result: written behind those already there, so begin with 0
-  // Samples per channel that fit; a push that could give more is refused. By default the caller
-  // vouches for it.
+  std::int64_t samples;  // in and out: new samples are appended, so start with 0
+  // Samples per channel that fit in `audio`. A push that could give more is refused. The default
+  // means that the caller guarantees enough room.
   std::int64_t capacity = std::numeric_limits<std::int64_t>::max();
-  // Frames of `latent_dim` floats to use instead of codes, which are then not looked at.
+  // If not null: frames of `latent_dim` floats to decode instead of codes, which are then ignored.
   const float* latents = nullptr;
 };
 
 class Decoder : public Session {
  public:
-  // The front of a stream's state; part of every snapshot.
+  // The start of a stream's state; part of every snapshot.
   struct Header {
-    std::int64_t taken;    // frames
-    std::int64_t emitted;  // samples
+    std::int64_t taken;    // frames since the start
+    std::int64_t emitted;  // samples since the start
     std::int32_t finished;
   };
 
@@ -44,13 +45,14 @@ class Decoder : public Session {
   int hop_samples() const { return hop_; }
   int latent_dim() const { return rvq_.weights().dim; }
   int codebooks() const { return rvq_.weights().codebooks(); }
-  // The chain counts in its own input, which is frames.
+  // The chain counts in its own input rows, which are frames.
   double lookahead_samples() const { return Session::lookahead_samples() * hop_; }
 
-  // Most samples per channel that a push of `frames`, or a flush, can give for this stream.
+  // Upper bound of the samples per channel that a push of `frames`, or a flush, gives for this
+  // stream.
   std::int64_t most_samples(int stream, std::int64_t frames) const noexcept;
 
-  // Each stream at most once per call.
+  // A stream may occur at most once per call.
   HOPCODEC_REALTIME Outcome push(DecodeItem* items, int count) noexcept;
   HOPCODEC_REALTIME Outcome flush(DecodeItem* items, int count) noexcept;
 

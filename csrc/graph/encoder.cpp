@@ -31,8 +31,8 @@ Encoder::Encoder(const std::vector<layers::LayerWeights>& chain,
                                 std::to_string(plan_.channels));
   }
   if (plan_.row_samples != hop_samples) {
-    throw std::invalid_argument("encoder: expected strides that make a frame of " +
-                                std::to_string(hop_samples) + " samples, got " +
+    throw std::invalid_argument("encoder: expected strides whose product is " +
+                                std::to_string(hop_samples) + " samples per frame, got " +
                                 std::to_string(plan_.row_samples));
   }
 }
@@ -71,7 +71,7 @@ Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noex
     for (int c = 0; c < channels_; ++c) {
       const float* x = item.audio + c * item.channel_step;
       for (std::int64_t n = 0; n < item.samples; ++n) {
-        // Written so that NaN fails too.
+        // The negated comparison also refuses NaN.
         if (!(std::fabs(x[n]) <= most)) return {Status::kBadSample, i, n, x[n]};
       }
     }
@@ -79,7 +79,7 @@ Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noex
   return {};
 }
 
-// One call of the chain and the quantizer over the rows already written to the inlets.
+// Runs the chain and the quantiser once over the rows that were written to the inlets.
 void Encoder::step(EncodeItem* items, int count, const int* rows_in, int n_q, bool last) noexcept {
   int streams[kTile] = {};
   int rows[kTile] = {};

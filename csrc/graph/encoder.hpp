@@ -1,4 +1,4 @@
-// Audio in, codes out: the analysis chain and the quantizer, for one stream or many.
+// Encodes audio to codes, for one stream or many: the analysis chain and the quantiser.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,10 @@
 
 namespace hopcodec::graph {
 
-// One stream's part of a push. Channel c of the audio starts at audio + c * channel_step; the code
-// of codebook q and frame f goes to codes[q * book_step + f * frame_step]. With `latents`, frames
-// of `dim` floats before quantisation are written there too.
+// The part of a push that concerns one stream. Channel c of the audio starts at audio + c *
+// channel_step. The code of codebook q and frame f is written to codes[q * book_step + f *
+// frame_step]. If `latents` is not null, the frames of `dim` floats before quantisation are written
+// there too.
 struct EncodeItem {
   int stream;
   const float* audio;
@@ -22,18 +23,19 @@ struct EncodeItem {
   std::ptrdiff_t book_step;
   std::ptrdiff_t frame_step;
   float* latents;
-  std::int64_t frames;  // result: written behind those already there, so begin with 0
-  // Frames that fit; a push that could give more is refused. By default the caller vouches for it.
+  std::int64_t frames;  // in and out: new frames are appended, so start with 0
+  // Frames that fit in the outputs. A push that could give more is refused. The default means that
+  // the caller guarantees enough room.
   std::int64_t capacity = std::numeric_limits<std::int64_t>::max();
 };
 
 class Encoder : public Session {
  public:
-  // The front of a stream's state; part of every snapshot.
+  // The start of a stream's state; part of every snapshot.
   struct Header {
-    std::int64_t taken;    // samples
-    std::int64_t emitted;  // frames
-    std::int32_t pending;  // samples that do not fill a hop yet, kept behind this header
+    std::int64_t taken;    // samples since the start
+    std::int64_t emitted;  // frames since the start
+    std::int32_t pending;  // samples that do not fill a hop yet, stored behind this header
     std::int32_t finished;
   };
 
@@ -45,10 +47,10 @@ class Encoder : public Session {
   int latent_dim() const { return rvq_.weights().dim; }
   int codebooks() const { return rvq_.weights().codebooks(); }
 
-  // Most frames that a push of `samples`, or a flush, can give for this stream.
+  // Upper bound of the frames that a push of `samples`, or a flush, gives for this stream.
   std::int64_t most_frames(int stream, std::int64_t samples, bool last) const noexcept;
 
-  // Each stream at most once per call; n_q in [0, codebooks()].
+  // A stream may occur at most once per call. n_q is in [0, codebooks()].
   HOPCODEC_REALTIME Outcome push(EncodeItem* items, int count, int n_q) noexcept;
   HOPCODEC_REALTIME Outcome flush(EncodeItem* items, int count, int n_q) noexcept;
 

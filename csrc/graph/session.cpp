@@ -17,16 +17,16 @@ int checked(const char* what, int value, int most) {
 Session::Session(const std::vector<layers::LayerWeights>& weights, const SessionOptions& options,
                  int channels, int max_rows, std::size_t own_state)
     : options_(options),
-      plan_{{},
-            {},
-            channels,
-            layers::expect_rows("session", max_rows, channels),
-            options.zero_start,
-            false,
-            max_rows / options.max_frames,
-            1.0,
-            0.0,
-            options.piece},
+      plan_{.state = {},
+            .scratch = {},
+            .channels = channels,
+            .max_rows = layers::expect_rows("session", max_rows, channels),
+            .zero_start = options.zero_start,
+            .whole = false,
+            .step = max_rows / options.max_frames,
+            .row_samples = 1.0,
+            .lookahead_samples = 0.0,
+            .piece = options.piece},
       own_state_at_(plan_.state.take(own_state)),
       pool_(options.threads),
       compute_{kernels::table_of(options.isa), pool_},
@@ -58,7 +58,8 @@ void Session::start(int stream) noexcept {
 }
 
 layers::Tile Session::tile(const int* streams, int count, bool last) const noexcept {
-  layers::Tile tile{compute_, count, {}, {}, last};
+  layers::Tile tile{
+      .compute = compute_, .streams = count, .state = {}, .scratch = {}, .last = last};
   for (int i = 0; i < count; ++i) {
     tile.state[i] = state(streams[i]);
     tile.scratch[i] = scratch(i);
@@ -80,11 +81,13 @@ Status Session::restore(int stream, const std::byte* from, std::size_t bytes) {
   const std::byte* body = open_snapshot(from, bytes, options_.fingerprint, state_bytes());
   const Use use(busy_);
   if (!use.ours()) return Status::kBusy;
-  // Believed only once every index in it is in bounds: a checksum stops accidents, not intent.
+  // Check that every index is in bounds before accepting the state: a checksum detects accidents,
+  // not forgery.
   const base::FloatBuffer copy = base::make_floats(plan_.state.floats());
   std::memcpy(copy.get(), body, state_bytes());
   if (!valid(copy.get())) {
-    throw SnapshotError("snapshot: expected positions within the stream's buffers, got others");
+    throw SnapshotError(
+        "snapshot: expected positions within the stream's buffers, got positions outside them");
   }
   std::memcpy(state(stream), copy.get(), state_bytes());
   return Status::kOk;

@@ -1,4 +1,4 @@
-// What an encoder and a decoder session share: the chain, the streams' states, snapshots.
+// The common part of encoder and decoder sessions: the chain, the streams' states, snapshots.
 #pragma once
 
 #include <atomic>
@@ -13,41 +13,42 @@ namespace hopcodec::graph {
 
 struct SessionOptions {
   int streams = 1;
-  // Frames per step: latency does not depend on it, memory does. A chain with a group norm takes
-  // streams of so many frames and no more.
+  // Frames per step. Memory depends on it, latency does not. It also bounds the streams of a chain
+  // with a group norm.
   int max_frames = 1;
   int threads = 1;
   bool zero_start = false;
-  bool whole_hops = false;  // an encoder fills the last hop with zeros before its first layer
+  bool whole_hops = false;  // an encoder pads the last hop with zeros before its first layer
   base::Isa isa = base::best_isa();
-  std::uint64_t fingerprint = 0;  // of the weights: a snapshot only fits the same ones
-  layers::PieceSize piece = {};   // changes speed and memory, no bit
+  std::uint64_t fingerprint = 0;  // of the weights; snapshots of other weights are refused
+  layers::PieceSize piece = {};   // affects speed and memory, never the result
 };
 
 enum class Status { kOk, kFinished, kBadSample, kBadCode, kBadLatent, kBusy, kNoRoom, kTooLong };
 
-// The outcome of a push: nothing has changed unless it is kOk.
+// The outcome of a push. Unless the status is kOk, the push changed nothing.
 struct Outcome {
   Status status = Status::kOk;
-  int item = 0;               // which stream of the call
-  std::int64_t position = 0;  // which sample or frame
-  float value = 0.0F;         // the sample that was refused
+  int item = 0;               // index of the refused item
+  std::int64_t position = 0;  // index of the refused sample or frame
+  float value = 0.0F;         // value of the refused sample
 };
 
-// `value`, once it is known to be 1 to `most`. Throws std::invalid_argument naming `what`.
+// Returns `value` if it is 1 to `most`. Otherwise throws std::invalid_argument that names `what`.
 int checked(const char* what, int value, int most);
 
-inline constexpr std::int64_t kLongest = std::int64_t{1} << 40;  // samples: two years at 16 kHz
+inline constexpr std::int64_t kLongest = std::int64_t{1} << 40;  // samples; two years at 16 kHz
 inline constexpr int kMaxStreams = 65536;
 inline constexpr int kMaxHop = 65536;
 inline constexpr int kMaxFrames = 4096;
 inline constexpr int kMaxChannels = 64;
-// Samples beyond this are no audio (full scale is 1): refused rather than pushed into the state.
+// Larger samples are not audio (full scale is 1). They are refused before they reach the state.
 inline constexpr float kMaxSample = 1024.0F;
-// What a quantiser's codebooks make is a few units large.
+// Latents are refused beyond this. Sums of codebook entries are a few units large.
 inline constexpr float kMaxLatent = 1e6F;
-// A segment divided by its own loudness may be of any size: 1e-8 is the least (encodec/model.py),
-// and the group norm behind the first convolution makes it ordinary again.
+// Limit for chains with a group norm, whose segments are divided by their loudness. The divisor is
+// at least 1e-8 (encodec/model.py), and the norm behind the first convolution restores the usual
+// range.
 inline constexpr float kMaxNormalised = kMaxSample / 1e-8F;
 
 class Session {
@@ -60,17 +61,17 @@ class Session {
     return plan_.scratch.floats() * sizeof(float) * static_cast<std::size_t>(tile_capacity());
   }
 
-  // kOk, or kBusy while another thread is inside the session.
+  // Returns kOk, or kBusy while another thread uses the session.
   HOPCODEC_REALTIME Status reset(int stream) noexcept;
 
   std::size_t snapshot_bytes() const;
   Status snapshot(int stream, std::byte* to) const noexcept;
-  // Throws SnapshotError; the stream is then as it was.
+  // Throws SnapshotError and leaves the stream unchanged if the snapshot is not valid.
   Status restore(int stream, const std::byte* from, std::size_t bytes);
 
  protected:
-  // `own_state` floats of state are set aside for the derived session; `channels` and `max_rows`
-  // describe what it brings to the chain.
+  // Reserves `own_state` floats of each state for the derived session. `channels` and `max_rows`
+  // describe the rows that it passes to the chain.
   Session(const std::vector<layers::LayerWeights>& weights, const SessionOptions& options,
           int channels, int max_rows, std::size_t own_state);
   virtual ~Session() = default;
@@ -79,7 +80,8 @@ class Session {
     return options_.streams < layers::kTile ? options_.streams : layers::kTile;
   }
   void start(int stream) noexcept;
-  // As Layer::valid, of the whole state. Nothing reads the chain's part of a finished stream.
+  // Like Layer::valid, for the whole state. The chain's part of a finished stream is never read
+  // again, so it needs no check.
   virtual bool valid(const float* state) const noexcept = 0;
   float* state(int stream) const noexcept {
     return states_.get() + static_cast<std::size_t>(stream) * plan_.state.floats();
@@ -89,7 +91,7 @@ class Session {
   }
   HOPCODEC_REALTIME layers::Tile tile(const int* streams, int count, bool last) const noexcept;
 
-  // Marks the session as in use; a second thread that comes meanwhile is told so.
+  // Marks the session as in use. A second thread that enters meanwhile gets ours() == false.
   class Use {
    public:
     explicit Use(std::atomic<bool>& busy) noexcept : busy_(busy), ours_(!busy.exchange(true)) {}
@@ -111,7 +113,7 @@ class Session {
   mutable layers::Pool pool_;
   layers::Compute compute_;
   layers::Chain chain_;
-  std::size_t outlet_at_;  // what the chain emits, in the scratch
+  std::size_t outlet_at_;  // output of the chain, in the scratch
   base::FloatBuffer states_;
   base::FloatBuffer scratch_;
   mutable std::atomic<bool> busy_{false};

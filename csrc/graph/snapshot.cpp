@@ -41,14 +41,14 @@ const std::byte* open_snapshot(const std::byte* from, std::size_t bytes, std::ui
   Header header;
   std::memcpy(&header, from, sizeof header);
   if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0) {
-    throw SnapshotError("snapshot: expected the mark HOPSTAT1, got something else");
+    throw SnapshotError("snapshot: expected the magic HOPSTAT1, got other bytes");
   }
   if (header.fingerprint != fingerprint || header.state_bytes != state_bytes) {
     throw SnapshotError(
         "snapshot: expected one of the same codec, weights and start policy, got another's");
   }
   if (header.checksum != checksum(from + sizeof header, state_bytes)) {
-    throw SnapshotError("snapshot: the checksum does not match: the bytes are damaged");
+    throw SnapshotError("snapshot: expected bytes that match their checksum, got damaged ones");
   }
   return from + sizeof header;
 }

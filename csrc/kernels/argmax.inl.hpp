@@ -1,5 +1,5 @@
-// The largest of n values, lowest index on ties (as torch documents for argmax). The first pass
-// finds the value, lane by lane; the second finds where it stands first.
+// Index of the largest of n values, the lowest index on ties (as torch documents for argmax). The
+// first pass finds the value, one maximum per vector lane. The second pass finds its first index.
 #pragma once
 
 #include "kernels/kernels.hpp"
@@ -22,7 +22,7 @@ static int argmax(const float* x, std::size_t n) {
   for (std::size_t j = 0; j < n; ++j) {
     if (x[j] == largest) return static_cast<int>(j);
   }
-  return 0;  // only NaN compares unequal to itself
+  return 0;  // reached only if the maximum is NaN, which equals nothing
 }
 
 }  // namespace hopcodec::kernels::HOPCODEC_ISA

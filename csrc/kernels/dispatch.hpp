@@ -1,4 +1,4 @@
-// The one place where an instruction set becomes a set of functions.
+// Selects the kernels of an instruction set. Only this file maps one to the other.
 #pragma once
 
 #include "base/isa.hpp"

@@ -1,5 +1,5 @@
-// Elementwise kernels: whole vectors, then one padded vector for the tail, so that the last
-// elements take the very same operations as the others.
+// Elementwise kernels. They process whole vectors, then one padded vector for the tail, so that the
+// last elements go through exactly the same operations as the others.
 #pragma once
 
 #include "kernels/math.inl.hpp"
@@ -49,7 +49,7 @@ static inline F snake(F x, F alpha, F inverse) {
   return fma(inverse, sin_squared(mul(alpha, x)), x);
 }
 
-// Snake (arXiv 2006.08195) as DAC has it: alpha per channel (dac/nn/layers.py:18).
+// Snake (arXiv 2006.08195) as in DAC, with one alpha per channel (dac/nn/layers.py:18).
 static void map_snake(const float* x, const float* alpha, const float* inverse, float* y,
                       std::size_t rows, std::size_t channels) {
   for (std::size_t row = 0; row < rows; ++row) {

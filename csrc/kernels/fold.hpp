@@ -1,4 +1,5 @@
-// Multiplying weight norm out (Salimans & Kingma 2016): w = g v / ||v||, one norm per row.
+// Folds weight normalisation (Salimans & Kingma 2016) into the weights: w = g v / ||v||, one norm
+// per row.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +8,9 @@
 
 namespace hopcodec::kernels {
 
-// Row r of w is g[r] * v[r] / ||v[r]||_2, in float64 with a sequential sum, rounded once: the same
-// bits on every machine, within one ulp of torch's float32 folding. Zero rows stay zero.
+// Row r of w is g[r] * v[r] / ||v[r]||_2. The sum is sequential in float64 and the result is
+// rounded once, so every machine gets the same bits, within one ulp of torch's float32 folding.
+// Zero rows stay zero.
 void fold_weight_norm(const float* g, const float* v, float* w, std::size_t rows,
                       std::size_t columns) noexcept;
 

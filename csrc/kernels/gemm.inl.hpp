@@ -1,23 +1,23 @@
 // The panel kernel: a block of MR rows by NV vectors of accumulators.
 //
-//   y[r, n] = start + sum_j chain_j,   chain_j = fma(a_k, w_kn, ... fma(a_0, w_0n, 0)), kChain
-//   terms
+//   y[r, n] = start + sum_j chain_j,   chain_j = fma(a_k, w_kn, ... fma(a_0, w_0n, 0))
 //
-// with `start` the bias or, when resuming, y itself. k counts taps first, channels second. Rows may
-// overlap in memory (a causal convolution's windows do); nothing is gathered.
+// where each chain has kChain terms and `start` is the bias, or y itself when resuming. k counts
+// taps first, channels second. Rows may overlap in memory, as the windows of a convolution do; they
+// are read in place.
 //
-// Many rows take a deep matrix a stretch of k at a time, so that the stretch stays in the
-// second-level cache until the last row has used it; between stretches the sums stand in y. Cut
-// where chains end, this changes no bit.
+// With many rows, a deep matrix is processed one stretch of k at a time: the stretch stays in the
+// second-level cache until the last row has used it. Between stretches the partial sums are kept in
+// y. Stretches end where chains end, so this changes no bit.
 #pragma once
 
 #include "kernels/kernels.hpp"
 
 namespace hopcodec::kernels::HOPCODEC_ISA {
 
-// How weights lie in memory. Both give float32 to the same multiply-adds: bfloat16 is the upper
-// half of a float32, so widening it is a shift and rounds nothing.
-namespace {  // else an unoptimised build leaves their members as weak symbols
+// The two memory formats of weights. Both pass float32 values to the same multiply-adds: bfloat16
+// is the upper half of a float32, so widening it is an exact shift.
+namespace {  // unnamed: an unoptimised build would otherwise export their members as weak symbols
 struct Float32 {
   using Word = float;
   static constexpr int kPerWord = 1;
@@ -34,7 +34,8 @@ struct Bfloat16 {
 };
 }  // namespace
 
-// Part of the depth of a matrix, beginning where a chain does: `done` products into a tap.
+// A range of the depth of a matrix that begins where a chain begins, `done` products into tap
+// `tap`.
 struct Stretch {
   int first;
   int length;
@@ -62,8 +63,9 @@ static inline void multiply(const float* const (&a)[MR], std::ptrdiff_t offset, 
   }
 }
 
-// kTogether whole chains of one row side by side. A single row is bound by reading its weights, and
-// several streams of them come faster than one; each chain is summed as ever, then added in order.
+// Computes kTogether whole chains of one row at the same time. A single row is bound by the
+// bandwidth of its weights, and reading several streams of them is faster than reading one. Each
+// chain is summed in its usual order, and the chains are added in order.
 template <class W, int NV>
 static inline void chains(const float* x, const typename W::Word* weight, int width,
                           F (&total)[NV]) {
@@ -143,8 +145,8 @@ template <class W, int MR, int NV>
   }
 }
 
-// All columns of the panel for MR rows. Narrow tails go through a padded copy, so that nothing is
-// written beyond the `valid` columns.
+// Computes all columns of the panel for MR rows. A narrow tail is computed in a padded copy, so
+// that nothing is written beyond the `valid` columns.
 template <class W, int MR, int NV>
 static inline void stripe(const Panel& panel, const Window& window, const Stretch& stretch,
                           const Rows& rows, int first, bool resume) {
@@ -173,7 +175,7 @@ static inline void stripe(const Panel& panel, const Window& window, const Stretc
   }
 }
 
-// Walks the rows MR at a time; the remainder takes the same path one size down.
+// Computes the rows in blocks of MR; the remainder uses the next smaller block.
 template <class W, int MR, int NV>
 static inline int walk(const Panel& panel, const Window& window, const Stretch& stretch,
                        const Rows& rows, int first, bool resume) {
@@ -195,7 +197,7 @@ static inline void walk_panel(const Panel& panel, const Window& window, const Ro
   constexpr int kWide = kVectors < kWideVectors ? kVectors : kWideVectors;
   constexpr int kSingle = kVectors < kSingleVectors ? kVectors : kSingleVectors;
   const int depth = window.taps * window.tap_length;
-  // A single block of rows uses each weight once: nothing to keep.
+  // A single block of rows uses each weight once, so there is no reuse to keep in the cache.
   const int step = rows.rows > MAX_ROWS && depth > 2 * kStretch ? kStretch : depth;
   for (int at = 0; at < depth; at += step) {
     const Stretch stretch{at, depth - at < step ? depth - at : step, at / window.tap_length,

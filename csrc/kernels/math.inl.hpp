@@ -1,5 +1,5 @@
-// Our own exp, sigmoid, tanh and sin^2: polynomials in IEEE operations only, never libm, so that
-// every CPU computes the same bits. Errors against float64 are asserted in tests/kernels/test_ops.py.
+// exp, sigmoid, tanh and sin^2 as polynomials in IEEE operations. libm is never used, so every CPU
+// computes the same bits. tests/kernels/test_ops.py asserts their errors against float64.
 #pragma once
 
 #include "kernels/kernels.hpp"
@@ -12,7 +12,8 @@
 
 namespace hopcodec::kernels::HOPCODEC_ISA {
 
-// Nearest integer, ties to even, for |x| < 2^22: adding 1.5 * 2^23 leaves no room for a fraction.
+// Nearest integer, ties to even, for |x| < 2^22: after adding 1.5 * 2^23 the significand has no bit
+// left for a fraction.
 HOPCODEC_KERNEL F nearest(F x) {
   const F magic = all(12582912.0F);
   return sub(add(x, magic), magic);
@@ -23,12 +24,12 @@ struct Reduced {
   F expm1;  // e^r - 1, |r| <= ln(2) / 2
 };
 
-// e^x = scale * (1 + expm1). x is held within [-87, 88], where 2^n is a normal number.
+// e^x = scale * (1 + expm1). x is clamped to [-87, 88], where 2^n is a normal number.
 HOPCODEC_KERNEL Reduced reduce_exp(F x) {
   x = max(min(x, all(88.0F)), all(-87.0F));
   const F n = nearest(mul(x, all(1.44269504088896341F)));
   F r = fma(n, all(-0.693145751953125F), x);     // ln 2, high part: 16 bits, n * high is exact
-  r = fma(n, all(-1.42860682030941723e-6F), r);  // and the rest
+  r = fma(n, all(-1.42860682030941723e-6F), r);  // ln 2, low part
   // Minimax polynomial of (e^r - 1 - r) / r^2 on [-ln(2)/2, ln(2)/2].
   F p = all(1.9875691500e-4F);
   p = fma(p, r, all(1.3981999507e-3F));
@@ -51,7 +52,7 @@ HOPCODEC_KERNEL F exp(F x) {
   return fma(e.scale, e.expm1, e.scale);
 }
 
-// 1 / (1 + e^-x), through e^-|x| so that nothing overflows.
+// 1 / (1 + e^-x), computed from e^-|x| so that nothing overflows.
 HOPCODEC_KERNEL F sigmoid(F x) {
   const F z = exp(sub(all(0.0F), abs(x)));
   const F one_plus = add(all(1.0F), z);
@@ -68,12 +69,12 @@ HOPCODEC_KERNEL F tanh(F x) {
 // x for x > 0, e^x - 1 otherwise (ELU, alpha = 1).
 HOPCODEC_KERNEL F elu(F x) { return select_less(all(0.0F), x, x, expm1(min(x, all(0.0F)))); }
 
-// sin^2(x) has period pi, so reduction needs no quadrant: r = x - n pi, |r| <= pi / 2.
-// Beyond |x| = 2^20 a float is too coarse for a phase to mean anything: taken as zero.
+// sin^2(x) has period pi, so reduction needs no quadrant: r = x - n pi, |r| <= pi / 2. Beyond |x| =
+// 2^20 a float is too coarse to represent a phase, so x is replaced by zero.
 HOPCODEC_KERNEL F sin_squared(F x) {
   x = select_less(abs(x), all(1048576.0F), x, all(0.0F));
   const F n = nearest(mul(x, all(0.318309886183790672F)));
-  F r = fma(n, all(-3.140625F), x);  // pi in four parts; the first two leave n * part exact
+  F r = fma(n, all(-3.140625F), x);  // pi in four parts; n times either of the first two is exact
   r = fma(n, all(-9.67502593994140625e-4F), r);
   r = fma(n, all(-1.50995799097837768e-7F), r);
   r = fma(n, all(-5.1266882910133205e-12F), r);

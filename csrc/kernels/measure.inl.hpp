@@ -1,5 +1,5 @@
-// What this core can do at best: multiply-adds without memory, and reads without arithmetic. The
-// benchmarks report their share of these.
+// The peak rates of this core: multiply-adds without memory, and reads without arithmetic. The
+// benchmarks report their speed as a fraction of these.
 #pragma once
 
 #include "kernels/kernels.hpp"

@@ -1,5 +1,6 @@
-// The two passes of a group normalisation over its rows, in float64: plain loops over channels,
-// which the compiler vectorises for each instruction set without changing a sum.
+// The two passes of a group normalisation over its rows, in float64. They are plain loops over
+// channels, which the compiler vectorises for each instruction set without changing the order of a
+// sum.
 #pragma once
 
 #include "kernels/kernels.hpp"
@@ -9,7 +10,8 @@ namespace hopcodec::kernels::HOPCODEC_ISA {
 static void add_moments(const float* x, std::size_t rows, std::size_t channels,
                         double* __restrict sum, double* __restrict squares) noexcept {
   std::size_t row = 0;
-  // Four rows for each visit to the sums; the order of additions stays that of the rows.
+  // Adds four rows per load and store of the sums. The order of the additions stays that of the
+  // rows.
   for (; row + 4 <= rows; row += 4) {
     const float* x0 = x + row * channels;
     const float* x1 = x0 + channels;

@@ -1,4 +1,4 @@
-// The table of one instruction set; included once by each isa_*.cpp.
+// The table of kernels of one instruction set. Each isa_*.cpp includes this file once.
 #pragma once
 
 #include "kernels/argmax.inl.hpp"
@@ -12,7 +12,7 @@
 
 namespace hopcodec::kernels::HOPCODEC_ISA {
 
-HOPCODEC_VOUCHED_BEGIN  // arithmetic on memory: the kernels include nothing that could block
+HOPCODEC_VOUCHED_BEGIN  // the kernels only compute: they include nothing that could block
     const KernelTable kTable = {
         HOPCODEC_STRING(HOPCODEC_ISA),
         gemm_panel,

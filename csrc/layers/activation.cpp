@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "layers/share.hpp"
+#include "layers/parallel.hpp"
 
 namespace hopcodec::layers {
 
@@ -47,7 +47,7 @@ void Activation::apply(const kernels::KernelTable& kernels, float* x, std::size_
 void Activation::apply(const Compute& compute, float* x, std::size_t rows,
                        std::size_t channels) const noexcept {
   if (is_identity()) return;
-  share_rows(compute.pool, rows, channels, [&](std::size_t first, std::size_t count) noexcept {
+  parallel_rows(compute.pool, rows, channels, [&](std::size_t first, std::size_t count) noexcept {
     apply(compute.kernels, x + first * channels, count, channels);
   });
 }

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "layers/expect.hpp"
+#include "layers/parallel.hpp"
 #include "layers/pieces.hpp"
-#include "layers/share.hpp"
 #include "layers/truncated.hpp"
 
 namespace hopcodec::layers {
@@ -35,20 +35,20 @@ struct Build {
   }
 };
 
-// Whether a row goes out for each that came in, in its place: only then does the row of the
-// shortcut that waits longest in a residual's queue belong to the next one of the branch.
+// Whether the layer emits exactly one row per input row, in the same order. A residual's queue
+// pairs rows of shortcut and branch first in, first out, which is right only for such layers.
 bool keeps_rows(const LayerWeights& weights) {
   if (const auto* conv = std::get_if<Conv1dWeights>(&weights)) return conv->shape.stride == 1;
   if (const auto* norm = std::get_if<GroupNormWeights>(&weights)) {
     return norm->trim_left == 0 && norm->trim_right == 0;
   }
-  // Of a residual inside, its own construction asks the same.
+  // An inner residual checks its own layers when it is constructed.
   return !std::holds_alternative<ConvTranspose1dWeights>(weights) &&
          !std::holds_alternative<std::shared_ptr<const TruncatedWeights>>(weights);
 }
 
 bool is_instant(const LayerWeights& weights) {
-  // In streams that come whole.
+  // A group norm is in a stream that comes whole, so it never lags.
   if (std::holds_alternative<GroupNormWeights>(weights)) return keeps_rows(weights);
   const auto* conv = std::get_if<Conv1dWeights>(&weights);
   return conv != nullptr && conv->shape.reach() == 1 && conv->shape.stride == 1;
@@ -65,14 +65,14 @@ bool has_norm(std::span<const LayerWeights> weights) {
 
 void copy_rows(const Compute& compute, const float* from, float* to, std::size_t rows,
                std::size_t channels) noexcept {
-  share_rows(compute.pool, rows, channels, [=](std::size_t first, std::size_t count) noexcept {
+  parallel_rows(compute.pool, rows, channels, [=](std::size_t first, std::size_t count) noexcept {
     std::memcpy(to + first * channels, from + first * channels, count * channels * sizeof(float));
   });
 }
 
 void add_rows(const Compute& compute, const float* x, float* y, std::size_t rows,
               std::size_t channels) noexcept {
-  share_rows(compute.pool, rows, channels, [=, &compute](std::size_t first, std::size_t count) {
+  parallel_rows(compute.pool, rows, channels, [=, &compute](std::size_t first, std::size_t count) {
     compute.kernels.add(x + first * channels, y + first * channels, count * channels);
   });
 }
@@ -94,11 +94,12 @@ Chain::Chain(std::span<const LayerWeights> weights, Plan& plan) {
 
 void Chain::add(const LayerWeights& weights, Plan& plan) {
   layers_.push_back(std::visit(Build{plan}, weights));
-  plan.step = 1;  // what a layer holds back may come with any call
+  plan.step = 1;  // the layer may emit any number of rows per call
 }
 
-// A whole stream takes megabytes at each layer, but a layer's scratch is dead once the next one has
-// run: layers take turns at the two ends of one block, which is as large as two neighbours need.
+// A whole stream takes megabytes at each layer, but a layer's scratch is unused once the next layer
+// has run. Layers therefore alternate between the two ends of one block that is as large as the
+// largest pair of neighbours.
 void Chain::add_sharing_scratch(std::span<const LayerWeights> weights, Plan& plan) {
   std::vector<std::size_t> sizes;
   Plan trial = plan;
@@ -162,16 +163,17 @@ Residual::Residual(const ResidualWeights& weights, Plan& plan) {
   }
   if (!std::all_of(weights.branch.begin(), weights.branch.end(), keeps_rows)) {
     throw std::invalid_argument(
-        "residual: expected a branch that gives a row per row at every layer (stride 1, no "
-        "transposed convolution, no trimmed norm), got one that changes the rate inside");
+        "residual: expected branch layers that emit one row per input row (stride 1, no transposed "
+        "convolution, no trimmed norm), got a layer that changes the rate");
   }
   in_channels_ = static_cast<std::size_t>(plan.channels);
   const auto most_in = static_cast<std::size_t>(plan.max_rows);
-  // The identity takes its rows straight into the queue.
+  // With an identity shortcut the caller writes directly into the queue.
   if (!weights.shortcut.empty()) inlet_at_ = plan.scratch.take(most_in * in_channels_);
   header_at_ = plan.state.take(floats_of<Header>());
 
-  // Both sides see the same input: the second is planned from where the first began.
+  // Both chains read the same input, so the plan of the shortcut starts from the input of the
+  // branch.
   const Plan before = plan;
   branch_ = std::make_unique<Chain>(weights.branch, plan);
   const Plan after_branch = plan;
@@ -179,16 +181,18 @@ Residual::Residual(const ResidualWeights& weights, Plan& plan) {
   plan.max_rows = before.max_rows;
   plan.row_samples = before.row_samples;
   plan.lookahead_samples = before.lookahead_samples;
-  if (plan.whole) plan.scratch.resume(before.scratch.floats());  // the two run one after the other
+  // The two run one after the other and can share scratch.
+  if (plan.whole) plan.scratch.resume(before.scratch.floats());
   shortcut_ = std::make_unique<Chain>(weights.shortcut, plan);
   plan.scratch.resume(std::max(plan.scratch.floats(), after_branch.scratch.floats()));
   if (plan.channels != after_branch.channels) {
-    throw std::invalid_argument("residual: expected branch and shortcut to agree, got " +
+    throw std::invalid_argument("residual: expected branch and shortcut with equal channels, got " +
                                 std::to_string(after_branch.channels) + " and " +
-                                std::to_string(plan.channels) + " channels");
+                                std::to_string(plan.channels));
   }
   out_channels_ = static_cast<std::size_t>(plan.channels);
-  // The branch emits at most max_rows after it was silent: what it held, the queue must hold.
+  // The branch emits at most max_rows at once after a pause. The queue must hold what the branch
+  // held back.
   const int most_out = std::max(plan.max_rows, after_branch.max_rows);
   max_queued_ = most_out - before.max_rows + 1;
   const int most_held =
@@ -210,7 +214,7 @@ bool Residual::valid(const float* state) const noexcept {
          shortcut_->valid(state);
 }
 
-// Copies the queue out of the state; what follows it is returned.
+// Copies the queue from the state to the scratch and returns the position behind its last row.
 float* Residual::open_queue(const Tile& tile, int stream) const noexcept {
   const Header& header = state_as<Header>(tile.state[stream], header_at_);
   const auto queued = static_cast<std::size_t>(header.queued) * out_channels_;
@@ -251,7 +255,7 @@ void Residual::run(const Tile& tile, int* rows, float* const* outlet) const noex
     copy_inlets(tile, rows, inlet, side);
     shortcut_->run(tile, rows, behind);
   }
-  // Not before: where streams come whole, the branch takes the place of the shortcut's scratch.
+  // Only now: in streams that come whole, the branch reuses the scratch of the shortcut.
   branch_->open(tile, side);
   copy_inlets(tile, branch_rows, inlet, side);
   branch_->run(tile, branch_rows, outlet);
@@ -260,7 +264,7 @@ void Residual::run(const Tile& tile, int* rows, float* const* outlet) const noex
     const int ready = std::min(branch_rows[i], header.queued + rows[i]);
     const std::size_t floats = static_cast<std::size_t>(ready) * out_channels_;
     add_rows(tile.compute, queue[i], outlet[i], static_cast<std::size_t>(ready), out_channels_);
-    // A forged state may have the branch later than it can be.
+    // A forged state may claim a branch that lags more than it can.
     header.queued = std::min(header.queued + rows[i] - ready, max_queued_);
     if (!tile.last) {
       std::memcpy(tile.state[i] + queue_at_, queue[i] + floats,

@@ -1,4 +1,5 @@
-// Layers one after the other, itself a layer; and the residual block, two chains side by side.
+// Chain runs layers one after the other and is itself a layer. Residual adds the outputs of two
+// chains that read the same input.
 #pragma once
 
 #include <memory>
@@ -17,23 +18,24 @@ namespace hopcodec::layers {
 struct ResidualWeights;
 struct TruncatedWeights;
 
-// What a codec is made of: weights and shapes, shared by every session that runs them.
+// Weights and shape of one layer, shared by every session that runs the codec.
 using LayerWeights =
     std::variant<Conv1dWeights, ConvTranspose1dWeights, LstmWeights, GroupNormWeights,
                  std::shared_ptr<const ResidualWeights>, std::shared_ptr<const TruncatedWeights>>;
 
 struct ResidualWeights {
   std::vector<LayerWeights> branch;
-  std::vector<LayerWeights> shortcut;  // empty: the identity
+  std::vector<LayerWeights> shortcut;  // empty for the identity
 };
 
-// A chain that holds a group norm gathers its streams: they must fit in one call.
+// A chain of layers. A chain with a group norm first collects the whole stream, which must
+// therefore fit in one call.
 class Chain final : public Layer {
  public:
   Chain(std::span<const LayerWeights> weights, Plan& plan);
 
   bool empty() const { return layers_.empty(); }
-  // Whether `state` can be that of a stream of which `rows` came: a Gather holds them all.
+  // Whether `state` is possible for a stream of `rows` input rows: a Gather holds all of them.
   bool gathers(const float* state, std::int64_t rows) const noexcept {
     return gather_ == nullptr || gather_->held(state) == rows;
   }
@@ -48,15 +50,16 @@ class Chain final : public Layer {
   void add_in_pieces(std::span<const LayerWeights> weights, Plan& plan);
 
   std::vector<std::unique_ptr<Layer>> layers_;
-  const Gather* gather_ = nullptr;  // the first of them, if it is one
+  const Gather* gather_ = nullptr;  // the first layer if it is a Gather, otherwise null
 };
 
-// y = shortcut(x) + branch(x), row for row. The branch may be late (it waits for a reflection or a
-// look-ahead): until it delivers, what the shortcut gave stands in a queue. The shortcut is the
-// identity or 1x1 convolutions, which are never late; where streams come whole, nothing is.
+// y = shortcut(x) + branch(x), row by row. The branch may lag behind, because it waits for a
+// reflection or for look-ahead; the shortcut's rows wait in a queue until the branch delivers. The
+// shortcut is the identity or 1x1 convolutions, which never lag. Nothing lags in streams that come
+// whole.
 class Residual final : public Layer {
  public:
-  // In the stream's state, in front of its rows; part of every snapshot.
+  // In the stream's state, in front of the queue; part of every snapshot.
   struct Header {
     std::int32_t queued;
   };

@@ -38,10 +38,10 @@ void Conv1dShape::check() const {
 }
 
 int Conv1dShape::most_out(int rows, int most_held) const {
-  // All that waited comes at once.
+  // All rows that waited for the reflection can come at once.
   if (reflect) return (most_held + rows + most_right()) / stride + 1;
-  // Between calls less than a window is held; the end adds its padding. A residual's queue is sized
-  // by how many more can come than went in, so count those that are looked ahead, too.
+  // Less than a window is held between calls, and the end adds its padding. The queue of a residual
+  // is sized by how many more rows can come out than went in, so rows of look-ahead count too.
   const int ahead = std::max(most_right(), reach() - stride - left);
   return (rows + ahead - 1) / stride + 1;
 }
@@ -73,15 +73,15 @@ Conv1d::Conv1d(const Conv1dWeights& weights, Plan& plan)
   const int c = shape_.in_channels;
   const int reach = shape_.reach();
   const int max_right = shape_.most_right();
-  // The reflection at the end reaches max_right + 1 rows back.
+  // The reflection at the end reads the last max_right + 1 rows.
   back_ = shape_.reflect ? std::max(0, max_right + 1 - (reach - shape_.stride)) : 0;
   max_held_ = std::max(shape_.left, back_ + reach - 1);
   header_at_ = plan.state.take(floats_of<Header>());
   held_at_ = plan.state.take(static_cast<std::size_t>(max_held_) * static_cast<std::size_t>(c));
-  // Before the start, `left` free rows stand in front of the rows that wait.
+  // Before the start, the buffer has `left` free rows in front of the rows that wait.
   const int capacity =
       expect_rows(kName, std::int64_t{shape_.left} + max_held_ + plan.max_rows + max_right, c);
-  // Taps that follow each other in memory are one run.
+  // Taps that are contiguous in memory form one run.
   window_ = shape_.dilation == 1
                 ? kernels::Window{1, shape_.kernel * c, 0}
                 : kernels::Window{shape_.kernel, c, std::ptrdiff_t{shape_.dilation} * c};
@@ -96,7 +96,7 @@ Conv1d::Conv1d(const Conv1dWeights& weights, Plan& plan)
 
 void Conv1d::reset(float* state) const noexcept {
   Header& header = state_as<Header>(state, header_at_);
-  // Zero padding is known beforehand: the (zero-filled) history is already the left padding.
+  // Zero padding needs no input: the zero-filled history already is the left padding.
   header.started = shape_.reflect && shape_.left > 0 ? 0 : 1;
   header.held = header.started != 0 ? shape_.left : 0;
 }
@@ -104,9 +104,9 @@ void Conv1d::reset(float* state) const noexcept {
 bool Conv1d::valid(const float* state) const noexcept {
   const Header& h = state_as<Header>(state, header_at_);
   if (h.total < 0 || h.total >= kLongest || h.held < 0 || h.begin < 0) return false;
-  // Nothing has left while rows wait for the reflection.
+  // While rows wait for the reflection, no row has been dropped.
   if (h.started == 0) return h.begin == 0 && h.held == h.total && h.held <= shape_.left;
-  // The reflection at the end reads so many of the rows that came.
+  // The reflection at the end reads at least this many rows.
   const std::int64_t least =
       shape_.reflect ? std::min<std::int64_t>(h.total, shape_.most_right() + 1) : 0;
   return h.started == 1 && h.held >= least && h.held <= max_held_ && h.begin <= back_ &&
@@ -123,7 +123,8 @@ void Conv1d::open(const Tile& tile, float** inlet) const noexcept {
   }
 }
 
-// buffer[j] = x[left - j] for j < left; beyond the stream's end, the zeros of the small-input rule.
+// buffer[j] = x[left - j] for j < left. Rows beyond the stream's end are zero (pad1d's rule for
+// short inputs).
 void Conv1d::pad_left(float* buffer, std::int64_t total) const noexcept {
   const int c = row_floats();
   const float* x = buffer + shape_.left * c;
@@ -137,8 +138,8 @@ void Conv1d::pad_left(float* buffer, std::int64_t total) const noexcept {
   }
 }
 
-// Appends the right padding behind `count` rows of which the last is x[total - 1]; returns how
-// many.
+// Appends the right padding behind `count` rows, the last of which is x[total - 1]. Returns the
+// number of padding rows.
 int Conv1d::pad_right(float* buffer, int count, std::int64_t total) const noexcept {
   const int c = row_floats();
   const std::int64_t stride = shape_.stride;
@@ -148,8 +149,8 @@ int Conv1d::pad_right(float* buffer, int count, std::int64_t total) const noexce
     std::fill_n(buffer + count * c, right * c, 0.0F);
     return right;
   }
-  // pad1d's small-input rule: too short a signal is first extended by zeros to `extended` rows,
-  // reflected about *that* end, and cut back to its own length plus the padding.
+  // pad1d's rule for short inputs: a signal that is too short is first extended with zeros to
+  // `extended` rows, reflected about *that* end, and cut back to its own length plus the padding.
   const std::int64_t widest = std::max(shape_.left, right);
   const std::int64_t extended = total <= widest ? widest + 1 : total;
   for (int i = 0; i < right; ++i) {
@@ -188,18 +189,21 @@ void Conv1d::run(const Tile& tile, int* rows, float* const* outlet) const noexce
       windows = room < 0 || header.total == 0 ? 0 : room / shape_.stride + 1;
     }
     counts[i] = count;
-    blocks[i] = {buffer + header.begin * c, std::ptrdiff_t{shape_.stride} * c, outlet[i],
-                 shape_.out_channels, windows};
+    blocks[i] = {.a = buffer + header.begin * c,
+                 .a_step = std::ptrdiff_t{shape_.stride} * c,
+                 .c = outlet[i],
+                 .c_step = shape_.out_channels,
+                 .rows = windows};
     rows[i] = windows;
   }
   matrix_->multiply(tile.compute, window_, blocks, tile.streams);
   for (int i = 0; i < tile.streams; ++i) {
     output_.apply(tile.compute, outlet[i], static_cast<std::size_t>(rows[i]),
                   static_cast<std::size_t>(shape_.out_channels));
-    if (tile.last) continue;  // the stream is over: only reset() may follow
+    if (tile.last) continue;  // the stream has ended: only reset() may follow
     Header& header = state_as<Header>(tile.state[i], header_at_);
     const float* buffer = tile.scratch[i] + buffer_at_;
-    // While rows wait for the reflection, the free rows in front are not part of the state.
+    // While rows wait for the reflection, the free rows in front of them are not part of the state.
     const int next = header.started != 0 ? header.begin + rows[i] * shape_.stride : shape_.left;
     const int keep = header.started != 0 ? std::max(0, next - back_) : next;
     header.held = counts[i] - keep;

@@ -1,14 +1,15 @@
-// Streaming 1-d convolution: stride, dilation, causal or with look-ahead, zero or reflected ends.
+// Streaming 1-d convolution with stride and dilation, causal or with look-ahead, with zero or
+// reflected padding.
 //
 // y[t] = bias + sum_{k, c} weight[k, c] x[t * stride + k * dilation - left, c]
 //
-// Over channels-last rows a window is contiguous, so the layer is a matrix product whose rows
-// overlap: no gather. The buffer holds [history | new rows]; the producer writes the new rows
-// straight behind the history.
+// In channels-last rows a window is contiguous, so the layer is a matrix product with overlapping
+// rows and needs no im2col copy. The buffer is [history | new rows]; the producer writes the new
+// rows directly behind the history.
 //
-// Reflection at the start needs x[left] before the first output, so those rows wait. At the end the
-// layer reflects its own last rows, and grows the padding until the last window is full
-// (`full_window`), as encodec/modules/conv.py does in pad1d and get_extra_padding_for_conv1d.
+// Reflection at the start reads x[left], so no output is possible before that row has come. At the
+// end the layer reflects its own last rows. With `full_window` it extends the padding until the
+// last window is full, as encodec/modules/conv.py does in pad1d and get_extra_padding_for_conv1d.
 #pragma once
 
 #include <memory>
@@ -30,13 +31,14 @@ struct Conv1dShape {
   bool full_window = false;
 
   int reach() const { return (kernel - 1) * dilation + 1; }
-  // Most rows of padding at the end.
+  // Upper bound of the padding rows at the end.
   int most_right() const { return right + (full_window ? stride - 1 : 0); }
-  // Most rows that a call can give of `rows`, given `most_held` rows kept between calls.
+  // Upper bound of the output rows of a call with `rows` new rows, when up to `most_held` rows were
+  // kept from earlier calls.
   int most_out(int rows, int most_held) const;
 
-  // Throws std::invalid_argument naming the field that makes no sense. Padding is bounded so that
-  // a signal of n rows never gives more than ceil(n / stride).
+  // Throws std::invalid_argument that names the invalid field. The limits on padding ensure that a
+  // signal of n rows gives at most ceil(n / stride).
   void check() const;
 };
 
@@ -44,10 +46,10 @@ struct Conv1dWeights {
   Conv1dShape shape;
   Activation input;
   Activation output;
-  std::shared_ptr<const Packed> matrix;  // depth (tap, channel)
+  std::shared_ptr<const Packed> matrix;  // rows (tap, channel)
 };
 
-// Reorders torch's (out, in, kernel) into (tap, in) x out and packs it.
+// Reorders torch's (out, in, kernel) to (tap, in) x out and packs the result.
 std::shared_ptr<const Packed> pack_conv1d(const Conv1dShape& shape, const float* weight,
                                           const float* bias, Storage storage = Storage::kFloat32);
 
@@ -55,10 +57,10 @@ class Conv1d final : public Layer {
  public:
   // In the stream's state, in front of its rows; part of every snapshot.
   struct Header {
-    std::int64_t total;    // rows ever taken
-    std::int32_t held;     // rows in the buffer, padding included
-    std::int32_t begin;    // where in the buffer the next window starts
-    std::int32_t started;  // left padding is in place
+    std::int64_t total;    // input rows since the start
+    std::int32_t held;     // rows kept in the state, padding included
+    std::int32_t begin;    // index in the kept rows where the next window starts
+    std::int32_t started;  // 1 once the left padding is in place
   };
 
   Conv1d(const Conv1dWeights& weights, Plan& plan);
@@ -79,7 +81,7 @@ class Conv1d final : public Layer {
   std::shared_ptr<const Packed> matrix_;
   kernels::Window window_;
   int max_held_;
-  int back_;  // rows kept before the next window, for the reflection at the end
+  int back_;  // rows kept in front of the next window for the reflection at the end
   std::size_t header_at_;
   std::size_t held_at_;
   std::size_t buffer_at_;

@@ -23,7 +23,7 @@ void ConvTranspose1dShape::check() const {
   expect(kernel >= stride && kernel <= kMostSize, kName, "stride <= kernel <= 2^20", kernel);
   expect(trim_left >= 0 && trim_left <= kernel - stride, kName, "0 <= trim_left <= kernel - stride",
          trim_left);
-  // What the last input alone adds is all that can still be held back at the end.
+  // At the end, only the rows that the last input alone contributes to can still be trimmed.
   expect(trim_right >= 0 && trim_right <= kernel - stride, kName,
          "0 <= trim_right <= kernel - stride", trim_right);
 }
@@ -39,8 +39,8 @@ std::shared_ptr<const Packed> pack_conv_transpose1d(const ConvTranspose1dShape& 
   const std::size_t columns = stride * out;
   std::vector<float> matrix(taps * in * columns);
   for (std::size_t tap = 0; tap < taps; ++tap) {
-    // Window row `tap` is the input taps - 1 - tap steps ago, which carries kernel index
-    // phase + (taps - 1 - tap) * stride.
+    // Row `tap` of a window is the input from taps - 1 - tap steps ago. It is multiplied by kernel
+    // index phase + (taps - 1 - tap) * stride.
     const std::size_t offset = (taps - 1 - tap) * stride;
     for (std::size_t c = 0; c < in; ++c) {
       float* row = matrix.data() + (tap * in + c) * columns;
@@ -66,7 +66,7 @@ ConvTranspose1d::ConvTranspose1d(const ConvTranspose1dWeights& weights, Plan& pl
   const auto c = static_cast<std::size_t>(shape_.in_channels);
   header_at_ = plan.state.take(floats_of<Header>());
   held_at_ = plan.state.take(static_cast<std::size_t>(history_) * c);
-  // History in front, and as many zero rows behind to flush the tail.
+  // The history in front, and as many zero rows behind to flush the tail.
   const int capacity =
       expect_rows(kName, std::int64_t{2} * history_ + plan.max_rows, shape_.in_channels);
   buffer_at_ = plan.scratch.take(static_cast<std::size_t>(capacity) * c);
@@ -77,7 +77,7 @@ ConvTranspose1d::ConvTranspose1d(const ConvTranspose1dWeights& weights, Plan& pl
   plan.channels = shape_.out_channels;
 }
 
-void ConvTranspose1d::reset(float*) const noexcept {}  // zero history, nothing taken or given
+void ConvTranspose1d::reset(float*) const noexcept {}  // all zero: no history, no rows counted
 
 bool ConvTranspose1d::valid(const float* state) const noexcept {
   const Header& h = state_as<Header>(state, header_at_);
@@ -107,15 +107,19 @@ void ConvTranspose1d::run(const Tile& tile, int* rows, float* const* outlet) con
       std::fill_n(buffer + (history_ + rows[i]) * c, history_ * c, 0.0F);
       windows += history_;
     }
-    blocks[i] = {buffer, c, outlet[i], std::ptrdiff_t{shape_.stride} * shape_.out_channels,
-                 windows};
+    blocks[i] = {.a = buffer,
+                 .a_step = c,
+                 .c = outlet[i],
+                 .c_step = std::ptrdiff_t{shape_.stride} * shape_.out_channels,
+                 .rows = windows};
   }
   matrix_->multiply(tile.compute, {1, shape_.taps() * c, 0}, blocks, tile.streams);
   for (int i = 0; i < tile.streams; ++i) {
     Header& header = state_as<Header>(tile.state[i], header_at_);
     const std::int64_t whole = (header.total - 1) * shape_.stride + shape_.kernel;
     const std::int64_t end = whole - shape_.trim_left - shape_.trim_right;
-    // Rows of the uncut output that this call made final, less those the left trim takes.
+    // Rows of the untrimmed output that this call made final, less those that the left trim
+    // removes.
     const std::int64_t made = std::int64_t{blocks[i].rows} * shape_.stride;
     const std::int64_t before = (header.total - rows[i]) * shape_.stride;
     const std::int64_t skip = std::clamp<std::int64_t>(shape_.trim_left - before, 0, made);

@@ -1,9 +1,9 @@
 // Streaming transposed 1-d convolution.
 //
-// Output row t * stride + j sums x[t] w[j] + x[t-1] w[j + stride] + ..., so the `stride` rows that
-// become final with input t are one window of ceil(kernel / stride) inputs times a matrix with
-// stride * out_channels columns. Nothing is overlapped and added: each output is one sum that
-// starts at the bias, and the state is the last input row rather than a tail of outputs.
+// Output row t * stride + j is x[t] w[j] + x[t-1] w[j + stride] + ... The `stride` rows that become
+// final with input t are therefore one window of ceil(kernel / stride) inputs, multiplied by a
+// matrix with stride * out_channels columns. Each output is one sum that starts from the bias,
+// without overlap-add, and the state is the last input rows instead of a tail of outputs.
 #pragma once
 
 #include <memory>
@@ -22,17 +22,17 @@ struct ConvTranspose1dShape {
   int trim_right = 0;
 
   int taps() const { return (kernel + stride - 1) / stride; }
-  // Throws std::invalid_argument naming the field that makes no sense.
+  // Throws std::invalid_argument that names the invalid field.
   void check() const;
 };
 
 struct ConvTranspose1dWeights {
   ConvTranspose1dShape shape;
   Activation input;
-  std::shared_ptr<const Packed> matrix;  // depth (tap, channel), columns (phase, out channel)
+  std::shared_ptr<const Packed> matrix;  // rows (tap, channel), columns (phase, out channel)
 };
 
-// Reorders torch's (in, out, kernel) and packs it.
+// Reorders torch's (in, out, kernel) and packs the result.
 std::shared_ptr<const Packed> pack_conv_transpose1d(const ConvTranspose1dShape& shape,
                                                     const float* weight, const float* bias,
                                                     Storage storage = Storage::kFloat32);
@@ -41,8 +41,8 @@ class ConvTranspose1d final : public Layer {
  public:
   // In the stream's state, in front of its rows; part of every snapshot.
   struct Header {
-    std::int64_t total;    // rows ever taken
-    std::int64_t emitted;  // rows ever given
+    std::int64_t total;    // input rows since the start
+    std::int64_t emitted;  // output rows since the start
   };
 
   ConvTranspose1d(const ConvTranspose1dWeights& weights, Plan& plan);
@@ -56,7 +56,7 @@ class ConvTranspose1d final : public Layer {
   ConvTranspose1dShape shape_;
   Activation input_;
   std::shared_ptr<const Packed> matrix_;
-  int history_;  // input rows kept: taps - 1
+  int history_;  // input rows kept between calls: taps - 1
   std::size_t header_at_;
   std::size_t held_at_;
   std::size_t buffer_at_;

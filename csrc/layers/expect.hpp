@@ -1,5 +1,5 @@
-// What every layer asks of its shape at construction; the message names the layer, what was
-// expected and what came.
+// Checks that layers make at construction. Each message names the layer, what was expected and what
+// it got.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,9 @@
 
 namespace hopcodec::layers {
 
-inline constexpr int kMostSize = 1 << 20;  // of any one dimension: products with it fit an int64
+inline constexpr int kMostSize = 1 << 20;  // of one dimension, so that products of two fit an int64
 
-// Of a push at any layer, in rows and in floats: an int counts them, with room for as many again.
+// Limit of a push at any layer, in rows and in floats: an int can hold twice as many.
 inline constexpr std::int64_t kMostRows = std::int64_t{1} << 30;
 
 inline void expect(bool ok, const char* layer, const char* what, int value) {
@@ -19,7 +19,7 @@ inline void expect(bool ok, const char* layer, const char* what, int value) {
                               std::to_string(value));
 }
 
-// `rows` as an int, once a block of so many rows of `channels` is known to be of a countable size.
+// Returns `rows` as an int if a block of `rows` x `channels` is below the limit.
 inline int expect_rows(const char* layer, std::int64_t rows, std::int64_t channels) {
   if (rows < kMostRows && rows * channels < kMostRows) return static_cast<int>(rows);
   throw std::invalid_argument(std::string(layer) +
@@ -29,7 +29,7 @@ inline int expect_rows(const char* layer, std::int64_t rows, std::int64_t channe
                               " channels");
 }
 
-// `emitted` channels come from the layer before.
+// Checks that a layer takes as many channels as the layer before it emits.
 inline void expect_channels(const char* layer, int emitted, int channels) {
   if (channels == emitted) return;
   throw std::invalid_argument(std::string(layer) + ": expected " + std::to_string(emitted) +

@@ -24,7 +24,7 @@ Gather::Gather(Plan& plan)
   plan.whole = true;
 }
 
-void Gather::reset(float*) const noexcept {}  // zero: nothing held
+void Gather::reset(float*) const noexcept {}  // all zero: no rows held
 
 bool Gather::valid(const float* state) const noexcept {
   const Header& h = state_as<Header>(state, header_at_);
@@ -65,7 +65,7 @@ GroupNorm::GroupNorm(const GroupNormWeights& weights, Plan& plan) : weights_(wei
   }
   expect_channels(kName, plan.channels, weights_.channels);
   if (!plan.whole) {
-    throw std::invalid_argument("group_norm: expected its stream gathered beforehand");
+    throw std::invalid_argument("group_norm: expected a Gather before it, got none");
   }
   const auto channels = static_cast<std::size_t>(weights_.channels);
   inlet_at_ = plan.scratch.take(static_cast<std::size_t>(plan.max_rows) * channels);
@@ -95,7 +95,7 @@ void GroupNorm::run(const Tile& tile, int* rows, float* const* outlet) const noe
                              weights_.weight.get(), weights_.bias.get(), weights_.eps, scale,
                              scale + channels);
     rows[i] = std::max(0, rows[i] - weights_.trim_left - weights_.trim_right);
-    if (rows[i] == 0) continue;  // all trimmed: `trim_left` may be beyond the last row
+    if (rows[i] == 0) continue;  // all rows are trimmed: `trim_left` may be beyond the last row
     tile.compute.kernels.map_channels(x + static_cast<std::size_t>(weights_.trim_left) * channels,
                                       outlet[i], static_cast<std::size_t>(rows[i]), channels, scale,
                                       scale + channels);

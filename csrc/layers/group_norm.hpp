@@ -1,6 +1,7 @@
-// Group normalisation over all channels and all rows of a stream: nothing can be given before the
-// last row is there. A chain that holds one therefore takes streams of bounded length (segments),
-// which a Gather at its front collects; behind it every layer gets all its rows in one call.
+// Group normalisation over all channels and all rows of a stream. No output is possible before the
+// last row has come. A chain with a group norm therefore takes streams of bounded length
+// (segments): a Gather in front collects the stream, and every layer behind it gets all rows in one
+// call.
 #pragma once
 
 #include <memory>
@@ -9,10 +10,10 @@
 
 namespace hopcodec::layers {
 
-// Emits everything that was ever taken, at the end. The stream must fit in one call.
+// Collects a whole stream and emits it at the end. Its length is limited to the rows of one call.
 class Gather final : public Layer {
  public:
-  // In the stream's state, in front of its rows; part of every snapshot.
+  // In the stream's state, in front of the collected rows; part of every snapshot.
   struct Header {
     std::int32_t held;
   };
@@ -36,8 +37,8 @@ class Gather final : public Layer {
 struct GroupNormWeights {
   int channels;
   float eps;
-  // Rows that take part in the statistics and are not given: a transposed convolution is cut
-  // behind its norm (encodec/modules/conv.py).
+  // Rows that count in the statistics and are not emitted: EnCodec trims the output of a transposed
+  // convolution after its norm (encodec/modules/conv.py).
   int trim_left = 0;
   int trim_right = 0;
   std::shared_ptr<const float[]> weight;
@@ -46,7 +47,7 @@ struct GroupNormWeights {
 
 class GroupNorm final : public Layer {
  public:
-  // Throws std::invalid_argument unless the plan has a Gather.
+  // Throws std::invalid_argument unless a Gather precedes this layer.
   GroupNorm(const GroupNormWeights& weights, Plan& plan);
 
   void reset(float* state) const noexcept override;

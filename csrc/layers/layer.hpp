@@ -1,13 +1,14 @@
 // The streaming contract that every layer obeys.
 //
 // Audio and features are channels-last rows. A layer takes any number of rows per call and emits
-// what it can; rows it still needs (history for the next window, rows that wait for a reflection
-// or a look-ahead) are the stream's *state*. Calling run() over any partition of a stream and
-// finishing with `last` emits exactly the rows of a single call with the whole stream, bit for bit.
+// those it can compute. The rows it still needs are the stream's *state*: history for the next
+// window, and rows that wait for a reflection or for look-ahead. Calling run() over any partition
+// of a stream, the last call with `last`, emits exactly the rows of a single call with the whole
+// stream, bit for bit.
 //
-// State and scratch are apart. A stream's state is one contiguous block, so a snapshot is a copy.
-// Scratch belongs to a tile: up to kTile streams that step together and share each read of the
-// weights.
+// State and scratch are separate. The state of a stream is one contiguous block, so a snapshot is a
+// copy of it. Scratch belongs to a tile: up to kTile streams that step together and share each read
+// of the weights.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,7 @@
 
 namespace hopcodec::layers {
 
-// Rows of a stream: no product with a stride overflows.
+// Limit of the rows of a stream; no product of such a count with a stride overflows.
 inline constexpr std::int64_t kLongest = std::int64_t{1} << 40;
 
 inline constexpr int kTile = 16;  // streams per step
@@ -30,27 +31,29 @@ struct Tile {
   int streams;
   float* state[kTile];
   float* scratch[kTile];
-  bool last;  // end of these streams: pad on the right and emit everything
+  bool last;  // these streams end: pad on the right and emit everything
 };
 
-// How long the pieces are that a chain takes near the audio (Pieces): as many rows as `floats`
-// holds, a good part of the second-level cache, but not so few that reading the weights shows.
+// Size of the pieces that the part of a chain next to the audio processes (see Pieces): as many
+// rows as fit in `floats`, a large part of the second-level cache. `least_rows` keeps pieces long
+// enough to amortise reading the weights.
 struct PieceSize {
   int floats = 96 * 1024;
   int least_rows = 480;
 };
 
-// Grows while a chain is built, front to back: what one layer needs to know of those before it.
+// Describes the layers built so far. A chain is built front to back; each layer reads from the plan
+// what the layers before it emit, and updates it with what itself emits and needs.
 struct Plan {
-  base::Layout state;    // per stream, kept between calls
-  base::Layout scratch;  // per stream of a tile, free between calls
+  base::Layout state;    // of one stream, kept between calls
+  base::Layout scratch;  // of one stream of a tile, reusable between calls
   int channels;
-  int max_rows;     // most rows that one call can bring to the next layer
-  bool zero_start;  // ignore the model's reflection: pad with zeros, emit at once
-  bool whole;       // every stream comes in one call, its last (a Gather stands before)
-  int step;         // every call but the last brings a multiple of so many rows
-  // For the reported latency, in samples of the graph's input or output: rows span
-  // `row_samples`, and the first output of the layer sees `lookahead_samples` ahead.
+  int max_rows;     // upper bound of the rows that one call brings to the next layer
+  bool zero_start;  // pad with zeros instead of reflecting, so that output starts at once
+  bool whole;       // behind a Gather: a stream comes in one call, with `last`
+  int step;         // every call but the last brings a multiple of this many rows
+  // For the reported latency, in samples of the session's input or output: one row spans
+  // `row_samples`, and the first output row depends on `lookahead_samples` of future input.
   double row_samples;
   double lookahead_samples;
   PieceSize piece = {};
@@ -63,16 +66,18 @@ class Layer {
   Layer& operator=(const Layer&) = delete;
   virtual ~Layer() = default;
 
-  // Makes `state` that of a new stream. The block is zero-filled beforehand.
+  // Initialises the state of a new stream. The caller has filled the block with zeros.
   HOPCODEC_REALTIME virtual void reset(float* state) const noexcept = 0;
 
-  // Whether every index in `state` is within bounds: asked of a snapshot before it is believed.
+  // Whether every index in `state` is within bounds. restore() calls it before it accepts a
+  // snapshot.
   virtual bool valid(const float* state) const noexcept = 0;
 
-  // Says where this call's rows must be written for each stream: inlet[i].
+  // Sets inlet[i] to where the caller must write the new rows of stream i for the next run().
   HOPCODEC_REALTIME virtual void open(const Tile& tile, float** inlet) const noexcept = 0;
 
-  // Takes rows[i] rows at the inlets, writes to outlet[i], sets rows[i] to what was written.
+  // Reads rows[i] rows from each inlet, writes the output to outlet[i], and sets rows[i] to the
+  // number of output rows.
   HOPCODEC_REALTIME virtual void run(const Tile& tile, int* rows,
                                      float* const* outlet) const noexcept = 0;
 };

@@ -8,7 +8,7 @@
 namespace hopcodec::layers {
 namespace {
 
-// (4n, n) row-major to (n, 4n): the packed matrix multiplies from the left.
+// Transposes (4n, n) to (n, 4n): in a packed product the input vector is on the left.
 std::shared_ptr<const Packed> pack_gates(std::size_t n, const float* weight, const float* bias,
                                          Storage storage) {
   std::vector<float> matrix(n * 4 * n);
@@ -44,7 +44,7 @@ Lstm::Lstm(const LstmWeights& weights, Plan& plan)
 
 void Lstm::reset(float*) const noexcept {}  // hidden and cell start at zero
 
-bool Lstm::valid(const float*) const noexcept { return true; }  // no indices
+bool Lstm::valid(const float*) const noexcept { return true; }  // the state has no indices
 
 void Lstm::open(const Tile& tile, float** inlet) const noexcept {
   for (int i = 0; i < tile.streams; ++i) inlet[i] = tile.scratch[i] + inlet_at_;
@@ -56,7 +56,11 @@ void Lstm::run_stage(const Tile& tile, const int* rows, std::size_t stage,
   RowBlock blocks[kTile] = {};
   int longest = 0;
   for (int i = 0; i < tile.streams; ++i) {
-    blocks[i] = {tile.scratch[i] + from, n, tile.scratch[i] + gates_at_, 4 * n, rows[i]};
+    blocks[i] = {.a = tile.scratch[i] + from,
+                 .a_step = n,
+                 .c = tile.scratch[i] + gates_at_,
+                 .c_step = 4 * n,
+                 .rows = rows[i]};
     longest = std::max(longest, rows[i]);
   }
   stages_[stage].input->multiply(tile.compute, {1, n, 0}, blocks, tile.streams);
@@ -65,7 +69,11 @@ void Lstm::run_stage(const Tile& tile, const int* rows, std::size_t stage,
     for (int i = 0; i < tile.streams; ++i) {
       if (t >= rows[i]) continue;
       float* gates = tile.scratch[i] + gates_at_ + t * 4 * n;
-      blocks[active++] = {tile.state[i] + hidden_at_[stage], n, gates, 4 * n, 1};
+      blocks[active++] = {.a = tile.state[i] + hidden_at_[stage],
+                          .a_step = n,
+                          .c = gates,
+                          .c_step = 4 * n,
+                          .rows = 1};
     }
     stages_[stage].recurrent->multiply(tile.compute, {1, n, 0}, blocks, active, /*resume=*/true);
     for (int i = 0; i < tile.streams; ++i) {

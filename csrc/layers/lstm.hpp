@@ -1,8 +1,8 @@
-// Stacked LSTM over time, one row per step; hidden and cell vectors are the stream's state.
+// Stacked LSTM over time, one row per step. The hidden and cell vectors are the stream's state.
 //
-// The input half of every gate is one matrix product over all rows of the call; the recurrent half
-// continues the same sums row by row (Packed::multiply with `resume`), so a gate is
-// bias + W_x x + W_h h in one fixed order however the stream is cut.
+// The input part of all gates is one matrix product over all rows of the call. The recurrent part
+// continues the same sums row by row (Packed::multiply with `resume`). A gate is therefore always
+// bias + W_x x + W_h h in one fixed order, however the stream is cut.
 #pragma once
 
 #include <memory>
@@ -16,13 +16,13 @@ struct LstmWeights {
   int channels;
   bool skip;  // add the input to the output (encodec/modules/lstm.py)
   struct Stage {
-    std::shared_ptr<const Packed> input;      // channels x 4 channels, both biases in it
+    std::shared_ptr<const Packed> input;      // channels x 4 channels, with the sum of both biases
     std::shared_ptr<const Packed> recurrent;  // channels x 4 channels, no bias
   };
   std::vector<Stage> stages;
 };
 
-// Torch's weight_ih, weight_hh (4n, n) and the two biases (4n), packed.
+// Packs torch's weight_ih and weight_hh (4n, n) and the two biases (4n).
 LstmWeights::Stage pack_lstm(int channels, const float* weight_ih, const float* weight_hh,
                              const float* bias_ih, const float* bias_hh,
                              Storage storage = Storage::kFloat32);
@@ -43,10 +43,10 @@ class Lstm final : public Layer {
   int channels_;
   bool skip_;
   std::vector<LstmWeights::Stage> stages_;
-  std::vector<std::size_t> hidden_at_;  // per stage, in the state; the cell stands behind it
+  std::vector<std::size_t> hidden_at_;  // of each stage, in the state; the cell vector follows it
   std::size_t inlet_at_;
   std::size_t gates_at_;
-  std::size_t rows_at_;  // hidden vectors of every row, the stage's output
+  std::size_t rows_at_;  // the hidden vector of every row, which is the stage's output
 };
 
 }  // namespace hopcodec::layers

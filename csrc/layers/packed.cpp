@@ -6,13 +6,13 @@
 namespace hopcodec::layers {
 namespace {
 
-constexpr int kBatchRows = 480;  // rows whose pointers fit comfortably on the stack
-// Rows of a task: whole numbers of register blocks on every instruction set. Many, so that they
-// share a read of the weights; fewer where there would be too few tasks to share fairly.
+constexpr int kBatchRows = 480;  // few enough that their pointers fit on the stack
+// Rows of a task, a multiple of the register block on every instruction set. Many rows share one
+// read of the weights; a task has fewer when there would be too few tasks to balance the load.
 constexpr int kTaskRows = 96;
 constexpr int kLeastTaskRows = 24;
 constexpr int kTasksPerThread = 6;
-// Below this many multiply-adds a second thread costs more than it saves.
+// Below this many multiply-adds, a second thread costs more than it saves.
 constexpr std::int64_t kWorthSplitting = 48 * 1024;
 
 unsigned bits_of(float x) {
@@ -21,7 +21,8 @@ unsigned bits_of(float x) {
   return bits;
 }
 
-// The upper half of x, rounded to nearest, ties to even; what would become infinite is cut instead.
+// The upper half of x, rounded to nearest, ties to even. A value that would round to infinity is
+// truncated.
 unsigned to_bfloat16(float x) {
   const unsigned bits = bits_of(x);
   const unsigned half = (bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16;
@@ -45,7 +46,7 @@ int panel_width(int columns_left) {
 Packed::Packed(const float* weight, const float* bias, std::size_t depth, std::size_t columns,
                Storage storage, std::size_t run)
     : depth_(static_cast<int>(depth)), columns_(static_cast<int>(columns)) {
-  // Odd runs have no pairs: their weights are rounded all the same, and kept as float32.
+  // A run of odd length cannot be stored in pairs. Its weights are rounded and kept as float32.
   const bool rounded = storage == Storage::kBfloat16;
   const bool paired = rounded && depth % 2 == 0 && run % 2 == 0;
   const std::size_t words = paired ? depth / 2 : depth;
@@ -53,13 +54,18 @@ Packed::Packed(const float* weight, const float* bias, std::size_t depth, std::s
   std::vector<std::size_t> weight_at;
   std::vector<std::size_t> bias_at;
   for (int column = 0; column < columns_;) {
-    // 33..48 columns are a 32 and a 16 rather than a 64 that is one quarter padding.
+    // 33 to 48 columns become panels of 32 and 16, because a panel of 64 would be at least a
+    // quarter padding.
     const int left = columns_ - column;
     const int width = left > 32 && left <= 48 ? 32 : panel_width(left);
     first_column_.push_back(column);
     weight_at.push_back(layout.take(words * static_cast<std::size_t>(width)));
     bias_at.push_back(layout.take(static_cast<std::size_t>(width)));
-    panels_.push_back({nullptr, nullptr, nullptr, width, std::min(width, left)});
+    panels_.push_back({.weight = nullptr,
+                       .pairs = nullptr,
+                       .bias = nullptr,
+                       .width = width,
+                       .valid = std::min(width, left)});
     column += width;
   }
   floats_ = layout.floats();
@@ -107,12 +113,15 @@ void Packed::run_task(void* context, int index) {
   const auto p = static_cast<std::size_t>(index / batch.row_tasks);
   const int first = index % batch.row_tasks * batch.task_rows;
   const int rows = std::min(batch.task_rows, batch.rows - first);
-  batch.compute->kernels.gemm_panel(
-      batch.matrix->panels_[p], batch.window,
-      {batch.a + first, batch.c + first, rows, batch.matrix->first_column_[p]}, batch.resume);
+  batch.compute->kernels.gemm_panel(batch.matrix->panels_[p], batch.window,
+                                    {.a = batch.a + first,
+                                     .c = batch.c + first,
+                                     .rows = rows,
+                                     .column = batch.matrix->first_column_[p]},
+                                    batch.resume);
 }
 
-void Packed::share(Batch& batch, int n_panels, int threads) {
+void Packed::split_rows(Batch& batch, int n_panels, int threads) {
   batch.task_rows = kTaskRows;
   while (batch.task_rows > kLeastTaskRows &&
          n_panels * (batch.rows / batch.task_rows) < threads * kTasksPerThread) {
@@ -153,7 +162,7 @@ void Packed::multiply(const Compute& compute, const kernels::Window& window, con
     batch.task_rows = batch.rows;
     batch.row_tasks = 1;
     if (split) {
-      share(batch, n_panels, compute.pool.threads());
+      split_rows(batch, n_panels, compute.pool.threads());
       compute.pool.run(&run_task, &batch, n_panels * batch.row_tasks);
     } else {
       for (int p = 0; p < n_panels; ++p) run_task(&batch, p);
@@ -182,7 +191,7 @@ void Packed::unpack(std::vector<float>& weight, std::vector<float>& bias) const 
 }
 
 std::uint64_t Packed::hash(std::uint64_t seed) const noexcept {
-  // A multiply-xor over 8-byte words: not cryptographic, it only tells models apart.
+  // A multiply-xor hash over 8-byte words. It is not cryptographic; it only tells models apart.
   std::uint64_t h = seed ^ (static_cast<std::uint64_t>(depth_) << 32 |
                             static_cast<std::uint64_t>(static_cast<unsigned>(columns_)));
   for (std::size_t i = 0; i + 2 <= floats_; i += 2) {

@@ -9,7 +9,7 @@
 namespace hopcodec::layers {
 namespace {
 
-// Rows of `channels` that a piece should have.
+// Rows of a piece, at rows of `channels` floats.
 std::int64_t rows_for(const PieceSize& piece, int channels) {
   return std::max(piece.least_rows, piece.floats / channels);
 }
@@ -26,10 +26,10 @@ Cut cut_of(std::span<const LayerWeights> weights, const Plan& plan, bool grown) 
     const std::int64_t most = rows_for(plan.piece, plan.channels);
     return plan.max_rows > most ? Cut{weights.size(), static_cast<int>(most)} : Cut{};
   }
-  Cut cut{};  // as deep as there are more rows than a piece should have
+  Cut cut{};  // the deepest cut where a push still has more rows than a piece
   std::int64_t stride = 1;
   for (std::size_t k = 0; k < weights.size(); ++k) {
-    // It takes whole steps.
+    // A truncated chain needs whole steps, which pieces do not respect.
     if (std::holds_alternative<std::shared_ptr<const TruncatedWeights>>(weights[k])) return {};
     const int s = stride_of(weights[k]);
     if (s == 1) continue;
@@ -45,7 +45,7 @@ Pieces::Pieces(std::span<const LayerWeights> weights, int most, Plan& plan)
     : most_(most), in_channels_(plan.channels) {
   inlet_at_ = plan.scratch.take(static_cast<std::size_t>(plan.max_rows) *
                                 static_cast<std::size_t>(in_channels_));
-  // All pieces of a call together give what the uncut chain would give.
+  // All pieces of a call together emit as many rows as the uncut chain would.
   plan.step = 1;
   Plan uncut = plan;
   uncut.piece.least_rows = std::numeric_limits<int>::max();
@@ -67,7 +67,7 @@ void Pieces::open(const Tile& tile, float** inlet) const noexcept {
 void Pieces::run(const Tile& tile, int* rows, float* const* outlet) const noexcept {
   Tile piece = tile;
   int done[kTile] = {};
-  int given[kTile] = {};
+  int emitted[kTile] = {};
   bool more = true;
   while (more) {
     int count[kTile];
@@ -84,13 +84,13 @@ void Pieces::run(const Tile& tile, int* rows, float* const* outlet) const noexce
       const float* from = tile.scratch[i] + inlet_at_ + std::ptrdiff_t{done[i]} * in_channels_;
       std::memcpy(inlet[i], from,
                   static_cast<std::size_t>(count[i] * in_channels_) * sizeof(float));
-      behind[i] = outlet[i] + std::ptrdiff_t{given[i]} * out_channels_;
+      behind[i] = outlet[i] + std::ptrdiff_t{emitted[i]} * out_channels_;
       done[i] += count[i];
     }
     chain_->run(piece, count, behind);
-    for (int i = 0; i < tile.streams; ++i) given[i] += count[i];
+    for (int i = 0; i < tile.streams; ++i) emitted[i] += count[i];
   }
-  std::copy_n(given, tile.streams, rows);
+  std::copy_n(emitted, tile.streams, rows);
 }
 
 }  // namespace hopcodec::layers

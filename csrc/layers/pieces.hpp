@@ -1,10 +1,10 @@
-// A chain that takes its rows a piece at a time.
+// A chain that processes its rows in pieces.
 //
-// Near the audio a codec has many short rows: what one layer writes should still be in the core's
-// own cache when the next one reads it. Far from it there are few long ones, and as many as
-// possible should share each read of the weights. So the part of a chain near the audio is a layer
-// of its own, which cuts what it is given. Any partition gives the same bits, and the scratch of
-// the part does not grow with the push.
+// Next to the audio a codec has many short rows, and the output of one layer should still be in the
+// core's cache when the next layer reads it. Deeper inside it has few long rows, and as many of
+// them as possible should share each read of the weights. So the layers next to the audio form a
+// layer of their own, which cuts its input into pieces. Any partition gives the same bits, and the
+// scratch of these layers does not grow with the push.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,7 @@ namespace hopcodec::layers {
 
 class Pieces final : public Layer {
  public:
-  // `most` rows at a time.
+  // Pieces have `most` rows.
   Pieces(std::span<const LayerWeights> weights, int most, Plan& plan);
 
   void reset(float* state) const noexcept override;
@@ -32,15 +32,16 @@ class Pieces final : public Layer {
   std::unique_ptr<Chain> chain_;
 };
 
-// How many layers at the front of a chain go in pieces, and in pieces of how many rows.
+// How many layers at the front of a chain run in pieces, and the rows of a piece.
 struct Cut {
-  std::size_t layers = 0;  // none: they take what they are given
+  std::size_t layers = 0;  // 0: no layer runs in pieces
   int most = 0;
 };
 
-// The cut at the front of `weights`, which are given up to plan.max_rows rows. An analysis chain is
-// cut before one of its strides, a synthesis chain behind a transposed convolution (`grown`): the
-// layers that change the rate have large matrices and want all the rows there are.
+// Returns the cut at the front of `weights`, which get up to plan.max_rows rows. An analysis chain
+// is cut before one of its strides. A synthesis chain is cut behind a transposed convolution
+// (`grown` is true there). The layers that change the rate stay outside: their matrices are large,
+// and they want all rows at once.
 Cut cut_of(std::span<const LayerWeights> weights, const Plan& plan, bool grown);
 
 }  // namespace hopcodec::layers

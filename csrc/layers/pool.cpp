@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::uint64_t kLow = 0xffffffffULL;
 constexpr int kMaxThreads = 256;
-// Spin for about a hop before napping: between two hops of a live stream the helpers stay hot; an
-// idle session costs next to nothing. They poll, so that waking them takes no system call.
+// Helpers spin for about a hop before they sleep, so they react at once during a live stream, and
+// an idle session costs little. They poll, so that waking them needs no system call.
 constexpr auto kSpinFor = std::chrono::milliseconds(20);
 constexpr auto kNap = std::chrono::microseconds(200);
 
@@ -37,7 +37,7 @@ Pool::Pool(int threads) {
   helpers_.reserve(static_cast<std::size_t>(threads - 1));
   try {
     for (int i = 1; i < threads; ++i) helpers_.emplace_back([this] { help(); });
-  } catch (...) {  // the system refused one: those that run must end before their handles do
+  } catch (...) {  // a thread could not start: join the others before their handles are destroyed
     stop();
     throw;
   }
@@ -58,7 +58,7 @@ bool Pool::take_one() noexcept {
                                        std::memory_order_acquire)) {
       continue;
     }
-    // The job cannot end, and so task_ cannot change, until the task just taken is finished.
+    // The job cannot end before the task just taken is finished, so task_ cannot change here.
     task_(context_, static_cast<int>((ticket & kLow) - 1));
     unfinished_.fetch_sub(1, std::memory_order_release);
     return true;
@@ -82,7 +82,7 @@ void Pool::run(Task task, void* context, int tasks) noexcept {
 }
 
 void Pool::help() noexcept {
-  const base::FlushDenormals flush;  // the same arithmetic as the caller's
+  const base::FlushDenormals flush;  // the floating-point mode of a push, as on the caller's thread
   using Clock = std::chrono::steady_clock;
   auto last_work = Clock::now();
   int spins = 0;

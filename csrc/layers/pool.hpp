@@ -1,6 +1,6 @@
-// A few spinning threads that split one matrix product at a time. The caller works too and never
-// waits for a helper that has not taken a task; one that is preempted in the middle of a task holds
-// everybody up, so ask for no more threads than there are idle cores.
+// A few spinning threads that share the tasks of one job at a time. The caller works too and never
+// waits for a helper that has taken no task. A helper that is preempted during a task delays the
+// job, so use no more threads than there are idle cores.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@ class Pool {
  public:
   typedef HOPCODEC_REALTIME void (*Task)(void* context, int index);
 
-  // `threads` in all, the caller included. Throws std::invalid_argument below 1 or above 256.
+  // `threads` counts the caller. Throws std::invalid_argument unless it is 1 to 256.
   explicit Pool(int threads);
   ~Pool();
   Pool(const Pool&) = delete;
@@ -24,8 +24,8 @@ class Pool {
 
   int threads() const { return static_cast<int>(helpers_.size()) + 1; }
 
-  // Calls task(context, i) once for each i in [0, tasks), on any of the threads, in any order;
-  // returns when all are done. One caller at a time.
+  // Calls task(context, i) once for each i in [0, tasks), on any thread and in any order. Returns
+  // when all are done. Only one caller at a time.
   HOPCODEC_REALTIME void run(Task task, void* context, int tasks) noexcept;
 
  private:
@@ -33,8 +33,9 @@ class Pool {
   void help() noexcept;
   bool take_one() noexcept;
 
-  // High half: number of the job; low half: tasks not yet taken. One word, so that a helper which
-  // wakes late can never take a task of one job and run it with the context of another.
+  // The upper 32 bits are the number of the job, the lower 32 bits the tasks not yet taken. They
+  // are one word so that a helper that wakes late never runs a task of one job with the context of
+  // another.
   std::atomic<std::uint64_t> ticket_{0};
   std::atomic<int> unfinished_{0};
   std::atomic<bool> stop_{false};

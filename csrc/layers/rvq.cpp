@@ -6,8 +6,15 @@
 
 namespace hopcodec::layers {
 namespace {
+
 constexpr int kBatch = 32;  // frames that share one read of a codebook
+
+// A single row, so the distance between rows does not matter.
+RowBlock one_row(const float* from, float* to) {
+  return {.a = from, .a_step = 0, .c = to, .c_step = 0, .rows = 1};
 }
+
+}  // namespace
 
 Codebook make_codebook(const float* entries, int size, int inner, bool normalised) {
   const auto n = static_cast<std::size_t>(size);
@@ -27,8 +34,10 @@ Codebook make_codebook(const float* entries, int size, int inner, bool normalise
   }
   std::shared_ptr<float[]> copy = base::make_floats(n * d);
   std::copy_n(entries, n * d, copy.get());
-  return {std::make_shared<Packed>(matrix.data(), bias.data(), d, n), std::move(copy), nullptr,
-          nullptr};
+  return {.search = std::make_shared<Packed>(matrix.data(), bias.data(), d, n),
+          .entries = std::move(copy),
+          .project = nullptr,
+          .unproject = nullptr};
 }
 
 Rvq::Rvq(const RvqWeights& weights, int max_frames)
@@ -61,7 +70,7 @@ void Rvq::encode_batch(const Compute& compute, const Frame* frames, int n_frames
     const bool projected = book.project != nullptr;
     if (projected) {
       for (int f = 0; f < n_frames; ++f) {
-        blocks[f] = {frames[f].latent, dim, inner_ + f * inner, inner, 1};
+        blocks[f] = one_row(frames[f].latent, inner_ + f * inner);
       }
       book.project->multiply(compute, {1, weights_.dim, 0}, blocks, n_frames);
       for (int f = 0; f < n_frames; ++f) {
@@ -71,7 +80,7 @@ void Rvq::encode_batch(const Compute& compute, const Frame* frames, int n_frames
     }
     for (int f = 0; f < n_frames; ++f) {
       const float* query = projected ? inner_ + f * inner : frames[f].latent;
-      blocks[f] = {query, inner, scores_ + f * size, size, 1};
+      blocks[f] = one_row(query, scores_ + f * size);
     }
     book.search->multiply(compute, {1, weights_.inner, 0}, blocks, n_frames);
     for (int f = 0; f < n_frames; ++f) {
@@ -81,7 +90,7 @@ void Rvq::encode_batch(const Compute& compute, const Frame* frames, int n_frames
       if (!projected) {
         compute.kernels.subtract(entry, frames[f].latent, static_cast<std::size_t>(dim));
       } else {
-        blocks[f] = {entry, inner, outer_ + f * dim, dim, 1};
+        blocks[f] = one_row(entry, outer_ + f * dim);
       }
     }
     if (!projected) continue;
@@ -98,11 +107,12 @@ void Rvq::decode(const Compute& compute, const std::uint16_t* codes, std::ptrdif
   std::fill_n(latent, dim, 0.0F);
   for (int q = 0; q < n_q; ++q) {
     const Codebook& book = weights_.books[static_cast<std::size_t>(q)];
-    // Codes were checked at the door, but they are the caller's memory: never an index unclamped.
+    // The codes were checked at the start of the push, but they are in the caller's memory and may
+    // have changed since: clamp every index.
     const int code = std::min<int>(codes[q * book_step], weights_.size - 1);
     const float* entry = book.entries.get() + code * static_cast<std::ptrdiff_t>(weights_.inner);
     if (book.unproject != nullptr) {
-      const RowBlock row = {entry, weights_.inner, outer_, weights_.dim, 1};
+      const RowBlock row = one_row(entry, outer_);
       book.unproject->multiply(compute, {1, weights_.inner, 0}, &row, 1);
       entry = outer_;
     }

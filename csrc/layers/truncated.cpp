@@ -16,12 +16,12 @@ constexpr const char* kName = "truncated";
 constexpr int kMostAhead = 1024;
 constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
 
-// What is gathered for a norm leaves at the end, all at once: there is no step to cut it at.
+// A group norm emits the whole stream at its end, so there are no steps to truncate.
 void expect_no_norm(const Plan& plan) {
   if (plan.whole) {
     throw std::invalid_argument(
-        "truncated: expected a chain without group norm, which waits for the whole stream, got one "
-        "with it");
+        "truncated: expected a chain without group norm (it waits for the whole stream), got one "
+        "with a group norm");
   }
 }
 
@@ -39,8 +39,7 @@ Truncated::Truncated(const TruncatedWeights& weights, Plan& plan)
       in_channels_(static_cast<std::size_t>(plan.channels)) {
   weights.check();
   expect(plan.step % step_ == 0, kName,
-         "whole steps in every call, so to be the first layer and a hop to be whole steps",
-         plan.step);
+         "to be the first layer, and a hop that is a multiple of the step", plan.step);
   expect_no_norm(plan);
   const Plan before = plan;
   inlet_at_ = plan.scratch.take(static_cast<std::size_t>(plan.max_rows) * in_channels_);
@@ -58,18 +57,18 @@ Truncated::Truncated(const TruncatedWeights& weights, Plan& plan)
   const double rows_per_step = step_samples / plan.row_samples;
   rows_per_step_ = static_cast<int>(std::lround(rows_per_step));
   if (std::fabs(rows_per_step - rows_per_step_) > 1e-9) {
-    throw std::invalid_argument("truncated: expected a step that makes whole rows, got " +
+    throw std::invalid_argument("truncated: expected a whole number of output rows per step, got " +
                                 std::to_string(rows_per_step));
   }
   const double ahead = ahead_ * step_samples;
   const double whole = plan.lookahead_samples - before.lookahead_samples;
   if (ahead >= whole) {
-    throw std::invalid_argument("truncated: expected fewer steps than the chain looks ahead, " +
-                                std::to_string(whole / step_samples) + ", got " +
+    throw std::invalid_argument("truncated: expected ahead below the chain's look-ahead of " +
+                                std::to_string(whole / step_samples) + " steps, got " +
                                 std::to_string(ahead_));
   }
   plan.lookahead_samples = before.lookahead_samples + ahead;
-  // The rows of each step, and what a flush of the chain still holds.
+  // The rows of each step, plus the rows that a flush of the chain emits.
   plan.max_rows = expect_rows(
       kName, plan.max_rows + std::int64_t{before.max_rows} / step_ * rows_per_step_, plan.channels);
 }
@@ -87,53 +86,58 @@ void Truncated::open(const Tile& tile, float** inlet) const noexcept {
   for (int i = 0; i < tile.streams; ++i) inlet[i] = tile.scratch[i] + inlet_at_;
 }
 
-// One step of the chain itself: counts[j] rows in the scratch. Most were given away before, with
-// less ahead; the last of them can be new when the look-ahead is cut by less than a step.
-void Truncated::advance(const Tile& tile, const Lanes& lanes, const int* taken,
+// Runs one step of the chain itself; counts[j] rows are in the scratch. Most of them were emitted
+// before with less look-ahead. The last can be new if the look-ahead is truncated by less than a
+// step.
+void Truncated::advance(const Tile& tile, const ActiveStreams& active, const int* taken,
                         int* counts) const noexcept {
-  Tile part{tile.compute, lanes.count, {}, {}, /*last=*/false};
+  Tile part{
+      .compute = tile.compute, .streams = active.count, .state = {}, .scratch = {}, .last = false};
   float* inlet[kTile] = {};
   float* sink[kTile] = {};
-  for (int j = 0; j < lanes.count; ++j) {
-    part.state[j] = tile.state[lanes.of[j]];
-    part.scratch[j] = tile.scratch[lanes.of[j]];
+  for (int j = 0; j < active.count; ++j) {
+    part.state[j] = tile.state[active.of[j]];
+    part.scratch[j] = tile.scratch[active.of[j]];
   }
   chain_->open(part, inlet);
-  for (int j = 0; j < lanes.count; ++j) {
-    const auto behind = static_cast<std::size_t>(taken[lanes.of[j]]) * in_channels_;
+  for (int j = 0; j < active.count; ++j) {
+    const auto behind = static_cast<std::size_t>(taken[active.of[j]]) * in_channels_;
     std::memcpy(inlet[j], part.scratch[j] + inlet_at_ + behind,
                 static_cast<std::size_t>(step_) * in_channels_ * sizeof(float));
     sink[j] = part.scratch[j] + rows_at_;
     counts[j] = step_;
   }
   chain_->run(part, counts, sink);
-  for (int j = 0; j < lanes.count; ++j) {
+  for (int j = 0; j < active.count; ++j) {
     Header& h = header(part, j);
     h.exact += counts[j];
     ++h.steps;
   }
 }
 
-// What the streams would still give if they ended here: counts[j] rows in the scratch.
-void Truncated::look(const Tile& tile, const Lanes& lanes, int* counts) const noexcept {
-  Tile part{tile.compute, lanes.count, {}, {}, /*last=*/true};
+// Flushes a copy of each stream's state, as if the streams ended here; counts[j] rows are in the
+// scratch.
+void Truncated::flush_copy(const Tile& tile, const ActiveStreams& active,
+                           int* counts) const noexcept {
+  Tile part{
+      .compute = tile.compute, .streams = active.count, .state = {}, .scratch = {}, .last = true};
   float* inlet[kTile] = {};
   float* sink[kTile] = {};
-  for (int j = 0; j < lanes.count; ++j) {
-    part.scratch[j] = tile.scratch[lanes.of[j]];
+  for (int j = 0; j < active.count; ++j) {
+    part.scratch[j] = tile.scratch[active.of[j]];
     part.state[j] = part.scratch[j] + copy_at_;
     sink[j] = part.scratch[j] + rows_at_;
     counts[j] = 0;
-    std::memcpy(part.state[j] + state_begin_, tile.state[lanes.of[j]] + state_begin_,
+    std::memcpy(part.state[j] + state_begin_, tile.state[active.of[j]] + state_begin_,
                 (state_end_ - state_begin_) * sizeof(float));
   }
   chain_->open(part, inlet);
   chain_->run(part, counts, sink);
 }
 
-// The end itself: counts[i] rows in the scratch.
-void Truncated::finish(const Tile& tile, const int* taken, const int* rows,
-                       int* counts) const noexcept {
+// Flushes the streams themselves at their end; counts[i] rows are in the scratch.
+void Truncated::flush(const Tile& tile, const int* taken, const int* rows,
+                      int* counts) const noexcept {
   float* inlet[kTile] = {};
   float* sink[kTile] = {};
   chain_->open(tile, inlet);
@@ -147,9 +151,9 @@ void Truncated::finish(const Tile& tile, const int* taken, const int* rows,
   chain_->run(tile, counts, sink);
 }
 
-// Of the `count` rows in the scratch, of which the first is number `from`, gives away those that
-// were not given yet, up to number `until`; returns how many.
-int Truncated::give(const Tile& tile, int lane, std::int64_t until, std::int64_t from, int count,
+// The scratch holds `count` rows, the first of which has number `from`. Emits those not emitted
+// before, up to number `until`, and returns how many.
+int Truncated::emit(const Tile& tile, int lane, std::int64_t until, std::int64_t from, int count,
                     float* to) const noexcept {
   Header& h = header(tile, lane);
   const std::int64_t skip = std::clamp<std::int64_t>(h.emitted - from, 0, count);
@@ -162,42 +166,42 @@ int Truncated::give(const Tile& tile, int lane, std::int64_t until, std::int64_t
 
 void Truncated::run(const Tile& tile, int* rows, float* const* outlet) const noexcept {
   int taken[kTile] = {};
-  int given[kTile] = {};
+  int emitted_rows[kTile] = {};
   int counts[kTile] = {};
-  const auto hand_out = [&](int i, std::int64_t until, std::int64_t from, int count) {
-    float* to = outlet[i] + static_cast<std::size_t>(given[i]) * out_channels_;
-    given[i] += give(tile, i, until, from, count, to);
+  const auto emit_rows = [&](int i, std::int64_t until, std::int64_t from, int count) {
+    float* to = outlet[i] + static_cast<std::size_t>(emitted_rows[i]) * out_channels_;
+    emitted_rows[i] += emit(tile, i, until, from, count, to);
   };
   while (true) {
-    Lanes ready{{}, 0};
+    ActiveStreams ready{{}, 0};
     for (int i = 0; i < tile.streams; ++i) {
       if (rows[i] - taken[i] >= step_) ready.of[ready.count++] = i;
     }
     if (ready.count == 0) break;
     advance(tile, ready, taken, counts);
-    Lanes looking{{}, 0};
+    ActiveStreams flushing{{}, 0};
     for (int j = 0; j < ready.count; ++j) {
       const int i = ready.of[j];
       const Header& h = header(tile, i);
       taken[i] += step_;
       if (h.steps <= ahead_) continue;
-      hand_out(i, due(h), h.exact - counts[j], counts[j]);
-      looking.of[looking.count++] = i;
+      emit_rows(i, due(h), h.exact - counts[j], counts[j]);
+      flushing.of[flushing.count++] = i;
     }
-    if (looking.count == 0) continue;
-    look(tile, looking, counts);
-    for (int j = 0; j < looking.count; ++j) {
-      const Header& h = header(tile, looking.of[j]);
-      hand_out(looking.of[j], due(h), h.exact, counts[j]);
+    if (flushing.count == 0) continue;
+    flush_copy(tile, flushing, counts);
+    for (int j = 0; j < flushing.count; ++j) {
+      const Header& h = header(tile, flushing.of[j]);
+      emit_rows(flushing.of[j], due(h), h.exact, counts[j]);
     }
   }
   if (tile.last) {
-    finish(tile, taken, rows, counts);
+    flush(tile, taken, rows, counts);
     for (int i = 0; i < tile.streams; ++i) {
-      hand_out(i, kAll, header(tile, i).exact, counts[i]);
+      emit_rows(i, kAll, header(tile, i).exact, counts[i]);
     }
   }
-  std::copy_n(given, tile.streams, rows);
+  std::copy_n(emitted_rows, tile.streams, rows);
 }
 
 }  // namespace hopcodec::layers

@@ -1,12 +1,13 @@
-// A chain that looks fewer steps ahead than its layers would.
+// A chain whose look-ahead is truncated to `ahead` steps.
 //
-// A step is a hop of samples or a frame of latents. What the chain makes of a step leaves when
-// `ahead` more steps have come, with the values it would have if the stream ended there: beyond the
-// last row that has come, every layer sees the padding of its own right end.
+// A step is a hop of samples or a frame of latents. The output rows of a step are emitted as soon
+// as `ahead` further steps have come. They have the values they would have if the stream ended
+// there: beyond the last input row, every layer sees its own right padding.
 //
-// Those values are for giving away only. The chain itself goes on with all its look-ahead, as the
-// past of the steps to come; at each step a copy of its state is flushed, and the rows that are due
-// are taken from the result. The price is that flush.
+// These values are only emitted; they never become history. The chain itself runs with its full
+// look-ahead, so that later steps see the exact past. After each step a copy of the chain's state
+// is flushed, and the rows that are due are taken from the result. This flush is the price of the
+// shorter latency.
 #pragma once
 
 #include <memory>
@@ -17,23 +18,23 @@ namespace hopcodec::layers {
 
 struct TruncatedWeights {
   std::vector<LayerWeights> layers;
-  int step;   // rows in
-  int ahead;  // steps
+  int step;   // input rows of a step
+  int ahead;  // steps of look-ahead
 
-  // Throws std::invalid_argument naming the field that makes no sense.
+  // Throws std::invalid_argument that names the invalid field.
   void check() const;
 };
 
 class Truncated final : public Layer {
  public:
-  // In the stream's state, in front of its chain's; part of every snapshot.
+  // In the stream's state, in front of the chain's state; part of every snapshot.
   struct Header {
-    std::int64_t steps;    // taken
-    std::int64_t exact;    // rows that the chain has emitted for good
-    std::int64_t emitted;  // rows given away
+    std::int64_t steps;    // steps taken since the start
+    std::int64_t exact;    // rows that the chain emitted with its full look-ahead
+    std::int64_t emitted;  // rows that this layer emitted
   };
 
-  // It must come first in its chain and be given whole steps until the last call.
+  // This layer must be the first of its chain and get whole steps in all calls but the last.
   Truncated(const TruncatedWeights& weights, Plan& plan);
 
   void reset(float* state) const noexcept override;
@@ -42,8 +43,8 @@ class Truncated final : public Layer {
   void run(const Tile& tile, int* rows, float* const* outlet) const noexcept override;
 
  private:
-  // The streams of a call that take part in a step.
-  struct Lanes {
+  // The streams of a call that take part in a step, as indices into the tile.
+  struct ActiveStreams {
     int of[kTile];
     int count;
   };
@@ -52,24 +53,25 @@ class Truncated final : public Layer {
     return state_as<Header>(tile.state[lane], header_at_);
   }
   std::int64_t due(const Header& h) const { return (h.steps - ahead_) * rows_per_step_; }
-  void advance(const Tile& tile, const Lanes& lanes, const int* taken, int* counts) const noexcept;
-  void look(const Tile& tile, const Lanes& lanes, int* counts) const noexcept;
-  void finish(const Tile& tile, const int* taken, const int* rows, int* counts) const noexcept;
-  int give(const Tile& tile, int lane, std::int64_t until, std::int64_t from, int count,
+  void advance(const Tile& tile, const ActiveStreams& active, const int* taken,
+               int* counts) const noexcept;
+  void flush_copy(const Tile& tile, const ActiveStreams& active, int* counts) const noexcept;
+  void flush(const Tile& tile, const int* taken, const int* rows, int* counts) const noexcept;
+  int emit(const Tile& tile, int lane, std::int64_t until, std::int64_t from, int count,
            float* to) const noexcept;
 
   int step_;
   int ahead_;
-  int rows_per_step_;  // out
+  int rows_per_step_;  // output rows
   std::size_t in_channels_;
   std::size_t out_channels_;
   std::unique_ptr<Chain> chain_;
   std::size_t inlet_at_;
   std::size_t header_at_;
-  std::size_t state_begin_;  // of the chain, in the state
+  std::size_t state_begin_;  // range of the chain's state in the stream's state
   std::size_t state_end_;
-  std::size_t copy_at_;  // of the state up to its end, in the scratch
-  std::size_t rows_at_;  // what the chain emits, in the scratch
+  std::size_t copy_at_;  // copy of the state up to state_end_, in the scratch
+  std::size_t rows_at_;  // output of the chain, in the scratch
 };
 
 }  // namespace hopcodec::layers

@@ -9,9 +9,10 @@
 namespace hopcodec::realtime {
 namespace {
 
-constexpr std::uint64_t kChunkFloats = 4096;  // on the stack
+constexpr std::uint64_t kChunkFloats = 4096;  // size of buffers on the stack
 
-// Codec channel c takes device channel c, or the last one the device has; and the other way round.
+// Codec channel c maps to device channel c, or to the last channel of the device; likewise the
+// other way round.
 void map_channels(const float* from, int from_channels, float* to, int to_channels,
                   std::uint64_t frames) noexcept {
   for (std::uint64_t i = 0; i < frames; ++i) {
@@ -22,8 +23,8 @@ void map_channels(const float* from, int from_channels, float* to, int to_channe
 }
 
 bool armed(const Port& port) noexcept {
-  // In one order with Inside and with the engine's store: either it waits for this callback, or
-  // this callback leaves the rings alone.
+  // Sequentially consistent with Inside and with the engine's store: either the engine waits for
+  // this callback, or this callback does not touch the rings.
   return port.block().engine.armed.load(std::memory_order_seq_cst) != 0;
 }
 
@@ -44,20 +45,20 @@ std::uint64_t write_mapped(Port& port, Ring& ring, const float* input, std::uint
   return done;
 }
 
-// Throws away what arrived too late to be played, so that the latency is what it was.
+// Discards audio that arrived too late to be played, so that the latency stays constant.
 void catch_up(Port& port) noexcept {
   PlaybackSide& side = port.block().playback;
   Ring& ring = port.playback();
   const auto demanded = static_cast<std::int64_t>(side.clock.frames());
   const auto taken = static_cast<std::int64_t>(ring.taken());
-  const std::int64_t forgiven = port.block().engine.forgiven.load(std::memory_order_acquire);
-  const std::int64_t late = demanded - taken - forgiven;
+  const std::int64_t written_off = port.block().engine.written_off.load(std::memory_order_acquire);
+  const std::int64_t late = demanded - taken - written_off;
   if (late <= 0) return;
   count(side.discarded_frames, ring.read(nullptr, static_cast<std::uint64_t>(late)));
 }
 
-// A player of an earlier start has nothing to say in this one.
-void begin_anew(Port& port, std::uint32_t& seen) noexcept {
+// Forgets the concealment of an earlier start.
+void reset_on_new_start(Port& port, std::uint32_t& seen) noexcept {
   const std::uint32_t start = port.block().engine.start_number.load(std::memory_order_acquire);
   if (start == seen) return;
   seen = start;
@@ -68,11 +69,11 @@ void fill_chunk(Port& port, float* chunk, std::uint64_t frames) noexcept {
   PlaybackSide& side = port.block().playback;
   const std::uint64_t got = port.playback().read(chunk, frames);
   Concealment& concealment = port.concealment();
-  concealment.real(chunk, got);
+  concealment.receive(chunk, got);
   if (got == frames) return;
   if (!concealment.active()) count(side.conceal_events);
   count(side.concealed_frames, frames - got);
-  concealment.make_up(chunk + got * static_cast<std::uint64_t>(port.channels()), frames - got,
+  concealment.conceal(chunk + got * static_cast<std::uint64_t>(port.channels()), frames - got,
                       port.block().engine.conceal_frames.load(std::memory_order_relaxed));
 }
 
@@ -92,7 +93,8 @@ void count_flags(Port& port, bool input, bool output, std::uint32_t flags) noexc
   if (output && (flags & kOutputOverflow) != 0) count(playback.output_overflows);
 }
 
-// Marks a half of the callback as under way, so that nobody clears the rings meanwhile.
+// Marks one direction of the callback as running, so that the engine does not clear the rings
+// meanwhile.
 class Inside {
  public:
   Inside(Counter& entered, Counter& left) noexcept : left_(left) {
@@ -135,7 +137,7 @@ void playback_block(Port& port, bool in_use, float* output, std::uint64_t frames
   const base::FlushDenormals flush;
   PlaybackSide& side = port.block().playback;
   if (in_use) {
-    begin_anew(port, port.player_start());
+    reset_on_new_start(port, port.player_start());
     catch_up(port);
     float chunk[kChunkFloats];
     const std::uint64_t room = kChunkFloats / static_cast<std::uint64_t>(port.channels());
@@ -189,7 +191,7 @@ void on_block(Port& port, const float* input, float* output, std::uint64_t frame
               std::uint32_t flags, std::int64_t at_ns) noexcept {
   const Link& link = port.block().link;
   count_flags(port, input != nullptr, output != nullptr, flags);
-  if ((flags & kPrimingOutput) != 0) {  // before the first capture: not yet time
+  if ((flags & kPrimingOutput) != 0) {  // before the first capture: play silence
     if (output != nullptr) {
       std::memset(output, 0,
                   static_cast<std::size_t>(frames * link.output_channels) * sizeof(float));
@@ -205,7 +207,8 @@ void on_block(Port& port, const float* input, float* output, std::uint64_t frame
     on_playback(port, output, frames, static_cast<int>(link.output_channels), at_ns);
     return;
   }
-  // Both halves agree on whether the rings are in use: the latency counts from the same block.
+  // Both directions must agree on whether the rings are in use, so that the latency counts from the
+  // same block.
   const Inside capture(block.capture.entered, block.capture.left);
   const Inside playback(block.playback.entered, block.playback.left);
   const bool in_use = armed(port);

@@ -1,5 +1,6 @@
-// What runs in the device's own thread: a block from the microphone into the ring, a block from the
-// ring to the speaker, the time, the counters. It never waits for anything.
+// The audio callback, which runs in the device's thread. It moves a block from the microphone to
+// the capture ring and a block from the playback ring to the speaker, and updates clocks and
+// counters. It never waits.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 
 namespace hopcodec::realtime {
 
-// PortAudio's status flags, with its values.
+// PortAudio's status flags, with the same values.
 enum BlockFlags : std::uint32_t {
   kInputUnderflow = 1,
   kInputOverflow = 2,
@@ -17,22 +18,22 @@ enum BlockFlags : std::uint32_t {
   kPrimingOutput = 16,
 };
 
-// One block of a device. `input` and `output` are interleaved, of the channels that port.link says;
-// either may be null. Capture and playback may come from different threads.
+// Processes one block of a device. `input` and `output` are interleaved with the channel counts of
+// port.link; either may be null. Capture and playback may come from different threads.
 HOPCODEC_REALTIME void on_block(Port& port, const float* input, float* output, std::uint64_t frames,
                                 std::uint32_t flags, std::int64_t at_ns) noexcept;
 
-// The halves, for transports without a device: frames of the port's own channels.
+// The two directions separately, for transports without a device.
 HOPCODEC_REALTIME std::uint64_t on_capture(Port& port, const float* input, std::uint64_t frames,
                                            int channels, std::int64_t at_ns) noexcept;
 HOPCODEC_REALTIME void on_playback(Port& port, float* output, std::uint64_t frames, int channels,
                                    std::int64_t at_ns) noexcept;
-// Only what is there, nothing made up, and no demand: such a reader sets no latency to be held.
-// Returns the frames.
+// Takes only frames that are ready, without concealment. It does not count as demand, so such a
+// reader sets no latency for the engine to hold. Returns the number of frames.
 HOPCODEC_REALTIME std::uint64_t take_ready(Port& port, float* output, std::uint64_t frames,
                                            std::int64_t at_ns) noexcept;
 
-// With the signature of PaStreamCallback; `user` is a Port.
+// A PaStreamCallback; `user` is a Port.
 extern "C" HOPCODEC_REALTIME int hopcodec_stream_callback(const void* input, void* output,
                                                           unsigned long frames,
                                                           const void* time_info,

@@ -33,7 +33,8 @@ Coder::Coder(graph::Encoder* encoder, graph::Decoder* decoder, std::shared_ptr<v
       delay_(0),
       room_(0) {
   if ((encoder == nullptr) != (decoder == nullptr)) {
-    throw std::invalid_argument("coder: expected an encoder and a decoder, or neither; got one");
+    throw std::invalid_argument(
+        "coder: expected an encoder and a decoder, or neither, got one of them");
   }
   if (encoder != nullptr) {
     for (const graph::Session* s : {static_cast<const graph::Session*>(encoder),
@@ -44,7 +45,7 @@ Coder::Coder(graph::Encoder* encoder, graph::Decoder* decoder, std::shared_ptr<v
     require(decoder->channels() == channels, "channels", channels, decoder->channels());
     require(encoder->hop_samples() == hop_, "hop_samples", hop_, encoder->hop_samples());
     require(decoder->hop_samples() == hop_, "hop_samples", hop_, decoder->hop_samples());
-    // A frame comes with the end of the hop that holds the last sample it looks at.
+    // A frame is available at the end of the hop that contains its last look-ahead sample.
     const int hops = static_cast<int>(std::ceil(encoder->lookahead_samples() / hop_ - 1e-9));
     delay_ = hops * hop_ + static_cast<int>(std::ceil(decoder->lookahead_samples() - 1e-9));
     codes_.resize(static_cast<std::size_t>(encoder->codebooks() * kMostFrames));
@@ -65,7 +66,7 @@ void Coder::reset() noexcept {
   due_ = -delay_;
 }
 
-// Appends what the hop became to ready_; returns the samples.
+// Codes a hop and appends the samples to ready_. Returns how many there are.
 std::int64_t Coder::decode(const float* audio, int n_q, bool* ok) noexcept {
   graph::EncodeItem encode{.stream = 0,
                            .audio = audio,
@@ -78,7 +79,7 @@ std::int64_t Coder::decode(const float* audio, int n_q, bool* ok) noexcept {
                            .frames = 0,
                            .capacity = kMostFrames};
   *ok = encoder_->push(&encode, 1, n_q).status == graph::Status::kOk;
-  // What a session refused it never saw: its stream goes on with the next, that much later.
+  // The session has not taken a refused hop. Its stream continues with the next hop, one hop later.
   if (!*ok) ready_at_ += hop_;
   if (!*ok || encode.frames == 0) return 0;
   graph::DecodeItem decode{.stream = 0,
@@ -110,8 +111,8 @@ bool Coder::step(const float* audio, int n_q, float* coded, float* dry) noexcept
   }
   bool ok = true;
   ready_count_ += decode(audio, n_q, &ok);
-  // What is due: silence before the stream begins, then its samples, each in its own time. What an
-  // exact start held back is overdue when it comes, and dropped.
+  // Emit what is due: silence before the stream begins, then each sample at its own time. Samples
+  // that an exact start held back are overdue when they come, and are dropped.
   std::fill_n(coded, std::ptrdiff_t{channels_} * hop_, 0.0F);
   const std::int64_t from = std::max(due_, ready_at_);
   const std::int64_t to = std::min(due_ + hop_, ready_at_ + ready_count_);

@@ -14,11 +14,11 @@ void Concealment::reset() noexcept {
   active_ = false;
 }
 
-void Concealment::add_made_up(float* to, float gain) noexcept {
+void Concealment::add_concealment(float* to, float gain) noexcept {
   if (repeat_ == 0) return;
-  // Back from the newest frame to the oldest of the hop, then forward again.
-  const std::uint64_t turn = run_ % (2 * repeat_);
-  const std::uint64_t back = turn < repeat_ ? turn : 2 * repeat_ - 1 - turn;
+  // Backwards from the newest frame of the hop to the oldest, then forwards again.
+  const std::uint64_t phase = run_ % (2 * repeat_);
+  const std::uint64_t back = phase < repeat_ ? phase : 2 * repeat_ - 1 - phase;
   const float faded = 1.0F - static_cast<float>(run_) / (kFadeHops * static_cast<float>(repeat_));
   ++run_;
   if (faded <= 0.0F) return;
@@ -27,20 +27,20 @@ void Concealment::add_made_up(float* to, float gain) noexcept {
   for (std::uint64_t c = 0; c < channels_; ++c) to[c] += gain * faded * from[c];
 }
 
-void Concealment::make_up(float* frames, std::uint64_t count, std::uint32_t repeat) noexcept {
+void Concealment::conceal(float* frames, std::uint64_t count, std::uint32_t repeat) noexcept {
   std::fill_n(frames, count * channels_, 0.0F);
   if (!active_) {
-    // A gap that opens while the last one is still being blended out goes on from what was heard.
+    // A gap that begins during the cross-fade of the last one continues from what was played.
     active_ = true;
     anchor_ = written_;
     repeat_ = std::min({std::uint64_t{repeat}, kLongestRepeat, written_});
     run_ = 0;
     blending_ = 0;
   }
-  for (std::uint64_t i = 0; i < count; ++i) add_made_up(frames + i * channels_, 1.0F);
+  for (std::uint64_t i = 0; i < count; ++i) add_concealment(frames + i * channels_, 1.0F);
 }
 
-void Concealment::real(float* frames, std::uint64_t count) noexcept {
+void Concealment::receive(float* frames, std::uint64_t count) noexcept {
   if (active_ && count > 0) {
     active_ = false;
     blending_ = kBlend;
@@ -48,10 +48,10 @@ void Concealment::real(float* frames, std::uint64_t count) noexcept {
   const std::uint64_t blended = std::min(blending_, count);
   for (std::uint64_t i = 0; i < blended; ++i) {
     float* frame = frames + i * channels_;
-    const float made_up = static_cast<float>(blending_) / static_cast<float>(kBlend + 1);
+    const float fade = static_cast<float>(blending_) / static_cast<float>(kBlend + 1);
     --blending_;
-    for (std::uint64_t c = 0; c < channels_; ++c) frame[c] *= 1.0F - made_up;
-    add_made_up(frame, made_up);
+    for (std::uint64_t c = 0; c < channels_; ++c) frame[c] *= 1.0F - fade;
+    add_concealment(frame, fade);
   }
   for (std::uint64_t i = 0; i < count; ++i) {
     std::memcpy(history_.data() + (written_ & (kHistory - 1)) * channels_, frames + i * channels_,

@@ -1,5 +1,6 @@
-// What is played when the engine is late: the last hop again, mirrored so that the waveform goes on
-// without a jump, fading to silence over ten hops; and the cross-fade back when audio returns.
+// Conceals gaps when the engine is late. It repeats the last hop, alternately backwards and
+// forwards so that the waveform has no jump, and fades to silence over ten hops. When audio
+// returns, it cross-fades back.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +14,14 @@ class Concealment {
  public:
   explicit Concealment(int channels);
 
-  // Frames are `channels` floats, interleaved.
+  // All frames are `channels` interleaved floats.
 
-  // Audio that arrived: remembers it, and blends into it if a concealment was under way.
-  HOPCODEC_REALTIME void real(float* frames, std::uint64_t count) noexcept;
-  // Nothing arrived: makes up `count` frames from the last `repeat` ones. With none to make up it
-  // only begins: what comes next is blended in, which hides a seam.
-  HOPCODEC_REALTIME void make_up(float* frames, std::uint64_t count, std::uint32_t repeat) noexcept;
-  // True from the first frame made up until the next real one.
+  // Takes audio that arrived: remembers it, and cross-fades into it if a gap was being concealed.
+  HOPCODEC_REALTIME void receive(float* frames, std::uint64_t count) noexcept;
+  // Writes `count` frames of concealment, made from the last `repeat` frames. With count = 0 it
+  // only marks a gap, so that the next audio is cross-faded, which hides a seam.
+  HOPCODEC_REALTIME void conceal(float* frames, std::uint64_t count, std::uint32_t repeat) noexcept;
+  // True from the start of a gap until the next audio arrives.
   bool active() const { return active_; }
   HOPCODEC_REALTIME void reset() noexcept;
 
@@ -30,16 +31,16 @@ class Concealment {
   static constexpr std::uint64_t kBlend = 128;
   static constexpr float kFadeHops = 10.0F;
 
-  // Adds gain * (the made-up frame number `run_`) to `to`, and advances.
-  void add_made_up(float* to, float gain) noexcept;
+  // Adds gain * (concealment frame number `run_`) to `to`, and advances `run_`.
+  void add_concealment(float* to, float gain) noexcept;
 
   std::uint64_t channels_;
   std::vector<float> history_;
-  std::uint64_t written_ = 0;   // frames ever remembered
-  std::uint64_t anchor_ = 0;    // written_ when the concealment began
-  std::uint64_t repeat_ = 0;    // frames it repeats
-  std::uint64_t run_ = 0;       // frames made up so far
-  std::uint64_t blending_ = 0;  // frames of the cross-fade still to come
+  std::uint64_t written_ = 0;   // frames remembered since the start
+  std::uint64_t anchor_ = 0;    // value of written_ when the gap began
+  std::uint64_t repeat_ = 0;    // frames that the concealment repeats
+  std::uint64_t run_ = 0;       // concealment frames produced in this gap
+  std::uint64_t blending_ = 0;  // frames left of the cross-fade
   bool active_ = false;
 };
 

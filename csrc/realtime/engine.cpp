@@ -9,7 +9,7 @@
 namespace hopcodec::realtime {
 namespace {
 
-// No callback wakes the worker of a dead device: so often it looks by itself.
+// Timeout of the worker's wait. No callback wakes the worker if the device is dead.
 constexpr std::int64_t kLookNs = 50'000'000;
 
 const EngineOptions& checked(const EngineOptions& options) {
@@ -43,8 +43,8 @@ Engine::Engine(std::shared_ptr<Port> port, const EngineOptions& options)
 
 Engine::~Engine() { stop(); }
 
-// With control_ held. Takes it out of those kept, for deletion once control_ is let go: freeing a
-// coder may take the lock of whoever owns its sessions.
+// Requires control_ locked. Removes the route from routes_ and returns it. The caller deletes it
+// after unlocking control_, because freeing a coder may lock a mutex of the sessions' owner.
 std::unique_ptr<Route> Engine::forget(const Route* route) noexcept {
   const auto found = std::ranges::find(routes_, route, &std::unique_ptr<Route>::get);
   if (found == routes_.end()) return nullptr;
@@ -54,7 +54,7 @@ std::unique_ptr<Route> Engine::forget(const Route* route) noexcept {
 }
 
 int Engine::collect() noexcept {
-  std::vector<std::unique_ptr<Route>> old;  // freed after the lock
+  std::vector<std::unique_ptr<Route>> old;  // freed after unlocking
   const std::lock_guard lock(control_);
   for (const Route* route = worker_.collect(); route != nullptr;) {
     const Route* next = route->next_retired;
@@ -72,7 +72,7 @@ void Engine::set_coder(std::unique_ptr<Coder> coder, int codebooks) {
                                 std::to_string(coder->channels()));
   }
   collect();
-  std::unique_ptr<Route> in_vain;  // freed after the lock, as `coder` is
+  std::unique_ptr<Route> unused;  // freed after unlocking, like `coder`
   const std::lock_guard lock(control_);
   codebooks_ = codebooks;
   if (!running()) {
@@ -80,7 +80,7 @@ void Engine::set_coder(std::unique_ptr<Coder> coder, int codebooks) {
     return;
   }
   routes_.push_back(std::make_unique<Route>(std::move(coder), link_, port_->channels(), codebooks));
-  in_vain = forget(worker_.offer(routes_.back().get()));
+  unused = forget(worker_.offer(routes_.back().get()));
   port_->block().wake.post();
 }
 
@@ -106,7 +106,8 @@ void Engine::start(const LinkSettings& link, bool threaded) {
   running_.store(true);
 }
 
-// With control_ held. A system out of threads leaves the engine as it was before the start.
+// Requires control_ locked. If no thread can be started, the engine stays as it was before the
+// start.
 void Engine::begin_thread() {
   try {
     thread_ = std::thread([this] { run(); });
@@ -119,7 +120,8 @@ void Engine::begin_thread() {
 }
 
 bool Engine::stop() noexcept {
-  std::vector<std::unique_ptr<Route>> old;  // freed after the lock: that may take another's
+  // Freed after unlocking: freeing may lock another mutex.
+  std::vector<std::unique_ptr<Route>> old;
   const std::lock_guard lock(control_);
   if (!running()) return false;
   stop_.store(true);
@@ -157,7 +159,7 @@ int Engine::step(std::int64_t now) {
   return worker_.step(now, /*live=*/false);
 }
 
-// With control_ held.
+// Requires control_ locked.
 const Coder* Engine::coder() const {
   return routes_.empty() ? coder_.get() : &routes_.back()->coder();
 }
@@ -200,7 +202,7 @@ LatencyParts Engine::latency() const {
   const Link& reported = port_->block().link;
   const double rate = v.sample_rate_hz;
   const double queue = static_cast<double>(v.queue_frames) / v.link.output_rate_hz;
-  // What most devices say of their buffers is often wrong, but never less than a period.
+  // Devices often report wrong buffer latencies, but the true value is never below a period.
   const auto buffer_s = [&](double reported_s, int period, int rate_hz) {
     const double period_s = static_cast<double>(period) / rate_hz;
     return reported.latency_exact != 0 ? reported_s : std::max(reported_s, period_s);

@@ -1,6 +1,6 @@
-// A live codec: a worker thread between the two rings of a port, and the controls that may be
-// touched while it runs. Controls are for one caller at a time (they lock among themselves); the
-// worker takes no lock.
+// A live codec: a worker thread between the two rings of a port, and controls that may be used
+// while it runs. The controls lock a mutex, so one caller at a time uses them. The worker takes no
+// lock.
 #pragma once
 
 #include <atomic>
@@ -17,12 +17,12 @@
 namespace hopcodec::realtime {
 
 struct EngineOptions {
-  int priority = 3;  // of the worker, SCHED_FIFO; 0: as everybody
+  int priority = 3;  // SCHED_FIFO priority of the worker; 0 for normal scheduling
   bool lock_memory = true;
-  double backlog_s = 0.2;  // hops that wait longer are dropped; 0: none ever is
+  double backlog_s = 0.2;  // hops that wait longer are dropped; 0 drops none
 };
 
-// Seconds, in the order in which a sound meets them.
+// Parts of the latency in seconds, in the order of the signal path.
 struct LatencyParts {
   double input_buffer = 0.0;
   double resampler_in = 0.0;
@@ -34,12 +34,12 @@ struct LatencyParts {
   double output_buffer = 0.0;
 };
 
-// What the engine is set to, after the newest switch.
+// The engine's settings, as of the newest switch.
 struct EngineView {
   int codebooks = 0;
   int sample_rate_hz = 0;
   int hop_samples = 0;
-  int delay_samples = 0;  // the codec's look-ahead
+  int delay_samples = 0;  // delay of the coder, caused by the codec's look-ahead
   bool transparent = false;
   std::int64_t queue_frames = 0;
   double resampler_in_s = 0.0;
@@ -54,16 +54,19 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // While running, the new one takes over at a hop boundary. Throws std::invalid_argument.
+  // If the engine runs, the new coder takes over at a hop boundary. Throws std::invalid_argument.
   void set_coder(std::unique_ptr<Coder> coder, int codebooks);
-  // Throws std::invalid_argument for a bad link, std::logic_error without a coder or twice.
+  // Throws std::invalid_argument for a bad link. Throws std::logic_error without a coder or when
+  // the engine runs already.
   void start(const LinkSettings& link, bool threaded);
-  // Returns when the worker has ended, within a hop; false if there was none.
+  // Returns once the worker has ended, which takes at most a hop. Returns false if the engine did
+  // not run.
   bool stop() noexcept;
   bool running() const noexcept { return running_.load(); }
-  // Instead of a thread. Throws std::logic_error if there is one, or the engine is not started.
+  // Does the worker's work in an engine that was started without a thread; throws std::logic_error
+  // otherwise.
   int step(std::int64_t now);
-  // Deletes what the worker has given back; returns how many.
+  // Deletes the routes that the worker has retired and returns how many there were.
   int collect() noexcept;
 
   void set_codebooks(int n_q);
@@ -88,9 +91,9 @@ class Engine {
   std::string memory_error_;
   Worker worker_;
   mutable std::mutex control_;
-  std::unique_ptr<Coder> coder_;  // while stopped; the newest route has it while running
+  std::unique_ptr<Coder> coder_;  // only while stopped; while running, the newest route owns it
   int codebooks_ = 0;
-  std::vector<std::unique_ptr<Route>> routes_;  // every one that the worker may still look at
+  std::vector<std::unique_ptr<Route>> routes_;  // all routes that the worker may still use
   LinkSettings link_;
   bool threaded_ = false;
   std::atomic<bool> running_{false};

@@ -1,4 +1,4 @@
-// How often something took how long, gathered without locks: fixed bins on a logarithmic scale.
+// A lock-free histogram of durations with fixed bins on a logarithmic scale.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,8 @@
 
 namespace hopcodec::realtime {
 
-// One writer, any number of readers. Times are nanoseconds; a bin is a sixteenth of an octave wide,
-// so a quantile is right to about 2 %; the largest value and the mean are exact.
+// Has one writer and any number of readers. Times are nanoseconds. A bin is a sixteenth of an
+// octave wide, so a quantile has an error of about 2 %. The maximum and the mean are exact.
 class Histogram {
  public:
   HOPCODEC_REALTIME void add(std::int64_t ns) noexcept {
@@ -35,7 +35,7 @@ class Histogram {
     return static_cast<double>(max_.load(std::memory_order_relaxed));
   }
 
-  // The value below which the share `q` (0 to 1) of the values lies; 0 if there are none.
+  // The quantile `q` (0 to 1) of the values; 0 if there are none.
   double quantile_ns(double q) const noexcept {
     std::uint64_t total = 0;
     for (const auto& bin : bins_) total += bin.load(std::memory_order_relaxed);
@@ -59,10 +59,11 @@ class Histogram {
  private:
   static constexpr int kPerOctave = 16;
   static constexpr int kOctaves = 26;      // 1 us to about a minute
-  static constexpr int kFirstOctave = 10;  // everything below 1.024 us shares the first bin
+  static constexpr int kFirstOctave = 10;  // all values below 1.024 us are in the first bin
   static constexpr std::size_t kBins = std::size_t{kPerOctave} * kOctaves + 1;
 
-  // The four bits below the leading one choose the bin within the octave: no logarithm.
+  // The four bits below the leading one select the bin within the octave, so no logarithm is
+  // needed.
   static std::size_t bin_of(std::uint64_t value) noexcept {
     const int octave = static_cast<int>(std::bit_width(value)) - 1;
     if (octave < kFirstOctave) return 0;

@@ -1,5 +1,5 @@
-// The capture ring as the engine reads it: frames that the full ring had to refuse are read as
-// silence, in their place, so that every later frame keeps its position in time.
+// The engine's view of the capture ring. Frames that did not fit in the full ring are read as
+// silence at their position, so that every later frame keeps its place in time.
 #pragma once
 
 #include <algorithm>
@@ -13,13 +13,14 @@ class Intake {
  public:
   explicit Intake(Port& port) : port_(port) {}
 
-  // With an empty ring.
+  // Call this while the ring is empty.
   void start() noexcept {
     refused_before_ = port_.block().capture.dropped_frames.load(std::memory_order_relaxed);
     refused_ = missing_ = missing_at_ = missing_taken_ = 0;
   }
 
-  // Notes what has been refused since the last look: it is missing behind what the ring holds now.
+  // Checks how many frames were dropped since the last call. They are missing behind the frames
+  // that the ring holds now.
   HOPCODEC_REALTIME void look() noexcept {
     const std::uint64_t refused =
         port_.block().capture.dropped_frames.load(std::memory_order_relaxed) - refused_before_;
@@ -33,7 +34,7 @@ class Intake {
     return port_.capture().readable() + missing_;
   }
 
-  // As Ring::read.
+  // Like Ring::read.
   HOPCODEC_REALTIME std::uint64_t read(float* to, std::uint64_t frames) noexcept {
     Ring& ring = port_.capture();
     if (missing_ == 0) return ring.read(to, frames);
@@ -56,10 +57,10 @@ class Intake {
 
  private:
   Port& port_;
-  std::uint64_t refused_before_ = 0;  // by the time of the start
-  std::uint64_t refused_ = 0;         // since then, as far as seen
-  std::uint64_t missing_ = 0;         // of them, those still to be read
-  std::uint64_t missing_at_ = 0;      // where in the ring
+  std::uint64_t refused_before_ = 0;  // frames dropped before the start
+  std::uint64_t refused_ = 0;         // frames dropped since the start, as of the last look()
+  std::uint64_t missing_ = 0;         // dropped frames not yet read as silence
+  std::uint64_t missing_at_ = 0;      // their position in the ring
   std::uint64_t missing_taken_ = 0;
 };
 

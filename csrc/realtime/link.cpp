@@ -8,9 +8,9 @@
 namespace hopcodec::realtime {
 namespace {
 
-constexpr std::int64_t kRounding = 2;  // frames that resampling may be early or late by
+constexpr std::int64_t kRounding = 2;  // frames by which resampling may be early or late
 
-// `frames` at one rate in samples at another; 0 if that is no whole number.
+// Converts `frames` to another rate. Returns 0 if the result is not a whole number.
 std::int64_t exactly(std::int64_t frames, std::int64_t from_hz, std::int64_t to_hz) {
   return frames * to_hz % from_hz == 0 ? frames * to_hz / from_hz : 0;
 }

@@ -90,7 +90,7 @@ void PacedDevice::run() noexcept {
   const auto output_channels = static_cast<std::uint64_t>(settings_.output_channels);
   const std::int64_t began = now_ns();
   for (std::uint64_t at = 0; at < frames_ && !stop_.load(std::memory_order_relaxed); at += block) {
-    const double periods = static_cast<double>(at / block) + 1.0;  // a block is there at its end
+    const double periods = static_cast<double>(at / block) + 1.0;  // a block is complete at its end
     const std::int64_t due = began + static_cast<std::int64_t>(periods * period_ns);
     sleep_until(due);
     const std::int64_t now = now_ns();

@@ -1,5 +1,5 @@
-// A device that is not there: calls the audio callback from a thread of its own at the pace of the
-// clock, with blocks from memory. For files through the real-time path, and for tests of it.
+// A simulated device: a thread calls the audio callback at the pace of the clock, with blocks from
+// memory. It runs files through the real-time path, and tests use it.
 #pragma once
 
 #include <atomic>
@@ -17,9 +17,9 @@ struct PacedSettings {
   int block = 320;
   int input_channels = 1;
   int output_channels = 1;
-  std::vector<float> input;         // interleaved; after its end, silence. Empty: no capture
-  std::uint64_t output_frames = 0;  // to keep; 0: no playback
-  double ppm = 0.0;                 // how much faster than `rate_hz` its crystal is
+  std::vector<float> input;         // interleaved, followed by silence; empty for no capture
+  std::uint64_t output_frames = 0;  // frames of output to record; 0 for no playback
+  double ppm = 0.0;                 // deviation of the simulated clock from `rate_hz`
 };
 
 class PacedDevice {
@@ -33,10 +33,10 @@ class PacedDevice {
   void start();
   void stop() noexcept;
   bool done() const noexcept { return done_.load(std::memory_order_acquire); }
-  // Until it is done; false when the time ran out first.
+  // Waits until the device is done. Returns false after `timeout_s`.
   bool wait(double timeout_s) const noexcept;
   std::uint64_t position() const noexcept { return position_.load(std::memory_order_acquire); }
-  // Blocks for which this thread itself woke more than half a period late.
+  // Blocks for which the device's own thread woke more than half a period late.
   std::uint64_t late_wakes() const noexcept { return late_wakes_.load(std::memory_order_relaxed); }
   const PacedSettings& settings() const { return settings_; }
   const std::vector<float>& output() const { return output_; }
@@ -46,7 +46,7 @@ class PacedDevice {
 
   std::shared_ptr<Port> port_;
   PacedSettings settings_;
-  std::uint64_t frames_;  // whole blocks
+  std::uint64_t frames_;  // a multiple of the block size
   std::vector<float> output_;
   std::atomic<std::uint64_t> position_{0};
   std::atomic<std::uint64_t> late_wakes_{0};

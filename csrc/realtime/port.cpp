@@ -49,7 +49,7 @@ std::size_t total_bytes(std::uint64_t ring_frames, std::uint64_t monitor_frames,
          2 * (ring_bytes(ring_frames, channels) + ring_bytes(monitor_frames, channels));
 }
 
-// A file that exists as a descriptor only.
+// Creates a file without a name; only the descriptor refers to it.
 int anonymous_file(std::size_t bytes) {
 #if defined(__linux__)
   const int fd = memfd_create("hopcodec-port", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -58,15 +58,15 @@ int anonymous_file(std::size_t bytes) {
   const int fd = mkstemp(path);
   if (fd >= 0) unlink(path);
 #endif
-  if (fd < 0) refuse("port: shared memory");
+  if (fd < 0) refuse("port: cannot allocate shared memory");
   if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
     const int reason = errno;
     close(fd);
     errno = reason;
-    refuse("port: shared memory");
+    refuse("port: cannot allocate shared memory");
   }
 #if defined(__linux__)
-  // Nobody who is given it can take the memory away again.
+  // Seal the size, so that a process that gets the descriptor cannot shrink the memory.
   fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
 #endif
   return fd;
@@ -87,9 +87,9 @@ int created(int channels, double seconds, bool monitor) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) {
     close(fd);
-    refuse("port: shared memory");
+    refuse("port: cannot allocate shared memory");
   }
-  std::memset(memory, 0, bytes);  // faults every page in
+  std::memset(memory, 0, bytes);  // touches every page
   auto* block = new (memory) PortBlock{};
   std::memcpy(block->magic, kMagic, sizeof kMagic);
   block->version = kVersion;
@@ -103,7 +103,7 @@ int created(int channels, double seconds, bool monitor) {
 
 std::size_t size_of(int fd) {
   struct stat about{};
-  if (fstat(fd, &about) != 0) refuse("port: descriptor");
+  if (fstat(fd, &about) != 0) refuse("port: cannot read the descriptor's size");
   if (static_cast<std::size_t>(about.st_size) < sizeof(PortBlock)) {
     throw std::invalid_argument("port: expected a descriptor of at least " +
                                 std::to_string(sizeof(PortBlock)) + " bytes, got " +
@@ -114,7 +114,7 @@ std::size_t size_of(int fd) {
 
 PortBlock* map(int fd, std::size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) refuse("port: shared memory");
+  if (memory == MAP_FAILED) refuse("port: cannot allocate shared memory");
   auto* block = static_cast<PortBlock*>(memory);
   const bool ours = std::memcmp(block->magic, kMagic, sizeof kMagic) == 0 &&
                     block->version == kVersion && block->bytes == bytes && block->channels >= 1 &&
@@ -124,9 +124,9 @@ PortBlock* map(int fd, std::size_t bytes) {
   if (!ours) {
     munmap(memory, bytes);
     throw std::invalid_argument("port: expected a port of version " + std::to_string(kVersion) +
-                                ", got something else");
+                                ", got other bytes");
   }
-  // One touch per page, so that no callback meets a fault.
+  // Touch every page, so that no callback causes a page fault.
   volatile const char* touch = static_cast<const char*>(memory);
   for (std::size_t at = 0; at < bytes; at += 4096) static_cast<void>(touch[at]);
   return block;
@@ -171,7 +171,7 @@ void Port::clear() noexcept {
   heard_.reset();
   block_->capture.clock.set(0, block_->capture.clock.at_ns());
   block_->playback.clock.set(0, block_->playback.clock.at_ns());
-  block_->engine.forgiven.store(0, std::memory_order_relaxed);
+  block_->engine.written_off.store(0, std::memory_order_relaxed);
 }
 
 void Port::wait_for_callbacks() const noexcept {

@@ -1,6 +1,7 @@
 // The block of memory that the engine's process and the device's process share: two rings of audio,
-// the clocks of both directions, counters, and the few words by which the two agree to start and
-// stop. It has no name in the file system (a descriptor is inherited), so a crash leaves nothing.
+// the clocks of both directions, counters, and the flags by which the two processes agree to start
+// and stop. It is an inherited descriptor without a name in the file system, so a crash leaves
+// nothing behind.
 #pragma once
 
 #include <atomic>
@@ -14,7 +15,7 @@
 
 namespace hopcodec::realtime {
 
-// What the device turned out to be. Periods are the frames of a callback, the largest expected.
+// Properties of the opened device. A period is the largest expected number of frames per callback.
 struct Link {
   std::uint32_t input_rate_hz = 0;
   std::uint32_t output_rate_hz = 0;
@@ -22,8 +23,8 @@ struct Link {
   std::uint32_t output_channels = 0;
   std::uint32_t input_period = 0;
   std::uint32_t output_period = 0;
-  std::uint32_t one_clock = 0;   // both directions count the same crystal's ticks
-  double input_latency_s = 0.0;  // as reported; 0: not to be trusted, unless exact
+  std::uint32_t one_clock = 0;   // 1 if both directions run from the same hardware clock
+  double input_latency_s = 0.0;  // as reported; 0 means unknown, unless latency_exact is set
   double output_latency_s = 0.0;
   std::uint32_t latency_exact = 0;
   char name[256] = {};
@@ -31,30 +32,31 @@ struct Link {
 
 enum class PortState : std::uint32_t { kNew, kOpen, kRunning, kFailed, kClosed };
 
-// Where one direction of the device is in its own time: so many frames at that moment. One writer;
-// a reader that met a change in the making tries again.
+// Position of one direction of the device: the number of frames, and when it was counted. It is a
+// sequence lock with one writer; a reader that meets an update in progress retries.
 class SideClock {
  public:
   struct Reading {
     std::uint64_t frames = 0;
     std::int64_t at_ns = 0;
-    bool whole = false;  // both of the same block
+    bool whole = false;  // both values are from the same update
   };
 
   HOPCODEC_REALTIME void set(std::uint64_t frames, std::int64_t at_ns) noexcept {
-    // Even, also after a writer that was killed in the middle.
+    // Round to even: an earlier writer may have been killed during an update.
     const std::uint32_t v = (version_.load(std::memory_order_relaxed) + 1) & ~1U;
     version_.store(v + 1, std::memory_order_seq_cst);
     frames_.store(frames, std::memory_order_seq_cst);
     at_ns_.store(at_ns, std::memory_order_seq_cst);
     version_.store(v + 2, std::memory_order_seq_cst);
   }
-  // The time alone, while nothing counts: whoever clears the frames is not undone.
+  // Updates only the time, for use while no frames are counted. A concurrent clear of the frames
+  // stays in effect.
   HOPCODEC_REALTIME void touch(std::int64_t at_ns) noexcept {
     at_ns_.store(at_ns, std::memory_order_release);
   }
-  // Bounded: a writer that died in the middle must not hang the reader. A reading that is not whole
-  // is off by a period, which the engine's loops smooth away.
+  // The retries are bounded, because a writer that died during an update must not hang the reader.
+  // A reading that is not whole is off by one period, which the engine's control loop smooths.
   HOPCODEC_REALTIME Reading get() const noexcept {
     Reading reading;
     for (int attempt = 0; attempt < 100; ++attempt) {
@@ -82,13 +84,14 @@ inline void count(Counter& counter, std::uint64_t n = 1) noexcept {
   counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
 }
 
-// Written by the capture half of the callback alone.
+// Written only by the capture side of the callback.
 struct CaptureSide {
-  alignas(64) SideClock clock;  // frames since the start that the device gave, dropped ones too
+  // Counts the frames that the device delivered since the start, including dropped ones.
+  alignas(64) SideClock clock;
   Counter entered{0};
   Counter left{0};
   Counter frames{0};
-  Counter dropped_frames{0};  // the ring was full
+  Counter dropped_frames{0};  // dropped because the ring was full
   Counter drop_events{0};
   Counter input_underflows{0};
   Counter input_overflows{0};
@@ -96,7 +99,7 @@ struct CaptureSide {
   Counter largest_block{0};
 };
 
-// Written by the playback half alone.
+// Written only by the playback side of the callback.
 struct PlaybackSide {
   alignas(64) SideClock clock;  // frames since the start that the device demanded
   Counter entered{0};
@@ -111,15 +114,16 @@ struct PlaybackSide {
   Counter largest_block{0};
 };
 
-// Written by the engine alone.
+// Written only by the engine.
 struct EngineSide {
-  alignas(64) std::atomic<std::uint32_t> start_number{0};  // a new one: the player begins anew
-  // Rings are in use. Without it the callback only keeps time and plays silence.
+  // A new value resets the player's concealment.
+  alignas(64) std::atomic<std::uint32_t> start_number{0};
+  // 1 while the rings are in use. Otherwise the callback only updates the clocks and plays silence.
   std::atomic<std::uint32_t> armed{0};
-  // Frames that were due, and made up by the callback, but will never be written, so that nothing
-  // written later is thrown away for their sake.
-  std::atomic<std::int64_t> forgiven{0};
-  std::atomic<std::uint32_t> conceal_frames{320};  // what a concealment repeats
+  // Overdue frames that the engine will never write because the callback has already concealed
+  // them. The callback must not discard later frames to make up for them.
+  std::atomic<std::int64_t> written_off{0};
+  std::atomic<std::uint32_t> conceal_frames{320};  // frames that a concealment repeats
 };
 
 struct PortBlock {
@@ -143,15 +147,17 @@ struct PortBlock {
   EngineSide engine;
   RingIndices capture_ring;
   RingIndices playback_ring;
-  RingIndices captured_ring;  // monitors: everything that came, everything that was heard
+  RingIndices captured_ring;  // monitors: all captured audio, and all played audio
   RingIndices heard_ring;
 };
 
 class Port {
  public:
-  // A new block. Throws std::invalid_argument, or std::system_error when memory is refused.
+  // Creates a new block. Throws std::invalid_argument, or std::system_error if the system refuses
+  // the memory.
   Port(int channels, double seconds, bool monitor);
-  // The block behind an inherited descriptor, which stays the caller's. Throws likewise.
+  // Maps the block behind an inherited descriptor, which the caller keeps and closes. Throws the
+  // same exceptions.
   explicit Port(int fd);
   ~Port();
   Port(const Port&) = delete;
@@ -166,14 +172,17 @@ class Port {
   Ring& captured() { return captured_; }
   Ring& heard() { return heard_; }
   Concealment& concealment() { return concealment_; }
-  std::uint32_t& player_start() { return player_start_; }  // the start the concealment belongs to
+  // The start_number that the concealment belongs to.
+  std::uint32_t& player_start() { return player_start_; }
 
-  // Empties rings and clocks; the counters stay. Only while no callback and no engine are at work.
+  // Empties the rings and resets the clocks, but not the counters. Neither a callback nor an engine
+  // may be running.
   void clear() noexcept;
-  // Waits until no callback is inside, or gives up: one that was killed there never leaves.
+  // Waits until no callback is running. Gives up after 100 ms, because a process killed in its
+  // callback never leaves it.
   void wait_for_callbacks() const noexcept;
 
-  // Keeps the block in memory; the reason if the system refuses.
+  // Locks the block in memory. Returns the reason if the system refuses, otherwise an empty string.
   std::string lock_memory() noexcept;
 
  private:
@@ -184,8 +193,8 @@ class Port {
   bool owned_;
   std::size_t bytes_;
   PortBlock* block_;
-  int channels_;    // a copy: the other process can write the block
-  std::size_t at_;  // where the next ring's data begins
+  int channels_;    // a copy, because the other process can overwrite the block
+  std::size_t at_;  // offset of the next ring's data during construction
   Ring capture_;
   Ring playback_;
   Ring captured_;

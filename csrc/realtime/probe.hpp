@@ -1,5 +1,5 @@
-// What a measurement over a cable needs: a signal added to what the speaker plays, and a gain on
-// what the microphone heard, as the cable closes the loop.
+// Support for latency measurements over a loopback cable: a signal added to the output, and a gain
+// on the input, since the cable closes the loop.
 #pragma once
 
 #include <algorithm>
@@ -20,12 +20,12 @@ class Probe {
 
   std::atomic<float> input_gain{1.0F};
 
-  // One thread other than the worker's: queues output frames, returns how many there was room for.
+  // Queues output frames and returns how many fitted. Called from one thread, not the worker's.
   std::uint64_t offer(const float* frames, std::uint64_t n) noexcept {
     return ring_.write(frames, n);
   }
 
-  // The worker: adds what is queued, as far as it goes.
+  // Adds queued frames to `output` until the queue is empty. Called by the worker.
   HOPCODEC_REALTIME void add(float* output, std::uint64_t frames) noexcept {
     constexpr std::uint64_t kChunkFloats = 512;
     float chunk[kChunkFloats];

@@ -10,17 +10,18 @@
 namespace hopcodec::realtime {
 namespace {
 
-// 32 crossings of the sinc on each side and a Kaiser window of beta 9 (-90 dB): flat to 0.8 of the
-// lower Nyquist frequency, and nothing that folds below it. Longer would be delay, not quality.
+// 32 zero crossings of the sinc on each side and a Kaiser window with beta 9 (-90 dB): flat up to
+// 0.8 of the lower Nyquist frequency, without aliases below it. A longer filter would add delay,
+// not quality.
 constexpr double kCrossings = 32.0;
 constexpr double kBeta = 9.0;
-constexpr double kRolloff = 0.92;  // of the lower Nyquist frequency: the half-power point
+constexpr double kRolloff = 0.92;  // half-power point, relative to the lower Nyquist frequency
 constexpr double kPhasesAtFull =
-    512;  // straight lines between so many keep the error below -100 dB
+    512;  // linear interpolation between 512 phases: error below -100 dB
 constexpr int kFractionBits = 40;
 constexpr double kOne = 0x1p40;
 constexpr std::uint64_t kFractionMask = (std::uint64_t{1} << kFractionBits) - 1;
-constexpr std::uint64_t kSlack = 1024;  // frames between two moves of the window
+constexpr std::uint64_t kSlack = 1024;  // frames between two shifts of the window
 
 double bessel_i0(double x) {
   double sum = 1.0;
@@ -79,7 +80,7 @@ void Resampler::make_filter(double cutoff) {
       row[static_cast<std::size_t>(k)] = sinc(cutoff * t) * window;
       sum += row[static_cast<std::size_t>(k)];
     }
-    for (std::uint64_t k = 0; k < taps_; ++k) {  // every phase passes a constant unchanged
+    for (std::uint64_t k = 0; k < taps_; ++k) {  // normalise: every phase has unit gain at 0 Hz
       filter_[static_cast<std::size_t>(p * taps_ + k)] =
           static_cast<float>(row[static_cast<std::size_t>(k)] / sum);
     }
@@ -88,12 +89,12 @@ void Resampler::make_filter(double cutoff) {
 
 void Resampler::reset() noexcept {
   std::fill(window_.begin(), window_.end(), 0.0F);
-  held_ = taps_ - 1;  // silence before the beginning: the first frame gives the first output
+  held_ = taps_ - 1;  // start with silence, so that the first input frame gives the first output
   place_ = rest_ = 0;
 }
 
 void Resampler::adjust(double adjustment) noexcept {
-  if (adjustment == 0.0) {  // exactly: what the fraction cannot hold is carried along
+  if (adjustment == 0.0) {  // the exact ratio: the remainder of the fixed-point step is accumulated
     const std::uint64_t whole = input_rate_ << kFractionBits;
     step_ = whole / output_rate_;
     step_rest_ = whole % output_rate_;
@@ -119,7 +120,7 @@ void Resampler::emit(float* output) const noexcept {
   const float* h1 = h0 + taps_;
   for (std::uint64_t c = 0; c < channels_; ++c) {
     const float* x = window_.data() + c * width_ + start;
-    float sum[4] = {};  // four chains: the additions need not wait for each other
+    float sum[4] = {};  // four independent sums hide the latency of the additions
     for (std::uint64_t k = 0; k + 1 < taps_; k += 2) {
       sum[0] += x[k] * h0[k];
       sum[1] += x[k] * h1[k];
@@ -147,7 +148,7 @@ Resampler::Moved Resampler::process(const float* input, std::uint64_t frames, fl
     }
     if (moved.made == room || moved.used == frames) return moved;
     const std::uint64_t passed = std::min(place_ >> kFractionBits, held_);
-    if (passed >= kSlack || held_ == width_) {  // slide: drop what no output needs any more
+    if (passed >= kSlack || held_ == width_) {  // shift out the frames that no later output needs
       for (std::uint64_t c = 0; c < channels_; ++c) {
         float* row = window_.data() + c * width_;
         std::memmove(row, row + passed, static_cast<std::size_t>(held_ - passed) * sizeof(float));

@@ -1,5 +1,5 @@
-// A wait-free queue of audio frames between one writer and one reader, which may be two processes:
-// it knows offsets only, and its indices count frames since the start and never wrap.
+// A wait-free queue of audio frames between one writer and one reader, possibly in two processes.
+// The shared part has no pointers. Its indices count frames since the start and never wrap.
 #pragma once
 
 #include <algorithm>
@@ -13,13 +13,13 @@ namespace hopcodec::realtime {
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "the indices cross processes");
 
-// In shared memory. The two indices have a cache line each: writer and reader never share one.
+// In shared memory. Each index has its own cache line, so writer and reader do not contend for one.
 struct RingIndices {
   alignas(64) std::atomic<std::uint64_t> written{0};
   alignas(64) std::atomic<std::uint64_t> taken{0};
 };
 
-// One process's view. A frame is `channels` floats.
+// A process's view of the queue. A frame is `channels` floats.
 class Ring {
  public:
   // `frames` is a power of two; `data` holds frames * channels floats.
@@ -31,27 +31,28 @@ class Ring {
 
   std::uint64_t capacity() const { return frames_; }
 
-  // Frames written, taken, since the last reset.
+  // Frames written and frames taken since the last reset.
   std::uint64_t written() const noexcept {
     return indices_.written.load(std::memory_order_acquire);
   }
   std::uint64_t taken() const noexcept { return indices_.taken.load(std::memory_order_acquire); }
 
-  // What the reader may take: at least this many.
+  // For the reader: at least this many frames can be read.
   HOPCODEC_REALTIME std::uint64_t readable() const noexcept {
     return std::min(written() - indices_.taken.load(std::memory_order_relaxed), frames_);
   }
-  // What the writer may write: at least this many.
+  // For the writer: at least this many frames can be written.
   HOPCODEC_REALTIME std::uint64_t writable() const noexcept {
     return frames_ - std::min(indices_.written.load(std::memory_order_relaxed) - taken(), frames_);
   }
-  // For anybody: the frames in between, at some moment.
+  // For any thread: the number of queued frames at some recent moment.
   std::uint64_t fill() const noexcept {
     const std::uint64_t taken_first = taken();
     return std::min(written() - taken_first, frames_);
   }
 
-  // Writer. Writes all that fits; null writes silence. Returns the frames written.
+  // For the writer. Writes as many frames as fit; null writes silence. Returns the number of frames
+  // written.
   HOPCODEC_REALTIME std::uint64_t write(const float* from, std::uint64_t frames) noexcept {
     const std::uint64_t n = std::min(frames, writable());
     const std::uint64_t at = indices_.written.load(std::memory_order_relaxed);
@@ -62,7 +63,8 @@ class Ring {
     return n;
   }
 
-  // Reader. Takes what there is, `frames` at most; null throws them away. Returns the frames taken.
+  // For the reader. Takes up to `frames` frames; null discards them. Returns the number of frames
+  // taken.
   HOPCODEC_REALTIME std::uint64_t read(float* to, std::uint64_t frames) noexcept {
     const std::uint64_t n = std::min(frames, readable());
     const std::uint64_t at = indices_.taken.load(std::memory_order_relaxed);
@@ -75,7 +77,7 @@ class Ring {
     return n;
   }
 
-  // While neither side is at work.
+  // Neither side may be active.
   void reset() noexcept {
     indices_.written.store(0, std::memory_order_relaxed);
     indices_.taken.store(0, std::memory_order_release);

@@ -30,7 +30,7 @@ Route::Route(std::unique_ptr<Coder> coder, const LinkSettings& link, int channel
   }
   const auto floats = static_cast<std::size_t>(hop_) * static_cast<std::size_t>(channels);
   chunk_.resize(kChunk * static_cast<std::size_t>(channels));
-  for (std::vector<float>* buffer : {&gathered_, &audio_, &coded_, &dry_, &woven_}) {
+  for (std::vector<float>* buffer : {&gathered_, &audio_, &coded_, &dry_, &interleaved_}) {
     buffer->resize(floats);
   }
   output_.resize(static_cast<std::size_t>(most_output_) * static_cast<std::size_t>(channels));
@@ -51,7 +51,7 @@ double Route::output_delay_s() const {
              : output_resampler_->delay_frames() / coder_->sample_rate_hz();
 }
 
-double Route::held_output_frames() const noexcept {
+double Route::pending_output_frames() const noexcept {
   if (input_ == nullptr) return 0.0;
   const double rate = coder_->sample_rate_hz();
   const double input_s =
@@ -67,7 +67,7 @@ void Route::fill_from(Intake& intake) noexcept {
       chunk_at_ = 0;
       chunk_frames_ = intake.read(chunk_.data(), kChunk);
     }
-    // Also with nothing new: the resampler may still hold what the last output left over.
+    // Run it even without new input: the resampler may still hold frames from the last call.
     const Resampler::Moved moved =
         input_->process(chunk_.data() + chunk_at_ * channels, chunk_frames_ - chunk_at_,
                         gathered_.data() + filled_ * channels, hop_ - filled_);
@@ -92,7 +92,7 @@ void Route::clean(float gain, HopLevels& levels) noexcept {
   for (std::uint64_t t = 0; t < hop_; ++t) {
     for (int c = 0; c < channels_; ++c) {
       float x = *from++;
-      if (!(std::fabs(x) <= graph::kMaxSample)) {  // written so that NaN fails too
+      if (!(std::fabs(x) <= graph::kMaxSample)) {  // the negated comparison also refuses NaN
         x = 0.0F;
         ++levels.bad_samples;
       }
@@ -110,7 +110,7 @@ void Route::mix(float dry_from, float dry_to) noexcept {
   const bool dry_only = dry_from == 1.0F && dry_to == 1.0F;
   const std::vector<float>& pure = dry_only ? dry_ : coded_;
   const float slope = (dry_to - dry_from) / static_cast<float>(hop_);
-  float* to = woven_.data();
+  float* to = interleaved_.data();
   for (std::uint64_t t = 0; t < hop_; ++t) {
     const float dry = dry_from + slope * static_cast<float>(t);
     for (int c = 0; c < channels_; ++c) {
@@ -122,12 +122,13 @@ void Route::mix(float dry_from, float dry_to) noexcept {
 
 void Route::measure_output(HopLevels& levels) const noexcept {
   double energy = 0.0;
-  for (const float x : woven_) {
+  for (const float x : interleaved_) {
     levels.output_peak = std::max(levels.output_peak, std::fabs(x));
     if (std::fabs(x) > 1.0F) ++levels.clipped_samples;
     energy += static_cast<double>(x) * static_cast<double>(x);
   }
-  levels.output_rms = static_cast<float>(std::sqrt(energy / static_cast<double>(woven_.size())));
+  levels.output_rms =
+      static_cast<float>(std::sqrt(energy / static_cast<double>(interleaved_.size())));
 }
 
 std::uint64_t Route::run(float dry_from, float dry_to, float gain, HopLevels& levels) noexcept {
@@ -137,10 +138,10 @@ std::uint64_t Route::run(float dry_from, float dry_to, float gain, HopLevels& le
   mix(dry_from, dry_to);
   measure_output(levels);
   if (output_resampler_ == nullptr) {
-    std::copy(woven_.begin(), woven_.end(), output_.begin());
+    std::copy(interleaved_.begin(), interleaved_.end(), output_.begin());
     return hop_;
   }
-  return output_resampler_->process(woven_.data(), hop_, output_.data(), most_output_).made;
+  return output_resampler_->process(interleaved_.data(), hop_, output_.data(), most_output_).made;
 }
 
 }  // namespace hopcodec::realtime

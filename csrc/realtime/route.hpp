@@ -1,5 +1,6 @@
-// A coder on a link: device frames in, hops through the coder, device frames out. Resamples on the
-// way unless the device runs at the codec's own rate on one clock; then every bit passes untouched.
+// A coder connected to a link: takes device frames, codes them hop by hop, and gives device frames.
+// It resamples on both sides, unless the device runs at the codec's rate on one clock; then audio
+// passes bit for bit.
 #pragma once
 
 #include <atomic>
@@ -14,23 +15,23 @@
 
 namespace hopcodec::realtime {
 
-// What a hop looked like.
+// Measurements of one hop.
 struct HopLevels {
   float input_peak = 0.0F;
   float input_rms = 0.0F;
   float output_peak = 0.0F;
   float output_rms = 0.0F;
-  std::int64_t bad_samples = 0;      // not finite or beyond +-1024: taken as 0
-  std::int64_t clipped_samples = 0;  // beyond full scale on the way out
-  bool refused = false;              // by a session that somebody else uses or has ended
+  std::int64_t bad_samples = 0;      // not finite or beyond +-1024, replaced by 0
+  std::int64_t clipped_samples = 0;  // output samples beyond full scale
+  bool refused = false;  // a session refused the hop because another caller uses or ended it
 };
 
 class Route {
  public:
-  // Throws std::invalid_argument when the rates are too far apart for the resampler.
+  // Throws std::invalid_argument if the rates are too far apart for the resampler.
   static void check_rates(const LinkSettings& link, int codec_rate_hz);
 
-  // Throws likewise.
+  // Throws the same exceptions.
   Route(std::unique_ptr<Coder> coder, const LinkSettings& link, int channels, int codebooks);
 
   const Coder& coder() const { return *coder_; }
@@ -46,24 +47,25 @@ class Route {
   void set_codebooks(int n_q) { codebooks_.store(n_q, std::memory_order_relaxed); }
   int codebooks() const { return codebooks_.load(std::memory_order_relaxed); }
 
-  // Takes from the intake until a hop is complete; false if that is not yet so.
+  // Takes frames from the intake until a hop is complete. Returns false if there are not enough
+  // yet.
   HOPCODEC_REALTIME bool gather(Intake& intake) noexcept;
-  // Codes the hop gathered. `dry_from` and `dry_to`: how much of the input to mix in at its begin
-  // and end, 0 to 1. `gain` is for the input. Returns the output frames, of which output() has the
-  // first.
+  // Codes the gathered hop. `dry_from` and `dry_to` are the proportions of delayed input in the
+  // output at the start and the end of the hop, 0 to 1. `gain` is applied to the input. Returns the
+  // number of output frames, which are at output().
   HOPCODEC_REALTIME std::uint64_t run(float dry_from, float dry_to, float gain,
                                       HopLevels& levels) noexcept;
-  // Gives the hop up instead.
-  HOPCODEC_REALTIME void skip() noexcept { filled_ = 0; }
+  // Discards the gathered hop.
+  HOPCODEC_REALTIME void discard() noexcept { filled_ = 0; }
   float* output() { return output_.data(); }
 
-  // Input taken that has not become output yet, in output frames.
-  HOPCODEC_REALTIME double held_output_frames() const noexcept;
+  // Input that was taken and has not become output yet, in output frames.
+  HOPCODEC_REALTIME double pending_output_frames() const noexcept;
   HOPCODEC_REALTIME void adjust(double adjustment) noexcept {
     if (output_resampler_ != nullptr) output_resampler_->adjust(adjustment);
   }
 
-  // Of those the worker has given back: the one before. The worker's own until then.
+  // Next in the list of retired routes. Only the worker uses it until the route is retired.
   Route* next_retired = nullptr;
 
  private:
@@ -83,15 +85,15 @@ class Route {
   std::atomic<int> codebooks_;
   std::unique_ptr<Resampler> input_;
   std::unique_ptr<Resampler> output_resampler_;
-  std::vector<float> chunk_;  // interleaved, as the intake gives it
+  std::vector<float> chunk_;  // interleaved frames from the intake
   std::uint64_t chunk_frames_ = 0;
   std::uint64_t chunk_at_ = 0;
   std::vector<float> gathered_;  // (hop, channels)
   std::uint64_t filled_ = 0;
-  std::vector<float> audio_;  // (channels, hop), as all below
+  std::vector<float> audio_;  // (channels, hop), like the two below
   std::vector<float> coded_;
   std::vector<float> dry_;
-  std::vector<float> woven_;  // (hop, channels)
+  std::vector<float> interleaved_;  // (hop, channels)
   std::uint64_t most_output_;
   std::vector<float> output_;  // (most_output, channels)
 };

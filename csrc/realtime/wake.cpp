@@ -14,15 +14,15 @@
 
 namespace hopcodec::realtime {
 
-// Either the poster sees `waiting`, or the waiter sees the post: both sides write, then read, in
-// sequentially consistent order.
+// Both sides write and then read, in sequentially consistent order. So either the poster sees
+// `waiting`, or the waiter sees the post.
 
 void Wake::post() noexcept {
   posts.fetch_add(1, std::memory_order_seq_cst);
 #if defined(__linux__)
   if (waiting.load(std::memory_order_seq_cst) != 0) {
-    // Not the private kind: the waiter may be another process.
-    HOPCODEC_VOUCHED_BEGIN  // the one system call there is: a wake never waits
+    // Not FUTEX_PRIVATE: the waiter may be another process.
+    HOPCODEC_VOUCHED_BEGIN  // the only system call of the callback; FUTEX_WAKE never waits
         syscall(SYS_futex, &posts, FUTEX_WAKE, 1, nullptr, nullptr, 0);
     HOPCODEC_VOUCHED_END
   }

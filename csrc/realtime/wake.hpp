@@ -1,5 +1,6 @@
-// Wakes the engine from the audio callback, across processes. Posting never blocks: it is one futex
-// call, and only if somebody waits. Where there is no futex the waiter polls in short naps.
+// Wakes the engine from the audio callback, across processes. Posting never blocks: it makes one
+// futex call, and only if a thread waits. On systems without futexes the waiter polls with short
+// sleeps.
 #pragma once
 
 #include <atomic>
@@ -16,10 +17,10 @@ struct Wake {
 
   HOPCODEC_REALTIME void post() noexcept;
 
-  // What to hand to wait(): read it before looking for work, so that no post is missed.
+  // The argument for wait(). Read it before looking for work, so that no post is missed.
   std::uint32_t seen() const noexcept { return posts.load(std::memory_order_acquire); }
 
-  // Until a post after `seen`, or for about `timeout_ns`. One waiter.
+  // Waits for a post after `seen`, or for about `timeout_ns`. Only one thread may wait.
   void wait(std::uint32_t seen, std::int64_t timeout_ns) noexcept;
 };
 

@@ -10,59 +10,70 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from hopcodec import ops
-from hopcodec.codec._codec import Codec
-from hopcodec.codec._load import load
-from hopcodec.codec._segmented import SegmentedCodec
-from hopcodec.codec._segmented_streams import SegmentedDecoder, SegmentedEncoder
-from hopcodec.codec._segments import Segment, SegmentedCodes
-from hopcodec.codec._streams import StreamDecoder, StreamEncoder, Streams
+from hopcodec._show import show_config
+from hopcodec.audio import read_audio, write_audio
+from hopcodec.codec import Codec, Codes, Decoder, Encoder, StreamPool, load
 from hopcodec.errors import (
+    AudioFileError,
     BitstreamError,
+    CommandError,
+    ConfigError,
     DeviceError,
     HopcodecError,
     StreamError,
+    TrainingError,
+    Unavailable,
     WeightsError,
 )
 
 if TYPE_CHECKING:
+    from hopcodec import audio, evaluation, files, live, ops, torch, training
+
     __version__: str
 
-    from hopcodec.live import LiveEngine, Loopback
-
 __all__ = [
+    "AudioFileError",
     "BitstreamError",
     "Codec",
+    "Codes",
+    "CommandError",
+    "ConfigError",
+    "Decoder",
     "DeviceError",
+    "Encoder",
     "HopcodecError",
-    "LiveEngine",
-    "Loopback",
-    "Segment",
-    "SegmentedCodec",
-    "SegmentedCodes",
-    "SegmentedDecoder",
-    "SegmentedEncoder",
-    "StreamDecoder",
-    "StreamEncoder",
     "StreamError",
-    "Streams",
+    "StreamPool",
+    "TrainingError",
+    "Unavailable",
     "WeightsError",
     "__version__",
+    "audio",
+    "evaluation",
+    "files",
+    "live",
     "load",
     "ops",
+    "read_audio",
+    "show_config",
+    "torch",
+    "training",
+    "write_audio",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    # Live audio is a part few programs need: it is imported when it is first named.
-    if name in ("LiveEngine", "Loopback"):
-        from hopcodec import live
-
-        return getattr(live, name)
     if name == "__version__":  # reading the metadata takes longer than importing the package
         from importlib.metadata import version
 
         return version("hopcodec")
+    if name in __all__:  # a package, imported when it is first named
+        return import_module(f"hopcodec.{name}")
     raise AttributeError(f"module 'hopcodec' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

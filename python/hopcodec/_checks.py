@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-Audio = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.uint16]
+from hopcodec.typing import Audio, CodeArray
+
 T = TypeVar("T")
 
 
@@ -50,7 +49,7 @@ def check_audio(audio: object, channels: int, *, batch: int | None = None) -> Au
     return audio
 
 
-def check_codes(codes: object, most_books: int, *, batch: int | None = None) -> Codes:
+def check_codes(codes: object, most_books: int, *, batch: int | None = None) -> CodeArray:
     """Return `codes` if it is C-contiguous uint16 `(codebooks, frames)`, with `batch` in front."""
     lead = "" if batch is None else f"{batch}, "
     shape = f"({lead}1 to {most_books} codebooks, frames)"

@@ -22,6 +22,7 @@ from hopcodec.audio import (
     iter_audio,
     read_audio,
     si_snr,
+    write_audio,
     write_wav,
 )
 
@@ -124,6 +125,7 @@ def test_streamed_resampling_is_the_one_shot_result(
     np.testing.assert_array_equal(np.concatenate(blocks, axis=1), expected)
 
 
+@pytest.mark.slow
 def test_long_files_stay_in_bounded_memory(tmp_path: Path) -> None:
     """Ten minutes of 48 kHz stereo, 230 MB as float32, pass through a few MB."""
     path = tmp_path / "long.wav"
@@ -252,6 +254,42 @@ def test_audio_that_cannot_be_written(tmp_path: Path) -> None:
             writer.write(np.array([[0, np.nan]], np.float32))
     with pytest.raises(AudioFileError, match=r"none.*a\.wav: cannot be written"):
         write_wav(tmp_path / "none" / "a.wav", np.zeros((1, 5), np.float32), 24000)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "least_db"),
+    [
+        ("a.wav", ("WAV", "PCM_16"), 70.0),
+        ("a.FLAC", ("FLAC", "PCM_16"), 70.0),
+        ("a.ogg", ("OGG", "VORBIS"), 15.0),
+        ("a.opus", ("OGG", "OPUS"), 15.0),
+    ],
+)
+def test_the_name_says_the_kind_of_file(
+    tmp_path: Path, name: str, kind: tuple[str, str], least_db: float
+) -> None:
+    audio = np.concatenate([tone(24000, 1.0), tone(24000, 1.0, 660.0)])
+    write_audio(tmp_path / name, audio, 24000)
+    read, info = read_audio(tmp_path / name, 24000, 2)
+    assert (info.format, info.subtype) == kind
+    assert read.shape == audio.shape
+    noise_power = np.mean((read - audio) ** 2)
+    assert 10 * np.log10(np.mean(audio**2) / noise_power) > least_db
+
+
+def test_names_and_rates_that_no_file_has(tmp_path: Path) -> None:
+    audio = tone(44100, 0.1)
+    write_audio(str(tmp_path / "a.wav"), audio, 44100)
+    write_wav(tmp_path / "b.wav", audio, 44100)
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    with pytest.raises(AudioFileError, match=r"a\.mp4: expected a name ending in \.wav, \.flac"):
+        write_audio(tmp_path / "a.mp4", audio, 44100)
+    with pytest.raises(AudioFileError, match=r"a\.opus: cannot be written: .*sample rates"):
+        write_audio(tmp_path / "a.opus", audio, 44100)
+    with pytest.raises(ValueError, match=r"expected \(channels, samples\), got \(4410,\)"):
+        write_audio(tmp_path / "a.wav", audio[0], 44100)
+    with pytest.raises(TypeError, match="expected float32, got list"):
+        write_audio(tmp_path / "a.wav", [0.0], 44100)  # type: ignore[arg-type]
 
 
 # SI-SNR

@@ -174,6 +174,7 @@ def test_rescale_keeps_the_shape_of_loud_output(codec: Any) -> None:
     np.testing.assert_allclose(read, decoded * gain, atol=1.01 / 32768)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["encode", "decode", "roundtrip"])
 def test_long_files_cost_no_more_memory_than_short_ones(command: str) -> None:
     """25 s more are 2.4 MB more as float32; nowhere may a whole file lie in memory.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import soundfile  # type: ignore[import-untyped]
-from shared_models import no_gpu
+from gpus import no_gpu
 from typer.testing import CliRunner
 
 from hopcodec import _core

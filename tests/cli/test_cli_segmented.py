@@ -78,7 +78,9 @@ def test_what_is_left_of_a_damaged_file(codec: Any) -> None:
     run("decode", "a.hop", "a.wav", "--seeded")
     whole, part = pcm("a.wav"), pcm("b.wav")
     assert part.shape == (2, 48_000)
-    np.testing.assert_array_equal(part[:, : codec.segment_stride], whole[:, : codec.segment_stride])
+    np.testing.assert_array_equal(
+        part[:, : codec.segments.stride], whole[:, : codec.segments.stride]
+    )
 
 
 def test_commands_that_need_hops_say_so() -> None:

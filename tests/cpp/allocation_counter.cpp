@@ -47,7 +47,7 @@ void resume_counting() noexcept { --pauses; }
 
 #if defined(HOPCODEC_ASAN) || defined(HOPCODEC_TSAN)
 
-// The sanitizer owns malloc, and offers hooks on it.
+// The sanitizer replaces malloc and offers hooks on it.
 extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void*,
                                                                              std::size_t),
                                                          void (*free_hook)(const volatile void*));
@@ -60,8 +60,8 @@ const int installed = __sanitizer_install_malloc_and_free_hooks(
 
 #else
 
-// In front of glibc's. The library's operator new comes here too, because the executable's malloc
-// is found before libc's; the test proves it for each road.
+// These replace glibc's functions. The library's operator new calls them too, because the
+// executable's malloc is found before libc's; the test checks this for every allocation function.
 #define HOPCODEC_EXPORT extern "C" __attribute__((visibility("default")))
 
 extern "C" {

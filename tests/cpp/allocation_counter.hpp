@@ -1,4 +1,4 @@
-// Counts what reaches the allocator, from any thread and by any road: new, malloc, calloc, realloc,
+// Counts calls of the allocator from any thread and by any function: new, malloc, calloc, realloc,
 // aligned forms, free.
 #pragma once
 
@@ -19,20 +19,20 @@
 
 namespace hopcodec::test {
 
-// Under a sanitizer the counter hangs on that runtime's hooks, which have two limits. The other
-// builds have neither.
+// Under a sanitizer the counter uses the hooks of its runtime, which have two limits. Other builds
+// have neither.
 #if defined(HOPCODEC_ASAN) || defined(HOPCODEC_TSAN)
-inline constexpr bool kSanitized = true;  // a starting thread allocates, some time after it is made
+inline constexpr bool kSanitized = true;  // a new thread allocates at some time after its start
 #else
 inline constexpr bool kSanitized = false;
 #endif
 #if defined(HOPCODEC_TSAN)
-inline constexpr bool kSeesAlignedAlloc = false;  // nor posix_memalign
+inline constexpr bool kSeesAlignedAlloc = false;  // posix_memalign is not seen either
 #else
 inline constexpr bool kSeesAlignedAlloc = true;
 #endif
 
-// Counts while it lives; one at a time.
+// Counts while the object exists; only one may exist.
 class AllocationCounter {
  public:
   AllocationCounter() noexcept;
@@ -44,8 +44,8 @@ class AllocationCounter {
   long frees() const noexcept;
 };
 
-// Between the two nothing is counted, on any thread: a stand-in for somebody else's code is at
-// work.
+// Nothing is counted between the two calls, on any thread. Stand-ins for foreign code use them
+// around their own work.
 void pause_counting() noexcept;
 void resume_counting() noexcept;
 

@@ -1,6 +1,6 @@
-// The whole audio path, callback to callback, is fit for real time: it does not allocate, takes no
-// lock, and enters the kernel for nothing but waking the worker. Each watchdog is first shown to
-// bite.
+// The whole audio path, from callback to callback, is safe for real time: it allocates nothing,
+// takes no lock, and makes no system call except to wake the worker. Each detector is first tested
+// on a violation.
 #include <sched.h>
 #include <unistd.h>
 
@@ -53,7 +53,7 @@ class Rig {
   std::shared_ptr<Port> port() { return port_; }
   const LinkSettings& link() const { return link_; }
 
-  // `blocks` periods of the device, the worker after each; now and then something happens.
+  // Runs `blocks` periods of the device, with the worker after each. Some periods have an event.
   bool run(int blocks) noexcept {
     realtime::Worker& worker = engine_.worker();
     const auto period = static_cast<std::uint64_t>(link_.input_period);
@@ -61,10 +61,10 @@ class Rig {
     std::int64_t now = 1'000'000'000;
     for (int i = 0; i < blocks; ++i) {
       now += link_.input_period * std::int64_t{1'000'000'000} / link_.input_rate_hz;
-      port_->block().wake.waiting = 1;  // so that the wake-up really is one
+      port_->block().wake.waiting = 1;  // so that a wake-up is really sent
       realtime::on_block(*port_, input_.data(), nullptr, period, i % 50 == 3 ? 2U : 0U, now);
       realtime::on_block(*port_, nullptr, output_.data(), played, 0, now);
-      if (i % 40 < 35) worker.step(now, false);  // else it is late, and has to catch up
+      if (i % 40 < 35) worker.step(now, false);  // otherwise the worker is late and has to catch up
       worker.bypass = i % 30 > 15;
     }
     return worker.stats.hops.load() > 20 && port_->block().playback.conceal_events.load() > 0 &&
@@ -88,7 +88,7 @@ LinkSettings link_at(int rate, bool one_clock) {
   return link;
 }
 
-// Everything a link can do, a switch of the codec included.
+// Everything that a link can do, including a switch of the codec.
 template <class Watch>
 void with_each_rig(Watch watch) {
   for (const int channels : {1, 2}) {
@@ -170,9 +170,9 @@ void check_the_kernel_is_left_alone() {
   }
 }
 
-// The same with the real threads, at the pace of the clock.
+// The same with real threads, at the pace of the clock.
 void check_live_threads_do_not_allocate() {
-  if (kSanitized) return;  // a starting thread allocates, some time after it is made
+  if (kSanitized) return;  // a new thread allocates at some time after its start
   Rig rig(link_at(kRate, true), 1);
   rig.engine().start(rig.link(), /*threaded=*/true);
   realtime::PacedSettings settings;

@@ -26,7 +26,7 @@ namespace {
 thread_local bool counting = false;
 thread_local long locks_seen = 0;
 
-SystemCalls* report = nullptr;  // in memory that the child shares with its parent
+SystemCalls* report = nullptr;  // in memory that child and parent share
 
 #if defined(__x86_64__)
 constexpr std::uint32_t kArch = AUDIT_ARCH_X86_64;
@@ -99,7 +99,7 @@ SystemCalls watch_system_calls(const std::function<void()>& prepare,
 
 #if !defined(HOPCODEC_ASAN) && !defined(HOPCODEC_TSAN)
 
-// In front of the C library's, which are found by name.
+// These replace the C library's functions, which are looked up by name.
 namespace {
 
 template <class F>

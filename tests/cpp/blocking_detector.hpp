@@ -1,6 +1,6 @@
-// Notices what an audio thread must not do besides allocating: take a lock, or enter the kernel for
-// anything but waking somebody. Locks are seen at the door of pthread; system calls by the kernel
-// itself, through a seccomp filter, so nothing slips by inside a library.
+// Detects what an audio thread must not do besides allocating: take a lock, or make a system call
+// other than a wake-up. Replaced pthread functions detect locks. A seccomp filter in the kernel
+// detects system calls, including those from inside libraries.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,7 @@
 
 namespace hopcodec::test {
 
-// Counts the calling thread's locks while it lives; one at a time.
+// Counts the calling thread's locks while the object exists; only one may exist.
 class LockCounter {
  public:
   LockCounter() noexcept;
@@ -19,18 +19,18 @@ class LockCounter {
   long locks() const noexcept;
 };
 
-// A sanitizer's runtime owns the locks and enters the kernel as it likes.
+// The runtime of a sanitizer replaces the locks and makes system calls of its own.
 inline constexpr bool kSeesLocks = !kSanitized;
 
 struct SystemCalls {
-  bool watched = false;  // false: this kernel has no filters (an emulator, a container)
+  bool watched = false;  // false if the kernel has no filters (an emulator, a container)
   long forbidden = 0;
-  int first = -1;   // number of the first forbidden one
-  bool ok = false;  // what `section` returned
+  int first = -1;   // number of the first forbidden call
+  bool ok = false;  // result of `section`
 };
 
-// Runs `prepare`, then `section`, in a child process. In `section` every system call but a futex
-// wake and reading the clock is forbidden: refused and counted.
+// Runs `prepare` and then `section` in a child process. In `section` every system call is refused
+// and counted, except for futex wakes and clock reads.
 SystemCalls watch_system_calls(const std::function<void()>& prepare,
                                const std::function<bool()>& section);
 

@@ -1,5 +1,5 @@
-// CHECK(condition, note...) prints what failed, and where, and remembers it; main() returns
-// finish(). `note` is anything to_string or string can say.
+// If the condition is false, CHECK(condition, note...) prints it and its position, and main() then
+// fails through finish(). A `note` is anything that to_string or string accepts.
 #pragma once
 
 #include <cstdio>
@@ -28,7 +28,7 @@ bool check(bool ok, const char* condition, const char* file, int line, const Not
   return false;
 }
 
-// The exit status. A test that checked nothing has failed.
+// Returns the exit status. A test that checked nothing fails.
 inline int finish() {
   std::printf("%ld checks, %d failures\n", checks, failures);
   return failures == 0 && checks > 0 ? 0 : 1;

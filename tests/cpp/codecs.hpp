@@ -1,4 +1,4 @@
-// Small random codecs of the families that hopcodec runs: every padding rule there is.
+// Small random codecs of the families that hopcodec runs. They cover every padding rule.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,7 @@ inline std::string name_of(Family family) {
 struct CodecSpec {
   Family family;
   std::string name;
-  int channels;  // of audio
+  int channels;  // audio channels
   int hop;
   int latent;
   ChainSpec encoder;
@@ -39,7 +39,7 @@ struct CodecSpec {
   layers::RvqWeights quantizer;
 };
 
-// The family's padding for a convolution whose output has a row per `stride` input rows.
+// The family's padding for a convolution that emits one row per `stride` input rows.
 inline layers::Conv1dShape padded(Family family, layers::Conv1dShape shape) {
   const int total = shape.reach() - shape.stride;
   switch (family) {
@@ -147,7 +147,7 @@ class CodecMaker {
     add_norm(chain, out);
   }
 
-  // A norm takes over the trims: what is cut off counts in it.
+  // The norm does the trimming, because trimmed rows count in the statistics.
   void add_transpose(ChainSpec& chain, layers::ConvTranspose1dShape shape) {
     shape = trimmed(family_, shape);
     const int left = shape.trim_left;
@@ -162,7 +162,8 @@ class CodecMaker {
     return make_conv(random_, padded(family_, {in, out, kernel, stride, dilation}), input);
   }
 
-  // One to three residual units of dilations 1, 3, 9; the identity or a 1x1 convolution beside.
+  // One to three residual units with dilations 1, 3 and 9. The shortcut is the identity or a 1x1
+  // convolution.
   void residuals(ChainSpec& chain, int width) {
     const int units = 1 + random_.below(3);
     int dilation = random_.pick({1, 3});
@@ -171,8 +172,8 @@ class CodecMaker {
       const int inner = std::max(width / 2, 1);
       const int kernel = family_ == Family::kSymmetric ? 7 : 3;
       add_conv(residual.branch, width, inner, kernel, pointwise(), 1, dilation);
-      // Quiet branches: with a dozen units in a row, louder ones would drive Snake to where float32
-      // and float64 no longer share a phase.
+      // The branches are quiet. With a dozen units in a row, louder ones would give Snake arguments
+      // at which float32 and float64 differ in phase.
       residual.branch.push_back(make_conv(random_, padded(family_, {inner, width, 1}), pointwise(),
                                           Nonlinearity::kNone, /*gain=*/0.3F));
       add_norm(residual.branch, width);

@@ -1,9 +1,10 @@
-// One codec on both devices.
+// The same codec on CPU and GPU.
 #pragma once
 
 #include <cmath>
 #include <vector>
 
+#include "base/integers.hpp"
 #include "codecs.hpp"
 #include "graph/cuda/decoder.hpp"
 #include "graph/cuda/encoder.hpp"
@@ -11,10 +12,9 @@
 namespace hopcodec::test {
 
 namespace cuda = graph::cuda;
+using base::usize;
 
-inline std::size_t usize(int n) { return static_cast<std::size_t>(n); }
-
-// As DAC does. The others pad each layer's last window.
+// DAC pads the last hop; the others pad each layer's last window.
 inline bool whole_hops(const CodecSpec& codec) { return codec.family == Family::kSymmetric; }
 
 inline cuda::Options gpu_options(const CodecSpec& codec, bool zero_start, int streams,
@@ -38,7 +38,7 @@ inline graph::SessionOptions cpu_options(const CodecSpec& codec, bool zero_start
   return options;
 }
 
-// DAC's kind of quantizer: each codebook searched in a space of its own.
+// A quantiser like DAC's, where each codebook is searched in a space of its own.
 inline layers::RvqWeights projected(Random& random, const CodecSpec& codec) {
   const int inner = 2;
   layers::RvqWeights quantizer{codec.size, codec.latent, inner, {}};
@@ -90,8 +90,8 @@ struct Both {
   }
 };
 
-// The same, both sides looking less far ahead than they could: the encoder as a whole, the decoder
-// up to some layer. They must look ahead at all.
+// The same codec with truncated look-ahead on both sides: the encoder as a whole, the decoder up to
+// some layer. Both must have look-ahead.
 inline Both truncated_both(const CodecSpec& codec, Random& random) {
   Both both(codec);
   const graph::Encoder encoder = both.cpu_encoder(false, 1, 1);
@@ -99,7 +99,7 @@ inline Both truncated_both(const CodecSpec& codec, Random& random) {
   both.encoder = truncated(codec.encoder, codec.hop, random.below(far));
   const std::size_t cut = 1 + usize(random.below(static_cast<int>(codec.decoder.size())));
   const auto end = codec.decoder.begin() + static_cast<std::ptrdiff_t>(cut);
-  // What the first layer alone sees ahead, in frames, is more than none.
+  // The first layer alone has some look-ahead, in frames.
   both.decoder = truncated(ChainSpec(codec.decoder.begin(), end), 1, random.below(3));
   const auto rest = weights_of(ChainSpec(end, codec.decoder.end()));
   both.decoder.insert(both.decoder.end(), rest.begin(), rest.end());

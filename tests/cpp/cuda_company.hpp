@@ -1,5 +1,5 @@
-// Streams that join, pause, leave and begin anew in one decoder on a GPU; each must give what it
-// gives in a decoder of its own.
+// Streams that join, pause, leave and restart in one decoder on a GPU. Each must give the same as
+// in a decoder of its own.
 #pragma once
 
 #include <memory>
@@ -10,12 +10,13 @@
 
 namespace hopcodec::test {
 
-// One call: some streams, each with frames and codebooks of its own number.
+// One call: some streams, each with its own number of frames and codebooks.
 struct DecoderRound {
   bool last;
   std::vector<int> who;
   std::vector<Codes> codes;
-  std::vector<std::vector<float>> sound;  // (channels, room), and rubbish where nothing comes
+  // (channels, room), filled with arbitrary values beforehand.
+  std::vector<std::vector<float>> sound;
   std::vector<graph::DecodeItem> items;
 };
 
@@ -24,7 +25,7 @@ constexpr float kNoSound = 12345.0F;
 inline DecoderRound random_round(const CodecSpec& codec, const graph::cuda::Decoder& many,
                                  Random& random, bool last) {
   DecoderRound round{last, {}, {}, {}, {}};
-  const int longest = random.pick({1, 1, 4});  // steady company, and catching up
+  const int longest = random.pick({1, 1, 4});  // a steady set of streams, and catching up
   for (int s = 0; s < many.streams(); ++s) {
     if (random.below(4) == 0) continue;
     const int frames = round.last ? 0 : longest == 1 ? 1 : random.below(longest + 1);
@@ -46,7 +47,7 @@ inline DecoderRound random_round(const CodecSpec& codec, const graph::cuda::Deco
   return round;
 }
 
-// `alone`: one decoder per stream of `many`, on whichever device.
+// `alone` has one decoder per stream of `many`, on any device.
 template <class Alone>
 void check_decoder_company(const CodecSpec& codec, graph::cuda::Decoder& many,
                            const std::vector<std::unique_ptr<Alone>>& alone, Random& random,

@@ -1,8 +1,8 @@
-// The registers that kernels hand to mma.sync (kernels/cuda/mma.cuh, compiled for the CPU) against
-// the PTX manual's tables: each element's row and column is the manual's, and the k that a thread
-// puts into a place of the one factor is the k that another puts into the matching place of the
-// other. (Where results come to lie is cuda_mma_test's: its instructions go by the same tables.)
-// What cannot be seen here are the instructions' own words; a device test runs those.
+// Compares the registers that kernels pass to mma.sync (kernels/cuda/mma.cuh, compiled for the CPU)
+// with the tables of the PTX manual. The row and column of each element must be those of the
+// manual, and a thread's k in one factor must match the k in the corresponding position of the
+// other factor. (cuda_mma_test checks the positions of results with the same tables.) The
+// instructions themselves are not tested here; a device test runs them.
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -22,7 +22,8 @@ namespace {
 
 namespace cuda = kernels::cuda;
 
-// A slice's terms as numbers that both formats hold exactly: seven bits and an exponent of its own.
+// The terms of a slice are numbers that both formats represent exactly: seven bits and an exponent
+// of their own.
 float code_of(int line, int k) {
   return std::ldexp(1.0F + static_cast<float>(line) / 64.0F, k);  // line < 64, k < 16
 }
@@ -32,7 +33,7 @@ std::pair<int, int> term_of(float code) {
   return {static_cast<int>((mantissa * 2.0F - 1.0F) * 64.0F), exponent - 1};
 }
 
-// Row g of the slice as kernels lay it out: 16 k side by side. A thread reads four of them.
+// Row g of the slice in the layout of the kernels: 16 k side by side. A thread reads four of them.
 template <class Format>
 typename Format::Rows rows_of(int lane) {
   const auto four = [&](int row) {
@@ -42,7 +43,7 @@ typename Format::Rows rows_of(int lane) {
   return Format::rows(four(lane / 4), four(lane / 4 + 8));
 }
 
-// Columns as pack_slices lays them out.
+// Columns in the layout of pack_slices.
 template <class Format>
 std::vector<typename Format::Weight> packed_columns() {
   cuda::HostMatrix host{
@@ -61,7 +62,7 @@ float as_float(std::uint32_t bits) {
   return x;
 }
 
-// Element i of registers, by the manual's "Elements (low to high)".
+// Element i of the registers, in the manual's order "Elements (low to high)".
 template <class Format>
 float element(const std::uint32_t* registers, int i) {
   if constexpr (sizeof(typename Format::Weight) == 4) {
@@ -74,12 +75,12 @@ float element(const std::uint32_t* registers, int i) {
 template <class Format, class Fragments>
 void check_format(const std::string& name) {
   static_assert(Format::kHalves * Fragments::kDepth == cuda::kSlice);
-  // Aligned as a kernel's tiles are.
+  // Aligned like a kernel's tiles.
   alignas(16) typename Format::Weight weights[cuda::kSliceTerms];
   const auto packed = packed_columns<Format>();
   CHECK(packed.size() == std::size(weights), name, packed.size());
   std::copy(packed.begin(), packed.end(), weights);
-  std::set<int> used;  // k, over all halves
+  std::set<int> used;  // k of each element, over all halves
   for (int half = 0; half < Format::kHalves; ++half) {
     std::vector<int> k_of(Fragments::kDepth, -1);  // of a column of A, a row of B
     const auto seen = [&](int at, int k, int lane, int i) {
@@ -107,7 +108,7 @@ void check_format(const std::string& name) {
   CHECK(used.size() == cuda::kSlice && *used.begin() == 0, name, used.size(), *used.begin());
 }
 
-// The tables themselves: a matrix's places, each held once.
+// Checks the tables themselves: every position of a matrix is held exactly once.
 template <class Fragments>
 void check_tables(const std::string& name) {
   const auto distinct = [&](int rows, int columns, int each, auto place) {

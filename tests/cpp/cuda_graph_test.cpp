@@ -1,7 +1,7 @@
-// Sessions on the GPU against sessions on the CPU: the same bits for any partition, any company and
-// any order of joining and leaving. Built twice: over the stand-in of cuda_shim/, for any machine,
-// and, as cuda_device_test, for a GPU; there it is skipped (77) without one, unless
-// HOPCODEC_REQUIRE_CUDA=1.
+// Compares sessions on the GPU with sessions on the CPU. The bits must be equal for any partition,
+// any other streams in the step, and any order of joining and leaving. Built twice: with the
+// stand-in of cuda_shim/ for any machine, and as cuda_device_test for a GPU. Without a GPU the
+// latter is skipped (77), unless HOPCODEC_REQUIRE_CUDA=1.
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -16,7 +16,7 @@
 namespace hopcodec::test {
 namespace {
 
-constexpr std::size_t kRoom = 512;  // frames: more than any look-ahead here holds back
+constexpr std::size_t kRoom = 512;  // frames; more than any look-ahead here
 
 void check_one_stream(const Both& both, Random& random, bool zero_start) {
   const CodecSpec& codec = both.codec;
@@ -57,7 +57,7 @@ void check_one_stream(const Both& both, Random& random, bool zero_start) {
   }
 }
 
-// Streams join, pause, leave and begin anew in one session; each must give what it gives alone.
+// Streams join, pause, leave and restart in one session. Each must give the same as alone.
 void check_company(const Both& both, Random& random, bool zero_start, bool graphs) {
   const CodecSpec& codec = both.codec;
   const int streams = random.pick({7, 11});
@@ -116,7 +116,7 @@ void check_company(const Both& both, Random& random, bool zero_start, bool graph
                : encoder.graph_steps() == 0 && encoder.eager_steps() > 0);
 }
 
-// The same of decoders, with enough lanes for some steps to go by copies and some without.
+// The same for decoders, with so many lanes that some steps use copies and some do not.
 void check_decoders(const Both& both, Random& random, bool zero_start, bool graphs) {
   const CodecSpec& codec = both.codec;
   const int streams = random.pick({7, 11});
@@ -134,7 +134,7 @@ void check_decoders(const Both& both, Random& random, bool zero_start, bool grap
                : many.graph_steps() == 0 && many.eager_steps() > 0);
 }
 
-// A stream goes from device to device in the middle, both ways, at any point of its life.
+// A stream moves between the devices, in both directions, at any point of its life.
 void check_moves(const Both& both, Random& random, bool zero_start) {
   const CodecSpec& codec = both.codec;
   const int samples = 13 * codec.hop + 3;
@@ -202,7 +202,7 @@ void check_refusals(const Both& both) {
   CHECK(encoder.push(&item, 1, codec.n_q).status == graph::Status::kNoRoom);
   encoder.snapshot(1, after.data());
   CHECK(before == after);
-  // A position changed, and the checksum made to fit: still not believed.
+  // A snapshot with a changed position and a matching checksum is refused.
   const std::size_t header = graph::snapshot_header_bytes();
   for (const std::size_t at : {header, encoder.snapshot_bytes() - encoder.state_bytes() + 64}) {
     std::vector<std::byte> forged = before;
@@ -214,7 +214,7 @@ void check_refusals(const Both& both) {
     } catch (const graph::SnapshotError&) {
       refused = true;
     }
-    // Samples that wait are data, any value will do; positions are not.
+    // Pending samples may have any value; positions may not.
     CHECK(refused || at != header, at);
   }
 }
@@ -229,7 +229,7 @@ void check_truncated(int codecs, Random& random) {
   }
 }
 
-// Sessions of one codec upload its weights once, and keep them alive between them.
+// The sessions of a codec upload its weights once and keep them alive together.
 void check_sharing(const Both& both) {
   cuda::Options options = gpu_options(both.codec, false, 1, 1);
   const std::size_t alone = both.gpu_encoder(options).device_bytes();
@@ -250,7 +250,7 @@ void check_sharing(const Both& both) {
         encode(cpu, 0, audio, {audio.samples()}, both.codec.n_q));
 }
 
-// A chain with group norms runs once, on the whole of its stream, which must fit.
+// A chain with group norms runs once, on its whole stream, which must fit.
 void check_segments(int codecs, Random& random) {
   const int frames = 6;
   for (int i = 0; i < codecs; ++i) {
@@ -272,7 +272,7 @@ void check_segments(int codecs, Random& random) {
       encoder.reset(1);
       const Pieces pieces = random_pieces(random, samples, 2 * codec.hop);
       CHECK(encode(encoder, 1, audio, pieces, codec.n_q) == expected, codec.name, samples);
-      // From device to device in the middle.
+      // A stream moves between the devices.
       cpu_encoder.reset(0);
       encoder.reset(0);
       std::vector<std::byte> blob(encoder.snapshot_bytes());
@@ -332,7 +332,7 @@ void check_device_errors(const Both& both) {
 }  // namespace
 }  // namespace hopcodec::test
 
-// Codecs per family: under compute-sanitizer one is enough.
+// The argument is the number of codecs per family; one is enough under compute-sanitizer.
 int main(int argc, char** argv) {
   using namespace hopcodec::test;
   const int status = status_without_gpu();

@@ -1,11 +1,12 @@
-// The GPU's kernels: each against float64 and, bit for bit, against the CPU's kernels. Built twice:
-// over the stand-in of cuda_shim/, for any machine, and, as cuda_kernels_device_test, for a GPU;
-// there it is skipped (77) without one, unless HOPCODEC_REQUIRE_CUDA=1.
+// Compares each GPU kernel with float64 and, bit for bit, with the CPU's kernels. Built twice: with
+// the stand-in of cuda_shim/ for any machine, and as cuda_kernels_device_test for a GPU. Without a
+// GPU the latter is skipped (77), unless HOPCODEC_REQUIRE_CUDA=1.
 #include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "base/denormals.hpp"
+#include "base/integers.hpp"
 #include "base/memory.hpp"
 #include "check.hpp"
 #include "gpu.hpp"
@@ -20,9 +21,8 @@ namespace hopcodec::test {
 namespace {
 
 namespace cuda = kernels::cuda;
+using base::usize;
 using Floats = std::vector<float>;
-
-std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 bool same(const Floats& a, const Floats& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
@@ -52,7 +52,7 @@ struct Shape {
   int in, out, taps, dilation, stride, lanes, rows;
 };
 
-// A convolution's windows over lanes of which each takes part with another number of rows.
+// The windows of a convolution over lanes with different numbers of rows.
 void check_conv(const Shape& s, Random& random) {
   const int depth = s.taps * s.in;
   const int held = (s.rows - 1) * s.stride + (s.taps - 1) * s.dilation + 1 + 3;
@@ -140,22 +140,22 @@ void check_convolutions() {
                 random.pick({1, 2, 7, 40})},
                random);
   }
-  // Deep ones, whose chains are spread over threads, and each shape of tile.
+  // Deep products, whose chains are distributed over threads, and each shape of tile.
   check_conv({512, 24, 7, 1, 1, 1, 1}, random);
-  check_conv({512, 12, 9, 1, 1, 1, 2}, random);  // more of them than a block takes at a time
+  check_conv({512, 12, 9, 1, 1, 1, 2}, random);  // more chains than a block computes at a time
   check_conv({300, 24, 5, 3, 2, 3, 3}, random);
   check_conv({129, 10, 33, 1, 1, 9, 1}, random);
   check_conv({70, 130, 4, 2, 1, 50, 21}, random);
   check_conv({8, 129, 3, 1, 2, 13, 520}, random);
   check_conv({3, 64, 5, 1, 1, 100, 130}, random);
-  // Hardly a column, and as many rows as a thousand streams have in front of the speaker: more
-  // blocks than y or z holds.
+  // Very few columns, and as many rows as the last layer has with a thousand streams: more blocks
+  // than grid dimension y or z allows.
   check_conv({4, 1, 3, 1, 1, 1600, 700}, random);
   check_conv({32, 1, 7, 1, 1, 30, 330}, random);
   check_conv({96, 2, 7, 1, 1, 70, 131}, random);
   check_conv({8, 3, 5, 1, 2, 140, 40}, random);
   check_conv({4, 20, 2, 1, 2, 100, 128}, random);
-  // Tiles whose terms lie in taps apart.
+  // Tiles whose terms are in separate taps.
   check_conv({64, 130, 3, 3, 1, 50, 21}, random);
   check_conv({12, 20, 5, 3, 1, 64, 130}, random);
   check_conv({4, 20, 3, 2, 1, 100, 130}, random);
@@ -163,7 +163,7 @@ void check_convolutions() {
   check_conv({1, 7, 7, 1, 1, 66, 130}, random);
 }
 
-// `steps` rows through one LSTM; lane i has rows for as many of them as it can.
+// Runs `steps` rows through one LSTM. The lanes have different numbers of rows.
 void check_lstm(int units, int lanes, int steps, Random& random) {
   const int n = units;
   const auto gates = usize(4 * n);
@@ -226,13 +226,13 @@ void check_pointwise() {
   Floats expected(x.size());
   const Queue queue;
   const std::size_t n = x.size();
-  queue.wait(cuda::elu(there.data(), got.data(), n, queue.stream));
+  queue.wait(cuda::map_elu(there.data(), got.data(), n, queue.stream));
   kernels::generic::kTable.elu(x.data(), expected.data(), n);
   CHECK(same(got.values(), expected));
-  queue.wait(cuda::tanh(there.data(), got.data(), n, queue.stream));
+  queue.wait(cuda::map_tanh(there.data(), got.data(), n, queue.stream));
   kernels::generic::kTable.tanh(x.data(), expected.data(), n);
   CHECK(same(got.values(), expected));
-  queue.wait(cuda::sigmoid(there.data(), got.data(), n, queue.stream));
+  queue.wait(cuda::map_sigmoid(there.data(), got.data(), n, queue.stream));
   kernels::generic::kTable.sigmoid(x.data(), expected.data(), n);
   CHECK(same(got.values(), expected));
   const Floats alpha = random.uniform(10, 3.0F);
@@ -240,8 +240,8 @@ void check_pointwise() {
   for (float& a : inverse) a = 1.0F / (a + 1e-9F);
   const OnDevice<float> alpha_there(alpha);
   const OnDevice<float> inverse_there(inverse);
-  queue.wait(cuda::snake(there.data(), alpha_there.data(), inverse_there.data(), got.data(), n / 10,
-                         10, queue.stream));
+  queue.wait(cuda::map_snake(there.data(), alpha_there.data(), inverse_there.data(), got.data(),
+                             n / 10, 10, queue.stream));
   kernels::generic::kTable.snake(x.data(), alpha.data(), inverse.data(), expected.data(), n / 10,
                                  10);
   CHECK(same(got.values(), expected));

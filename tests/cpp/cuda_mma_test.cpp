@@ -1,6 +1,6 @@
-// The tensor core's products: every tile against float64, as near as the number format allows, and
-// bit for bit the same for any number of rows. Built twice: over the stand-in of cuda_shim/, for
-// any machine, and, as cuda_mma_device_test, for a GPU; there it is skipped (77) without one,
+// Compares products on a tensor core with float64, within the precision of the number format, and
+// bit for bit between different numbers of rows. Built twice: with the stand-in of cuda_shim/ for
+// any machine, and as cuda_mma_device_test for a GPU. Without a GPU the latter is skipped (77),
 // unless HOPCODEC_REQUIRE_CUDA=1.
 #include <cmath>
 #include <cstring>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/denormals.hpp"
+#include "base/integers.hpp"
 #include "base/memory.hpp"
 #include "check.hpp"
 #include "cuda_mma_kernels.hpp"
@@ -21,15 +22,16 @@ namespace hopcodec::test {
 namespace {
 
 namespace cuda = kernels::cuda;
+using base::usize;
 using Floats = std::vector<float>;
 
-std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 double real(float x) { return static_cast<double>(x); }
-bool same(const Floats& a, const Floats& b, std::size_t first) {  // so many floats
+// Compares the first `first` floats.
+bool same(const Floats& a, const Floats& b, std::size_t first) {
   return std::memcmp(a.data(), b.data(), first * sizeof(float)) == 0;
 }
 
-// Of one precision: what a factor becomes, and how far a product of two may then be off.
+// A precision: how a factor is rounded, and the error bound of a product of two factors.
 struct Tf32 {
   using Weight = std::uint32_t;
   static constexpr cuda::Precision kPrecision = cuda::Precision::kTf32;
@@ -42,7 +44,8 @@ struct Bf16 {
   static constexpr double kError = 0x1p-7;
   static double factor(float x) { return real(shim::rounded_to(x, 7, true)); }
 };
-constexpr double kSumError = 1e-6;  // of float32 sums, against the sum of their terms' magnitudes
+// Of float32 sums, relative to the sum of the magnitudes of their terms.
+constexpr double kSumError = 1e-6;
 
 template <class Format>
 struct Weights {
@@ -65,7 +68,7 @@ struct Weights {
   }
 };
 
-// A value in float64, and what it may differ by: from the rounded factors', and from the true one.
+// A value in float64, and its error bounds relative to the rounded factors and to the exact ones.
 struct Value {
   double rounded = 0.0;
   double exact = 0.0;
@@ -95,7 +98,7 @@ struct Shape {
   int in, out, taps, dilation, stride, lanes, rows;
 };
 
-// How a product is computed: by which kernel, whatever the number of rows would suggest.
+// The kernel that computes a product, whatever the number of rows would suggest.
 using Run = cudaError_t (*)(const cuda::Product&, cudaStream_t);
 
 template <int kRows, int kColumns>
@@ -112,8 +115,8 @@ cudaError_t run_chosen(const cuda::Product& p, cudaStream_t stream) {
   return cuda::product(&p, 1, stream);
 }
 
-// A convolution over lanes of which each takes part with another number of rows, and all that can
-// follow it: activations, a shortcut's rows, a second reader.
+// A convolution over lanes with different numbers of rows, with everything that can follow it:
+// activations, rows of a shortcut, a second reader.
 template <class Format>
 class Convolution {
  public:
@@ -160,7 +163,7 @@ class Convolution {
     const Floats got = scratch.values();
     for (int lane = 0; lane < s_.lanes; ++lane) check_lane(lane, got.data());
     if (s_.lanes == 1) return;
-    // Each lane alone, by the kernel that the number of rows suggests.
+    // Each lane alone, with the kernel that the library chooses.
     const OnDevice<float> alone(before_);
     for (int lane = 0; lane < s_.lanes; ++lane) {
       queue.wait(run_chosen(over(alone.data(), 1, lane), queue.stream));
@@ -204,7 +207,7 @@ class Convolution {
     }
     CHECK(worst < Format::kError, worst);
     for (std::size_t i = 0; i < lane_floats_; ++i) {
-      // Where nothing was to be written, nothing was.
+      // Checks that nothing else was written.
       if (std::fabs(got[i] - expected[i]) <= bound[i]) continue;
       CHECK(false, lane, i, got[i], expected[i], s_.in, s_.out, s_.taps, s_.dilation, s_.rows);
       return;
@@ -224,7 +227,7 @@ class Convolution {
 
 template <class Format>
 void check_shapes(Run run, int columns, Random& random) {
-  // Wide enough for two tiles and some, deep enough for several chains, and the odd ones.
+  // Wide enough for more than two tiles, deep enough for several chains, and odd sizes.
   for (const Shape& s :
        {Shape{16, columns + 8, 3, 1, 1, 3, 50}, Shape{12, columns, 7, 3, 1, 2, 70},
         Shape{64, columns - 5, 9, 1, 2, 1, 133}, Shape{3, columns + 1, 7, 1, 5, 4, 9},
@@ -243,7 +246,7 @@ void check_kernels(Random& random) {
   check_shapes<Format>(run_thin<1>, 24, random);
   check_shapes<Format>(run_thin<2>, 24, random);
   check_shapes<Format>(run_thin<4>, 24, random);
-  // What the dispatcher makes of them: few rows, and tiles of each kind.
+  // With the kernels that the dispatcher chooses: few rows, and every kind of tile.
   check_shapes<Format>(run_chosen, 40, random);
   for (const Shape& s : {Shape{32, 16, 1, 1, 1, 97, 128}, Shape{16, 32, 2, 1, 1, 97, 128},
                          Shape{8, 64, 2, 1, 1, 133, 128}, Shape{8, 128, 2, 1, 1, 133, 128},
@@ -252,7 +255,7 @@ void check_kernels(Random& random) {
   }
 }
 
-// Two products side by side give what each gives alone.
+// Two products in one launch give the same as each alone.
 template <class Format>
 void check_pair(Random& random) {
   const int in = 40;
@@ -289,7 +292,7 @@ void check_pair(Random& random) {
   CHECK(together != before);
 }
 
-// One LSTM step of `lanes` rows against float64, and against each lane alone.
+// Compares one LSTM step of `lanes` rows with float64 and with each lane alone.
 template <class Format>
 void check_lstm(int units, int lanes, Random& random) {
   const int n = units;

@@ -1,13 +1,15 @@
-// The stand-alone GPU operators: bit for bit the CPU's kernels on torch's layouts. Workspaces and
-// outputs are exactly as long as was asked for. Built twice: over the stand-in of cuda_shim/, whose
-// streams are lazy, so that what an operator may not outlive is gone when its work begins; and, as
-// cuda_ops_device_test, for a GPU, skipped (77) without one unless HOPCODEC_REQUIRE_CUDA=1.
+// Compares the stand-alone GPU operators on torch's layouts, bit for bit, with the CPU's kernels.
+// Workspaces and outputs have exactly the requested size. Built twice: with the stand-in of
+// cuda_shim/, whose lazy streams reveal operators that use temporary host data after their return,
+// and as cuda_ops_device_test for a GPU. Without a GPU the latter is skipped (77), unless
+// HOPCODEC_REQUIRE_CUDA=1.
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
 
 #include "base/denormals.hpp"
+#include "base/integers.hpp"
 #include "check.hpp"
 #include "gpu.hpp"
 #include "kernels/cuda/activation.hpp"
@@ -29,12 +31,11 @@ namespace hopcodec::test {
 namespace {
 
 namespace cuda = kernels::cuda;
+using base::usize;
 using Floats = std::vector<float>;
 using There = OnDevice<float>;
 
-std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
-
-// One operator's launch, in a stream of its own that starts late.
+// Launches one operator in a stream of its own.
 template <class Op>
 void run(cudaError_t (*launch)(const Op&, cudaStream_t), const Op& op) {
   const Queue queue;
@@ -68,10 +69,10 @@ Floats turned(const float* x, int rows, int columns) {
   return y;
 }
 
-// Room for results: n times what no result is.
+// Room for n results, filled with a value that no result has.
 There room(std::size_t n) { return There(Floats(n, std::numeric_limits<float>::quiet_NaN())); }
 
-// [state | f(x)] of item b as rows, as the CPU's operator has them.
+// [state | f(x)] of item b as rows, as in the CPU's operator.
 Floats rows_of(const cuda::Columns& in, int b) {
   Floats fresh = turned(in.x + b * in.channels * in.time, in.channels, in.time);
   const layers::Activation activation(static_cast<layers::Nonlinearity>(in.activation), in.alpha,
@@ -159,13 +160,14 @@ void check_convs() {
                 random.pick({1, 4, 5, 33}), kernel, stride, dilation, random.pick({1, 2, 7, 40})},
                random);
   }
-  check_conv({1, 512, 9, 7, 1, 1, 1}, random);   // one block's memory holds two columns
+  // The shared memory of a block has room for two columns.
+  check_conv({1, 512, 9, 7, 1, 1, 1}, random);
   check_conv({1, 700, 3, 7, 1, 1, 2}, random);   // few rows, but too deep
-  check_conv({1, 64, 600, 3, 1, 1, 3}, random);  // more than a column to a block
-  check_conv({1, 5, 4, 7, 1, 1, 0}, random);     // nothing comes, nothing goes
-  check_conv({1, 900, 4, 16, 8, 1, 1}, random);  // not yet a window
+  check_conv({1, 64, 600, 3, 1, 1, 3}, random);  // more than one column per block
+  check_conv({1, 5, 4, 7, 1, 1, 0}, random);     // no input, no output
+  check_conv({1, 900, 4, 16, 8, 1, 1}, random);  // less than a window
   check_conv({2, 8, 40, 3, 1, 1, 700}, random);
-  check_conv({3, 132, 6, 16, 1, 1, 40}, random);  // packed in stretches of channels
+  check_conv({3, 132, 6, 16, 1, 1, 40}, random);  // packed in ranges of channels
   check_conv({9, 512, 70, 3, 1, 3, 7}, random);   // chains spread over blocks
   check_conv({30, 64, 33, 7, 2, 9, 9}, random);
   check_conv({5, 100, 64, 7, 1, 1, 30}, random);
@@ -353,8 +355,8 @@ void check_snake(Random& random) {
   const Floats alpha = random.uniform(usize(channels), 3.0F);
   const There y = room(x.size());
   const Queue queue;
-  queue.wait(cuda::snake_columns(There(x).data(), There(alpha).data(), y.data(), batch, channels,
-                                 time, queue.stream));
+  queue.wait(cuda::map_snake_columns(There(x).data(), There(alpha).data(), y.data(), batch,
+                                     channels, time, queue.stream));
   const cuda::Columns columns{x.data(), nullptr,  alpha.data(), cuda::Pointwise::kSnake,
                               batch,    channels, time,         0};
   Floats expected;

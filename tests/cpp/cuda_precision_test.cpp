@@ -1,6 +1,7 @@
-// Sessions on a GPU's tensor cores. Against float32 they are as near as their numbers; among
-// themselves, the same bits for any partition, any company, and across snapshots. Built twice, as
-// cuda_graph_test is: over the stand-in of cuda_shim/, and for a GPU.
+// Tests sessions on the tensor cores of a GPU. They must be as close to float32 as their number
+// format allows, and have the same bits among themselves for any partition, any other streams, and
+// across snapshots. Built twice, like cuda_graph_test: with the stand-in of cuda_shim/, and for a
+// GPU.
 #include <cmath>
 #include <memory>
 #include <string>
@@ -20,7 +21,7 @@ namespace cuda = graph::cuda;
 using cuda::Precision;
 
 #if defined(HOPCODEC_CUDA_STAND_IN)
-constexpr int kCompanies[] = {3, 20};  // cuda_mma_test has the kernels for many
+constexpr int kCompanies[] = {3, 20};  // cuda_mma_test tests the kernels for many streams
 #else
 constexpr int kCompanies[] = {3, 70, 600};
 #endif
@@ -65,7 +66,7 @@ struct Both {
   }
 };
 
-// Root of the mean square of the difference, against that of the exact ones.
+// RMS of the difference, relative to the RMS of the exact values.
 double distance(const std::vector<float>& x, const std::vector<float>& exact) {
   double off = 0.0;
   double size = 0.0;
@@ -78,10 +79,10 @@ double distance(const std::vector<float>& x, const std::vector<float>& exact) {
   return std::sqrt(off / size);
 }
 
-// A dozen rounded products in a row; each alone is off by less than its format's unit.
+// A dozen rounded products in a row, each with an error below the unit of its format.
 double tolerance(Precision precision) { return precision == Precision::kTf32 ? 0.004 : 0.03; }
 
-// Not only near: really computed on rounded factors.
+// The result must also differ, because it is computed from rounded factors.
 void check_near(const std::vector<float>& x, const std::vector<float>& exact, Precision precision,
                 const std::string& name) {
   const double d = distance(x, exact);
@@ -89,7 +90,7 @@ void check_near(const std::vector<float>& x, const std::vector<float>& exact, Pr
   CHECK(d > 1e-5, name, name_of(precision), d);
 }
 
-// One partition's result is any partition's, in any slot, from captured graphs or without.
+// The result does not depend on the partition, the slot, or the use of captured graphs.
 void check_partitions(const Both& both, Random& random, Precision precision) {
   const CodecSpec& codec = both.codec;
   const int samples = 9 * codec.hop + 3;
@@ -120,7 +121,7 @@ void check_partitions(const Both& both, Random& random, Precision precision) {
   }
 }
 
-// `streams` at once: enough for another kernel than one alone would have.
+// `streams` at once, enough to use another kernel than a single stream.
 void check_company(const Both& both, Random& random, Precision precision, int streams) {
   const CodecSpec& codec = both.codec;
   cuda::Decoder many = both.gpu_decoder(precision, streams, 2, true);
@@ -154,7 +155,7 @@ void check_company(const Both& both, Random& random, Precision precision, int st
   }
 }
 
-// From session to session the bits go on; by way of the CPU they stay near.
+// A snapshot continues with the same bits in another session, and approximately on the CPU.
 void check_moves(const Both& both, Random& random, Precision precision) {
   const CodecSpec& codec = both.codec;
   const int samples = 12 * codec.hop;
@@ -181,7 +182,7 @@ void check_moves(const Both& both, Random& random, Precision precision) {
   };
   CHECK(rest(to, 1) == whole, codec.name, name_of(precision));
   check_near(rest(cpu, 0).latents, exact.latents, precision, codec.name);
-  // And back: a float32 stream's snapshot on the tensor cores.
+  // The other direction: a snapshot of a float32 stream continues on the tensor cores.
   cpu.reset(0);
   const Encoded first = encode_piece(cpu, 0, audio, 0, half, codec.n_q, false);
   cpu.snapshot(0, blob.data());
@@ -192,7 +193,7 @@ void check_moves(const Both& both, Random& random, Precision precision) {
   check_near(all.latents, exact.latents, precision, codec.name);
 }
 
-// Decoders that join, pause, leave and begin anew, each also in a session of its own.
+// Decoders whose streams join, pause, leave and restart, compared with sessions of their own.
 void check_decoders(const Both& both, Random& random, Precision precision) {
   const int streams = 5;
   cuda::Decoder many = both.gpu_decoder(precision, streams, 2, true);
@@ -210,14 +211,14 @@ void check_decoders(const Both& both, Random& random, Precision precision) {
 }  // namespace
 }  // namespace hopcodec::test
 
-// With an argument, one family: under compute-sanitizer that is enough.
+// An argument limits the test to one family, which is enough under compute-sanitizer.
 int main(int argc, char**) {
   using namespace hopcodec::test;
   const int status = status_without_gpu();
   if (status != 0) return status;
   Random random(21);
   for (const Family family : kFamilies) {
-    // Wide enough for most layers to be a tensor core's.
+    // Wide enough that most layers use tensor cores.
     const Both both(CodecMaker(family, random.next()).make({2, 4}, 8, random.pick({1, 2})));
     for (const Precision precision : {Precision::kTf32, Precision::kBfloat16}) {
       check_partitions(both, random, precision);

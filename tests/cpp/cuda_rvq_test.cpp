@@ -1,6 +1,6 @@
-// The GPU's quantizers against the CPU's. Built twice: over the stand-in of cuda_shim/, for any
-// machine, and, as cuda_rvq_device_test, for a GPU; there it is skipped (77) without one, unless
-// HOPCODEC_REQUIRE_CUDA=1.
+// Compares the GPU's quantisers with the CPU's. Built twice: with the stand-in of cuda_shim/ for
+// any machine, and as cuda_rvq_device_test for a GPU. Without a GPU the latter is skipped (77),
+// unless HOPCODEC_REQUIRE_CUDA=1.
 #include <cmath>
 #include <cstring>
 #include <deque>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/denormals.hpp"
+#include "base/integers.hpp"
 #include "base/memory.hpp"
 #include "check.hpp"
 #include "gpu.hpp"
@@ -23,9 +24,8 @@ namespace hopcodec::test {
 namespace {
 
 namespace cuda = kernels::cuda;
+using base::usize;
 using Floats = std::vector<float>;
-
-std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 void wait(cudaError_t error, cudaStream_t stream) {
   CHECK(error == cudaSuccess, static_cast<int>(error));
@@ -42,11 +42,11 @@ struct Shape {
   int frames() const { return lanes * rows; }
 };
 
-// Both forms of one quantizer.
+// The CPU and the GPU form of one quantiser.
 struct Quantizer {
   layers::RvqWeights cpu;
   std::deque<OnDevice<float>> memory;
-  std::vector<cuda::Book> books;  // on the host, of matrices on the device
+  std::vector<cuda::Book> books;  // in host memory, with matrices in device memory
 };
 
 cuda::PackedMatrix repacked(const layers::Packed& packed) {
@@ -67,7 +67,7 @@ Quantizer make(Random& random, const Shape& n, cudaStream_t stream) {
   float scale = 1.0F;
   for (int i = 0; i < n.n_q; ++i, scale *= 0.7F) {
     Floats entries = random.uniform(usize(n.size * n.inner), scale);
-    // Entries alike, in one thread's share and in another's, so that the lowest index must win.
+    // Equal entries, within a thread's part and across threads, so that the lowest index must win.
     for (const int again : {35, n.size - 2}) {
       if (again >= n.size) continue;
       std::copy_n(entries.begin() + 3 * n.inner, n.inner, entries.begin() + again * n.inner);
@@ -97,7 +97,7 @@ Quantizer make(Random& random, const Shape& n, cudaStream_t stream) {
 constexpr std::size_t kLatentsAt = 16;
 constexpr std::uint16_t kMark = 0xabcd;
 
-// Frames of a step, here and there.
+// Frames of a step, at arbitrary positions.
 struct Step {
   Shape shape;
   std::size_t lane_floats;
@@ -123,7 +123,7 @@ struct Step {
   }
 };
 
-// Some frames are an entry that there is more than once.
+// Some frames equal an entry that occurs more than once.
 Step make_step(Random& random, const Shape& n, const Quantizer& quantizer, cudaStream_t stream) {
   const std::size_t lane_floats = base::round_up(usize(n.rows * n.dim), 16) + 32;
   Floats scratch = random.uniform(lane_floats * usize(n.lanes), 1.0F);
@@ -165,7 +165,7 @@ std::vector<std::uint16_t> encode(const Step& step, const Quantizer& quantizer, 
 #endif
     const cudaError_t error = cuda::rvq_encode(encode, stream);
 #if defined(HOPCODEC_CUDA_STAND_IN)
-    // All codebooks that fit its parameters in one launch, or one by one.
+    // All codebooks that fit in the parameters of one launch, or one launch per codebook.
     const long launches = shim::calls().launches - before;
     const bool clusters =
         shim::machine().capability_major >= 9 && shim::machine().shared_bytes >= 227 * 1024;
@@ -196,7 +196,7 @@ void check_encode(const Step& step, const Quantizer& quantizer, bool captured,
   }
 }
 
-// Decodes any codes, with another number of codebooks per lane.
+// Decodes random codes, with a different number of codebooks per lane.
 void check_decode(Random& random, const Step& step, const Quantizer& quantizer,
                   cudaStream_t stream) {
   const Shape& n = step.shape;
@@ -242,7 +242,7 @@ void check_decode(Random& random, const Step& step, const Quantizer& quantizer,
   }
 }
 
-// Latents that are no numbers, as a broken model makes them, become some entry of the book.
+// NaN latents, as from a broken model, get a valid index.
 void check_not_numbers(const Step& step, const Quantizer& quantizer, cudaStream_t stream) {
   const cuda::Part whole{step.shape.rows, 0, 0, 0, {0, 0}};
   const Step broken(step.shape,
@@ -257,7 +257,7 @@ void check(Random& random, const Shape& shape, cudaStream_t stream) {
   const Quantizer quantizer = make(random, shape, stream);
   const Step step = make_step(random, shape, quantizer, stream);
 #if defined(HOPCODEC_CUDA_STAND_IN)
-  // Without clusters, as on an older GPU; and with too little shared memory for them.
+  // Without clusters, as on an older GPU, and with too little shared memory for them.
   shim::machine().capability_major = 8;
   check_encode(step, quantizer, false, stream);
   shim::machine().capability_major = 9;
@@ -271,7 +271,7 @@ void check(Random& random, const Shape& shape, cudaStream_t stream) {
   if (shape.n_q < 9) check_not_numbers(step, quantizer, stream);
 }
 
-// pad1d in its own words: extend by zeros, mirror, cut.
+// pad1d step by step: extend with zeros, reflect, cut.
 std::vector<int> padded(int left, int right, int total) {
   const int widest = std::max(left, right);
   const int extended = total <= widest ? widest + 1 : total;
@@ -313,7 +313,7 @@ int main() {
   const hopcodec::graph::cuda::Stream stream = hopcodec::graph::cuda::make_stream();
   Random random(4);
   const Shape shapes[] = {
-      // Few frames: one to a cluster of one, two or eight blocks, and four.
+      // Few frames: one per cluster of one, two or eight blocks, and four.
       {3, 24, 8, 8, 1, 1},
       {2, 200, 20, 20, 2, 2},
       {8, 1024, 128, 128, 1, 1},
@@ -321,9 +321,9 @@ int main() {
       {3, 130, 300, 300, 5, 4},
       {2, 1024, 64, 64, 3, 11},
       {2, 40, 512, 512, 1, 1},
-      // More codebooks than one launch takes.
+      // More codebooks than fit in one launch.
       {34, 40, 9, 9, 2, 2},
-      // More frames to a cluster; blocks without a share of the entries; and with several.
+      // More frames per cluster; blocks without entries, and with several parts of them.
       {3, 600, 20, 20, 5, 20},
       {2, 130, 70, 70, 20, 10},
       {2, 2100, 12, 12, 3, 130},

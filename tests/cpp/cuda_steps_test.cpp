@@ -1,6 +1,6 @@
-// A step of a session on a GPU allocates nothing on either side of the bus, and waits for nothing
-// but its own end. Over the stand-in of cuda_shim/ only, which counts: its own allocations, that of
-// the driver and the device, are not the session's.
+// A step of a session on a GPU allocates neither host nor device memory and waits only for its own
+// end. Only with the stand-in of cuda_shim/, which counts calls and excludes allocations of the
+// driver and the device.
 #include <string>
 #include <vector>
 
@@ -12,9 +12,9 @@
 namespace hopcodec::test {
 namespace {
 
-// What one push or flush did.
+// Effects of one push or flush.
 struct Deeds {
-  long allocations;  // of the host
+  long allocations;  // host allocations
   long frees;
   shim::Calls calls;
 };
@@ -32,7 +32,7 @@ Deeds watched(const Call& call) {
        deeds.calls.launches - before.launches, deeds.calls.graph_launches - before.graph_launches}};
 }
 
-// The instrument: it must see what it says is not there.
+// Tests the counters: they must detect what the test claims is absent.
 void check_watching() {
   const auto allocate = [] {
     const std::vector<float> host(10);
@@ -61,7 +61,7 @@ void check_deeds(const Deeds& deeds, long steps, bool graphs, const std::string&
   CHECK((deeds.calls.launches > 0) == (!graphs && steps > 0), note, deeds.calls.launches);
 }
 
-// Lanes of a push: who takes part, each as long as it likes.
+// The streams of a push, with different lengths.
 struct Company {
   std::vector<int> who;
   std::vector<int> frames;
@@ -79,9 +79,9 @@ Company random_company(Random& random, int streams) {
 }
 
 constexpr int kStreams = 10;
-constexpr std::size_t kRoom = 600;  // frames: more than any look-ahead here holds back
+constexpr std::size_t kRoom = 600;  // frames; more than any look-ahead here
 
-// Pushes of every age, a flush now and then, streams begun anew.
+// Pushes of streams of any age, some flushes, and restarts.
 void check_encoder(const CodecSpec& codec, cuda::Encoder& encoder, int rounds, bool graphs,
                    Random& random, const std::string& note) {
   const auto n_q = usize(codec.n_q);
@@ -159,7 +159,7 @@ void check_codec(const Both& both, Random& random, cuda::Precision precision, bo
 }  // namespace
 }  // namespace hopcodec::test
 
-// With an argument, one family: under sanitizers that is enough.
+// An argument limits the test to one family, which is enough under sanitizers.
 int main(int argc, char**) {
   using namespace hopcodec::test;
   namespace shim = hopcodec::shim;

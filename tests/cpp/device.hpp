@@ -1,4 +1,4 @@
-// A device in made-up time, and an engine at it.
+// A device in simulated time, with an engine.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ using realtime::Port;
 
 inline constexpr int kRate = 24000;
 
-// A duplex device of one channel in made-up time, and an engine that is stepped by hand.
+// A duplex device with one channel in simulated time, and an engine that is stepped manually.
 class Device {
  public:
   explicit Device(const LinkSettings& link, double ring_s = 2.0)
@@ -44,7 +44,7 @@ class Device {
     engine_.start(link_, /*threaded=*/false);
   }
 
-  // One callback; every sample of the input is another value.
+  // One callback. All samples of the input differ.
   void block(bool step = true) {
     std::vector<float> in(static_cast<std::size_t>(link_.input_period));
     for (float& x : in) x = static_cast<float>(++count_ * 1234567 % (1 << 23)) * 0x1p-23F;
@@ -58,7 +58,7 @@ class Device {
     heard_.insert(heard_.end(), out.begin(), out.end());
     if (step) engine_.step(now_);
   }
-  // The device plays on but its microphone's block is lost.
+  // The device plays, but loses a block of input.
   void lose_capture() {
     std::vector<float> out(static_cast<std::size_t>(link_.output_period));
     now_ += link_.input_period * std::int64_t{1'000'000'000} / link_.input_rate_hz;
@@ -67,7 +67,7 @@ class Device {
     engine_.step(now_);
   }
 
-  // Its microphone goes on, but nobody takes what there is to play.
+  // The device captures, but does not play.
   void lose_playback() {
     const std::vector<float> in(static_cast<std::size_t>(link_.input_period));
     now_ += link_.input_period * std::int64_t{1'000'000'000} / link_.input_rate_hz;
@@ -75,7 +75,7 @@ class Device {
     engine_.step(now_);
   }
 
-  // How many of the frames heard since `from` are the input `lag` frames before.
+  // Counts the frames played since `from` that equal the input `lag` frames earlier.
   std::size_t at_lag(std::size_t from, std::int64_t lag) const {
     std::size_t same = 0;
     for (std::size_t t = from; t < heard_.size(); ++t) {

@@ -1,5 +1,6 @@
-// The engine in made-up time: the latency is what the formula says and not a frame less would do;
-// whatever happens, what is heard is the input at exactly that distance, or made up.
+// Tests the engine in simulated time. The latency equals the formula, and one frame less would not
+// work. Whatever happens, every frame played is either the input at exactly that latency, or
+// concealment.
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -32,7 +33,7 @@ void check_the_latency_formula(int period, int hop) {
             heard - static_cast<std::size_t>(expected),
         period, hop);
 
-  // The least that never runs dry, when the worker is done before the next callback.
+  // The smallest queue that never runs dry if the worker finishes before the next callback.
   for (const std::int64_t queue : {least, least - 1}) {
     Device tight(native(period, queue));
     tight.start(pass_through(1, kRate, hop));
@@ -41,7 +42,7 @@ void check_the_latency_formula(int period, int hop) {
   }
 }
 
-// What is heard is what the sessions give, to the bit.
+// The output equals that of the sessions, bit for bit.
 void check_the_codec_is_heard(Family family, bool zero_start) {
   const CodecSpec codec = CodecMaker(family, 3).make({4, 8}, 4, 1);
   Device device(native(100));
@@ -69,7 +70,7 @@ void check_the_codec_is_heard(Family family, bool zero_start) {
   graph::DecodeItem decode{0, codes.data(), 4096, 1, 2, encode.frames, expected.data(), 0, 0};
   CHECK(sessions.decoder.push(&decode, 1).status == graph::Status::kOk);
 
-  // An exact start holds back its first frames; from then on all is as ever.
+  // An exact start holds back its first frames; the rest is unchanged.
   std::size_t first = queue + delay + (zero_start ? 0 : 16 * static_cast<std::size_t>(codec.hop));
   std::size_t wrong = 0;
   std::size_t compared = 0;
@@ -84,8 +85,8 @@ void check_the_codec_is_heard(Family family, bool zero_start) {
   CHECK(wrong == 0, codec.name, zero_start, wrong, delay);
 }
 
-// The worker stops now and then, for a moment or for longer than the ring lasts. Nothing but what
-// it missed is lost, and nothing is ever heard at another distance.
+// The worker stops at times, for a moment or for longer than the ring lasts. Only what it missed is
+// lost, and no frame is ever played at another latency.
 void check_any_schedule_keeps_the_latency(int period, int hop, std::uint64_t seed) {
   Random random(seed);
   Device device(native(period, -1, random.coin() ? 0 : 500), 0.05);  // 341 ms at 24 kHz
@@ -113,14 +114,14 @@ void check_any_schedule_keeps_the_latency(int period, int hop, std::uint64_t see
     if (static_cast<std::int64_t>(t - found->second) != lag) ++astray;
   }
   CHECK(heard > device.heard().size() / 3, heard);
-  // A concealment begins with samples heard before; it never reaches half of one per cent here.
+  // Concealment begins with samples played before; here it stays below 0.5 per cent.
   CHECK(device.concealed() > 0);
   CHECK(astray < device.concealed() +
                      device.stats().dropped_hops * static_cast<std::uint64_t>(hop) +
                      device.port().block().capture.dropped_frames.load(),
         astray, device.concealed());
-  CHECK(device.port().block().capture.drop_events.load() > 0);  // the ring was full at times
-  CHECK(device.stats().dropped_hops > 0);                       // and the backlog bounded
+  CHECK(device.port().block().capture.drop_events.load() > 0);  // the ring was full sometimes
+  CHECK(device.stats().dropped_hops > 0);                       // and the backlog was bounded
   CHECK(device.stats().resyncs == 0, device.stats().resyncs.load());
 }
 
@@ -136,23 +137,24 @@ void check_a_switch_changes_the_latency_as_it_should() {
     const std::int64_t lag = device.engine().view().queue_frames;
     CHECK(lag == 320 + hop - std::gcd(320, hop) + (hop > 320 ? std::gcd(320, hop) : 0), hop, lag);
     CHECK(device.at_lag(from, lag) == device.heard().size() - from, hop);
-    CHECK(device.engine().collect() == 1);  // the old one came back
+    CHECK(device.engine().collect() == 1);  // the old coder was returned
   }
   CHECK(device.stats().switches == 5);
-  // Offered twice in a row: the first is never taken, and neither is lost.
+  // Offered twice in a row: the first coder is never used, and neither leaks.
   device.engine().set_coder(pass_through(1, kRate, 640), 0);
   device.engine().set_coder(pass_through(1, kRate, 160), 0);
   for (int i = 0; i < 20; ++i) device.block();
   CHECK(device.engine().view().hop_samples == 160);
   CHECK(device.stats().switches == 6);
-  device.engine().set_coder(pass_through(1, 48000, 640), 0);  // resampled from here on
+  device.engine().set_coder(pass_through(1, 48000, 640), 0);  // from here on with resampling
   for (int i = 0; i < 20; ++i) device.block();
   CHECK(!device.engine().view().transparent);
   CHECK(device.stats().switches == 7);
   CHECK(device.concealed() == 0, device.concealed());
 }
 
-// Also of one block, after which every hop is late and no loop would fill the queue again.
+// Even a single lost block makes every later hop late, and without a correction the queue would
+// never refill.
 void check_lost_capture_is_made_good(int blocks) {
   Device device(native(320));
   device.start(pass_through(1, kRate, 320));
@@ -164,11 +166,11 @@ void check_lost_capture_is_made_good(int blocks) {
   const std::size_t from = device.heard().size();
   for (int i = 0; i < 100; ++i) device.block();
   CHECK(device.concealed() == concealed);
-  // Blocks of input are missing, so the same moment of it is as many blocks earlier in memory.
+  // Blocks of input are missing, so the same moment is this many blocks earlier in memory.
   CHECK(device.at_lag(from, 320 + blocks * 320) == device.heard().size() - from, blocks);
 }
 
-// The cut that sets the latency right waits for audio to cut: it must not be asked for again.
+// The cut that corrects the latency waits for audio to cut. It must not be requested again.
 void check_too_much_is_cut_once() {
   Device device(native(320));
   device.start(pass_through(1, kRate, 320));
@@ -183,7 +185,7 @@ void check_too_much_is_cut_once() {
   CHECK(device.concealed() == concealed);
 }
 
-// From then on all is as if the hop had never been.
+// From then on everything is as if the hop had not existed.
 void check_a_refused_hop_costs_itself_alone(Family family, bool zero_start) {
   const CodecSpec codec = CodecMaker(family, 3).make({4, 8}, 4, 1);
   Device device(native(codec.hop));
@@ -192,7 +194,7 @@ void check_a_refused_hop_costs_itself_alone(Family family, bool zero_start) {
     d->start(coder_of(codec, kRate, zero_start), 1);
     for (int i = 0; i < 30; ++i) d->block();
   }
-  device.engine().worker().probe.input_gain = 16.0F;  // beyond what a session takes
+  device.engine().worker().probe.input_gain = 16.0F;  // beyond the range that a session accepts
   device.block(std::vector<float>(static_cast<std::size_t>(codec.hop), 100.0F), true);
   device.engine().worker().probe.input_gain = 1.0F;
   for (Device* d : {&device, &without}) {
@@ -212,7 +214,8 @@ void check_a_refused_hop_costs_itself_alone(Family family, bool zero_start) {
   CHECK(silent < 10 * hop, codec.name, zero_start, silent);
 }
 
-// The other process may write anything: what is heard is its own affair, memory is not.
+// The other process may write any values. They may spoil the audio, but not the memory of this
+// process.
 void check_corrupted_indices_are_survived() {
   for (const bool captured : {true, false}) {
     Device device(native(320), 0.05);
@@ -247,14 +250,14 @@ void check_bypass() {
   Device device(native(96));
   device.start(coder_of(codec, kRate, true), 1);
   const auto lag = device.engine().view().queue_frames + device.engine().view().delay_samples;
-  CHECK(device.engine().view().delay_samples > 0);  // the input waits as the codec does
+  CHECK(device.engine().view().delay_samples > 0);  // the input has the codec's delay
   for (int i = 0; i < 50; ++i) device.block();
   device.engine().worker().bypass = true;
   for (int i = 0; i < 50; ++i) device.block();
   const std::size_t from = device.heard().size();
   for (int i = 0; i < 50; ++i) device.block();
   CHECK(device.at_lag(from, lag) == device.heard().size() - from, lag);
-  CHECK(device.at_lag(1000, lag) < device.heard().size() - 1500);  // the codec was heard before
+  CHECK(device.at_lag(1000, lag) < device.heard().size() - 1500);  // the output was coded before
 }
 
 template <class Error, class F>

@@ -1,4 +1,4 @@
-// What tests of GPU kernels need of a GPU, or of the stand-in of cuda_shim/: the same calls.
+// Helpers for tests of GPU kernels, on a GPU or with the stand-in of cuda_shim/.
 #pragma once
 
 #include <cstdio>
@@ -11,7 +11,7 @@
 
 namespace hopcodec::test {
 
-// A stream for launches, whose errors are failures.
+// A stream for launches; errors fail the test.
 struct Queue {
   void wait(cudaError_t error) const {
     CHECK(error == cudaSuccess, static_cast<int>(error));
@@ -21,7 +21,7 @@ struct Queue {
   cudaStream_t stream = owned.get();
 };
 
-// Host values, in device memory.
+// A copy of host values in device memory.
 template <class T>
 class OnDevice {
  public:
@@ -35,7 +35,7 @@ class OnDevice {
     copy(values.data(), array_.data(), cudaMemcpyDeviceToHost, stream);
     return values;
   }
-  // Once the work that makes them has been waited for.
+  // The values; call this after waiting for the work that computes them.
   std::vector<T> values() const { return values(Queue().stream); }
 
  private:
@@ -50,8 +50,8 @@ class OnDevice {
   graph::cuda::DeviceArray<T> array_;
 };
 
-// The exit status of a test that has no GPU: 77 (skipped), or 1 with HOPCODEC_REQUIRE_CUDA=1; 0
-// where there is one.
+// Returns the exit status of a test without a GPU: 77 (skipped), or 1 with HOPCODEC_REQUIRE_CUDA=1.
+// Returns 0 if there is a GPU.
 inline int status_without_gpu() {
   try {
     graph::cuda::Device device(0);

@@ -1,5 +1,5 @@
-// Every instruction set of this CPU computes the same bits, and so does every CPU: what comes out
-// is compared with the generic kernels here, and with one number for all machines.
+// Every instruction set of this CPU computes the same bits, and so does every CPU. Results are
+// compared with the generic kernels, and with one hash for all machines.
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -14,8 +14,8 @@
 namespace hopcodec::test {
 namespace {
 
-// Of all codecs and of all pointwise kernels below. They change only if the arithmetic does, and
-// then codes change with them.
+// Hashes of all codecs and of all pointwise kernels below. They change only if the arithmetic
+// changes, and then codes change too.
 constexpr std::uint64_t kCodecBits = 0x9dec517611606963ULL;
 constexpr std::uint64_t kPointwiseBits = 0x3c575ec32d9eb3b8ULL;
 
@@ -80,7 +80,7 @@ Result run(const CodecSpec& codec, base::Isa isa,
 void check_codecs(const std::vector<base::Isa>& isas) {
   Hash hash;
   for (const Family family : kFamilies) {
-    // 17 filters: no width is a whole number of vectors. 16: all are.
+    // With 17 filters no width is a whole number of vectors; with 16 all are.
     for (const int filters : {16, 17}) {
       const CodecSpec codec = CodecMaker(family, 9).make({2, 5}, filters, 2);
       const Result expected = run(codec, base::Isa::kGeneric);
@@ -89,7 +89,7 @@ void check_codecs(const std::vector<base::Isa>& isas) {
       for (const base::Isa isa : isas) {
         CHECK(run(codec, isa) == expected, codec.name, std::string(name_of(isa)));
       }
-      // Weights kept as bfloat16 are the rounded weights, exactly.
+      // Weights stored as bfloat16 are exactly the rounded weights.
       CodecSpec half = codec;
       half.encoder = rounded(codec.encoder);
       half.decoder = rounded(codec.decoder);
@@ -107,8 +107,8 @@ void check_codecs(const std::vector<base::Isa>& isas) {
   CHECK(hash.value() == kCodecBits, hash.value());
 }
 
-// Every binade of float32 at both signs, the codec's own range in detail, zeros and denormals; an
-// odd number, so that there is a tail.
+// Every binade of float32 with both signs, the codec's range in detail, zeros and denormals. Their
+// number is odd, so that there is a tail.
 std::vector<float> ladder() {
   std::vector<float> x = {0.0F, -0.0F, 1e-45F, -1e-45F, 1e-39F, -1e-39F, 1e30F, -1e30F, 3e38F};
   Random random(4);
@@ -138,7 +138,7 @@ void check_pointwise(const std::vector<base::Isa>& isas) {
     CHECK(std::string(table.isa) == name_of(isa), std::string(table.isa));
     std::vector<std::vector<std::uint32_t>> all;
     for (const auto map : kMaps) {
-      std::vector<float> out = y;  // add and subtract read it
+      std::vector<float> out = y;  // input of add and subtract
       (table.*map)(x.data(), out.data(), x.size());
       all.push_back(bits(out));
     }
@@ -154,7 +154,7 @@ void check_pointwise(const std::vector<base::Isa>& isas) {
       all.push_back(bits(hidden));
       all.push_back(bits(cell));
     }
-    // Ties, signed zeros among them: the lowest index.
+    // Ties, including signed zeros, give the lowest index.
     std::vector<std::uint32_t> indices;
     std::vector<float> scores(100);
     for (std::size_t n = 1; n <= scores.size(); ++n) {
@@ -192,7 +192,7 @@ int main() {
     CHECK(base::parse_isa(base::name_of(isa)) == isa);
     std::printf("%s\n", base::name_of(isa));
   }
-  CHECK(isas.size() > 1);  // else there is nothing to compare
+  CHECK(isas.size() > 1);  // otherwise there is nothing to compare
   check_codecs(isas);
   check_pointwise(isas);
   return finish();

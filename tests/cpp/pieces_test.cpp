@@ -1,5 +1,6 @@
-// A chain in pieces needs less room than one that takes all rows of a push at every depth: the cut
-// happens, on both sides. That it changes no bit, streaming_test shows, which draws piece sizes.
+// A chain in pieces needs less scratch than one that takes all rows of a push at every depth. This
+// shows that the cut happens, on both sides. streaming_test draws piece sizes and shows that it
+// changes no bit.
 #include <algorithm>
 
 #include "check.hpp"
@@ -10,10 +11,10 @@
 namespace hopcodec::test {
 namespace {
 
-constexpr std::uint64_t kCodecs = 40;  // per family
+constexpr std::uint64_t kCodecs = 40;  // codecs per family
 
 void check_scratch(const CodecSpec& codec) {
-  // With a single stride little more than the piece's own inlet is left to save.
+  // With a single stride, little more than the inlet of the pieces can be saved.
   if (std::count(codec.name.begin(), codec.name.end(), '-') < 2) return;
   graph::SessionOptions uncut;
   uncut.max_frames = 64;

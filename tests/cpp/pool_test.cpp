@@ -1,4 +1,5 @@
-// The pool: every task once, the same results however many threads, and an end in good order.
+// Tests the pool: it runs every task once, results do not depend on the number of threads, and it
+// shuts down cleanly.
 #include <atomic>
 #include <chrono>
 #include <stdexcept>
@@ -20,7 +21,7 @@ constexpr int kMostTasks = 70;
 
 struct Job {
   std::atomic<int> runs[kMostTasks];
-  int number;  // read by the tasks without a lock: the pool must order it
+  int number;  // tasks read it without a lock, so the pool must order the accesses
   int tasks;
   std::atomic<int> strays;
 };
@@ -35,7 +36,8 @@ void count(void* context, int index) {
 }
 
 // Thousands of jobs, many of them tiny, so that late helpers meet the next job. Contexts alternate,
-// and a finished job's is cleared at once: a task run with the wrong one would show.
+// and the context of a finished job is cleared at once, so that a task with the wrong context is
+// detected.
 void check_each_task_runs_once(int threads, int jobs) {
   Pool pool(threads);
   CHECK(pool.threads() == threads);
@@ -56,7 +58,7 @@ void check_each_task_runs_once(int threads, int jobs) {
   CHECK(once, threads);
 }
 
-// Between jobs the helpers go to sleep; the next job is done all the same.
+// The helpers fall asleep between jobs, and the next job still completes.
 void check_work_after_idling(int threads) {
   Pool pool(threads);
   Job job = {};
@@ -92,7 +94,7 @@ void check_starting_and_stopping() {
   }
 }
 
-// A product large enough to be split, of rows that come in blocks of every length.
+// A product large enough to be split, with rows in blocks of every length.
 std::vector<float> multiply(const layers::Packed& matrix, int threads, bool resume) {
   constexpr int kRows = 530;  // more than one batch
   const int depth = matrix.depth();

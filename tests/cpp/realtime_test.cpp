@@ -1,5 +1,5 @@
-// A push is fit for an audio callback: it does not allocate or free, leaves the floating-point
-// state as it was, and a second thread that comes at the same time is turned away unharmed.
+// A push is safe in an audio callback: it neither allocates nor frees, leaves the floating-point
+// state as it was, and refuses a second thread that calls at the same time.
 #include <atomic>
 #include <cfenv>
 #include <cstdint>
@@ -22,7 +22,7 @@ using graph::DecodeItem;
 using graph::EncodeItem;
 using graph::Status;
 
-// Keeps the compiler from removing an allocation that nobody looks at.
+// Keeps the compiler from removing an unused allocation.
 void* look(void* p) {
   asm volatile("" : "+r"(p) : : "memory");
   return p;
@@ -42,7 +42,7 @@ void expect_counted(const char* what, F allocate_and_free) {
   CHECK(frees > 0, std::string(what));
 }
 
-// The test of the test: every road to the allocator is watched.
+// Tests the counter: it detects every function of the allocator.
 void check_the_counter_counts() {
   struct alignas(128) Aligned {
     char bytes[128];
@@ -79,7 +79,7 @@ graph::SessionOptions session_options(int threads, bool zero_start) {
   return options;
 }
 
-// Everything that a live stream calls, twice over with a reset in between.
+// Everything that a live stream calls, twice with a reset in between.
 void check_encoder_does_not_allocate(const CodecSpec& codec, int threads, bool zero_start) {
   const graph::SessionOptions options = session_options(threads, zero_start);
   graph::Encoder encoder(weights_of(codec.encoder), codec.quantizer, codec.channels, codec.hop,
@@ -209,7 +209,7 @@ void check_float_state(const CodecSpec& codec) {
   run();
   CHECK(halve_the_smallest_normal() > 0.0F);
   {
-    const base::FlushDenormals flush;  // a host that flushes already goes on flushing
+    const base::FlushDenormals flush;  // a host that already flushes denormals keeps doing so
     CHECK(halve_the_smallest_normal() == 0.0F);
     run();
     CHECK(halve_the_smallest_normal() == 0.0F);
@@ -221,7 +221,7 @@ std::vector<float> encode_rounding(const CodecSpec& codec,
                                    const std::vector<layers::LayerWeights>& weights,
                                    const std::vector<float>& audio, int mode) {
   const int before = std::fegetround();
-  std::fesetround(mode);  // also what the helpers are born with
+  std::fesetround(mode);  // helper threads inherit it
   graph::SessionOptions options;
   options.threads = 3;
   options.max_frames = 16;
@@ -238,7 +238,7 @@ std::vector<float> encode_rounding(const CodecSpec& codec,
   return latents;
 }
 
-// Nor has a host's rounding mode a say in the bits, on any of the threads.
+// The host's rounding mode does not affect the bits on any thread.
 void check_rounding_modes(const CodecSpec& codec) {
   const std::vector<layers::LayerWeights> weights = weights_of(codec.encoder);
   Random random(1);
@@ -250,7 +250,7 @@ void check_rounding_modes(const CodecSpec& codec) {
   }
 }
 
-// A stream of denormals is a stream of zeros, so a decaying tail costs what silence costs.
+// Denormals are treated as zeros, so a decaying tail costs as much as silence.
 void check_denormals_are_flushed() {
   CodecSpec codec{Family::kCausal, "identity", 1, 1, 1, {}, {}, 1, 2, {}, {}};
   codec.encoder.push_back({ConvSpec{{1, 1, 1}, {1.0F}, {0.0F}}});
@@ -299,7 +299,7 @@ void check_a_busy_session_says_so(const CodecSpec& codec) {
   CHECK(item.frames > 0);
 }
 
-// A push that could give more than fits is refused whole, to the frame.
+// A push that could give more than fits is refused completely, even if by one frame.
 void check_room(const CodecSpec& codec) {
   graph::Encoder encoder(weights_of(codec.encoder), codec.quantizer, codec.channels, codec.hop, {});
   graph::Decoder decoder(weights_of(codec.decoder), codec.quantizer, codec.channels, codec.hop, {});
@@ -323,8 +323,8 @@ void check_room(const CodecSpec& codec) {
   CHECK(decode.samples > 0 && decode.samples <= decode.capacity, decode.samples, decode.capacity);
 }
 
-// Four threads push the same chunk at one stream. Whatever was not refused happened one after the
-// other: the stream ends in the state of that many pushes by one thread.
+// Four threads push the same chunk to one stream. The accepted pushes happened one after the other:
+// the stream ends in the state of that many pushes by one thread.
 void check_racing_pushes(const CodecSpec& codec, int threads) {
   constexpr int kPushes = 300;
   constexpr int kCallers = 4;
@@ -375,11 +375,12 @@ int main() {
   using namespace hopcodec::test;
   check_the_counter_counts();
   for (const Family family : kFamilies) {
-    // Wide enough that the pool gets work to share.
+    // Wide enough that the pool splits work.
     const CodecSpec codec = CodecMaker(family, 5).make({2, 5}, 16, 2);
     for (const int threads : {1, 3}) {
       for (const bool zero_start : {false, true}) {
-        if (kSanitized && threads > 1) continue;  // helpers may start, and allocate, at any time
+        // Helper threads may start, and allocate, at any time.
+        if (kSanitized && threads > 1) continue;
         check_encoder_does_not_allocate(codec, threads, zero_start);
         check_decoder_does_not_allocate(codec, threads, zero_start);
       }

@@ -1,4 +1,5 @@
-// The layers over whole signals in float64, written for reading: what streaming must agree with.
+// Reference layers over whole signals in float64, written to be read. Streaming must agree with
+// them.
 #pragma once
 
 #include <algorithm>
@@ -50,7 +51,7 @@ inline Signal activate(Nonlinearity kind, Signal x, const std::vector<float>& al
   return x;
 }
 
-// torch's F.pad: zeros, or the mirror image about the first and the last row.
+// torch's F.pad with zeros, or reflected about the first and the last row.
 inline Signal pad(const Signal& x, int left, int right, bool reflect) {
   Signal y = make_signal(x.channels, left + x.rows() + right);
   for (int t = -left; t < x.rows() + right; ++t) {
@@ -63,8 +64,8 @@ inline Signal pad(const Signal& x, int left, int right, bool reflect) {
   return y;
 }
 
-// encodec's pad1d: a signal too short to be mirrored is first made longer with zeros, which are
-// cut off again afterwards.
+// encodec's pad1d: a signal too short to be reflected is first extended with zeros, which are cut
+// off afterwards.
 inline Signal pad1d(const Signal& x, int left, int right, bool reflect) {
   const int widest = std::max(left, right);
   if (!reflect || x.rows() > widest) return pad(x, left, right, reflect);
@@ -78,7 +79,7 @@ Signal run(const std::vector<LayerSpec>& chain, Signal x, bool zero_start);
 
 struct Reference {
   const Signal& x;
-  bool zero_start;  // sessions may be told to pad with zeros whatever the model says
+  bool zero_start;  // a session option replaces the model's padding by zeros
 
   Signal operator()(const ConvSpec& s) const {
     const layers::Conv1dShape& shape = s.shape;
@@ -137,7 +138,7 @@ struct Reference {
     return {full.channels, {first, first + rows * full.channels}};
   }
 
-  // Over all channels and rows; the rows that are cut count too.
+  // Normalises over all channels and rows, including those that are trimmed.
   Signal operator()(const NormSpec& s) const {
     if (x.rows() == 0) return x;
     double mean = 0.0;

@@ -1,5 +1,5 @@
-// Chains that no session could run, and snapshots that none could have written: refused when they
-// are built or restored, or harmless. Under AddressSanitizer, which sees what is not.
+// Chains that no session can run and snapshots that no session wrote are refused, or do no harm.
+// AddressSanitizer checks the latter.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -24,7 +24,7 @@ CodecSpec books(Random& random) {
   return codec;
 }
 
-// Whether an encoder of this chain is refused.
+// Whether the constructor of an encoder refuses this chain.
 bool refused(const Chain& chain, int max_frames = 4) {
   Random random(1);
   graph::SessionOptions options;
@@ -66,7 +66,7 @@ void check_truncated() {
   append(behind, weights_of({norm(kWidth)}));
   CHECK(refused(behind), "a norm behind");
   CHECK(refused(truncated({head(), late()}, 2 * kHop, 0)), "two hops a step");
-  // Whatever stands behind it, it gets its whole steps.
+  // Whatever layers follow, the truncated chain gets whole steps.
   Chain far = truncated({conv({1, kWidth, 7, 1, 1, 0, 6})}, kHop, 0);
   append(far, weights_of({conv({kWidth, kWidth, kHop, kHop})}));
   CHECK(!refused(far, 500));
@@ -89,7 +89,7 @@ void check_residuals() {
 }
 
 void check_sizes() {
-  // Each row becomes 2^20 and one again: 2^32 rows of 4096 frames in between.
+  // Each row becomes 2^20 rows and then one again; 4096 frames would be 2^32 rows in between.
   const LayerSpec down = conv({1, 1, 1 << 10, 1 << 10});
   const Chain chain =
       weights_of({head(), transpose({kWidth, 1, 1 << 10, 1 << 10}),
@@ -107,7 +107,8 @@ void check_norms() {
   }
 }
 
-// Every small number at every place of a state that may be a position: refused, or of no harm.
+// Writes every small number to every place of a state that may be a position. The snapshot is
+// refused, or does no harm.
 template <class Session, class Push, class Flush>
 void forge(Session& session, const Push& push, const Flush& flush, const std::string& name) {
   int believed = 0;
@@ -118,7 +119,7 @@ void forge(Session& session, const Push& push, const Flush& flush, const std::st
     session.snapshot(0, blob.data());
     std::uint64_t fingerprint;
     std::memcpy(&fingerprint, blob.data() + 8, sizeof fingerprint);
-    // Blocks of a state are aligned; a header is at the front of one.
+    // The blocks of a state are aligned, and a header is at the front of a block.
     constexpr std::size_t kHeaderBytes = 24;
     for (std::size_t at = 0; at < session.state_bytes(); at += sizeof(std::int32_t)) {
       if (at % base::kAlignBytes >= kHeaderBytes) continue;
@@ -147,8 +148,8 @@ void check_forged(const CodecSpec& codec, const Chain& encoder_chain, const Chai
   options.max_frames = codec.family == Family::kNormed ? 8 : 2;
   graph::Encoder encoder(encoder_chain, codec.quantizer, codec.channels, codec.hop, options);
   const Audio audio = random_audio(random, codec.channels, 2 * codec.hop);
-  // Exactly as much room as a push may fill, so that what is written beyond is seen; a stream that
-  // says it owes more than kMostRoom is told that there is none.
+  // The room is exactly what a push may fill, so that AddressSanitizer detects writes beyond it. A
+  // stream that claims more than kMostRoom gets no room.
   constexpr std::int64_t kMostRoom = 4096;
   const auto encoding = [&](std::int64_t samples, bool last) {
     const std::int64_t most =

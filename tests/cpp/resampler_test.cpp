@@ -1,5 +1,5 @@
-// The resampler's laws: so many frames out per frame in, the same bits for any pieces, the delay
-// it states, what it passes and what it stops.
+// Properties of the resampler: the number of output frames, the same bits for any partition, the
+// stated delay, its pass band and its stop band.
 #include <cmath>
 #include <numbers>
 #include <stdexcept>
@@ -59,7 +59,7 @@ void check_counts_and_pieces(int from, int to, int channels) {
   CHECK(in_pieces(pieces, input, channels, &random) == expected, from, to);
 }
 
-// The phase of a slow tone gives the delay; its amplitude the gain.
+// The phase of a slow tone gives the delay, and its amplitude the gain.
 void check_delay_and_gain(int from, int to) {
   const double hz = 50.0;
   Resampler resampler(from, to, 1);
@@ -81,7 +81,7 @@ void check_delay_and_gain(int from, int to) {
         resampler.delay_frames());
 }
 
-// A constant stays what it is, to the last bits of a sum of a hundred products.
+// A constant is preserved, up to the last bits of a sum of a hundred products.
 void check_a_constant(int from, int to) {
   Resampler resampler(from, to, 1);
   const std::vector<float> y = in_pieces(resampler, std::vector<float>(4000, 0.5F), 1, nullptr);

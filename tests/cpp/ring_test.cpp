@@ -1,5 +1,5 @@
-// What crosses from the callback to the engine: frames in order, once each, from another thread;
-// times that belong to their positions; a wake-up that is never lost.
+// Tests what passes from the callback to the engine: frames in order and exactly once, from another
+// thread; times that belong to their positions; wake-ups that are never lost.
 #include <unistd.h>
 
 #include <atomic>
@@ -31,7 +31,7 @@ float sample_of(std::uint64_t frame, int channel) {
   return static_cast<float>(frame % 8000003) + 0.5F * static_cast<float>(channel);
 }
 
-// Blocks of every size through a small ring, so that both ends meet all the time.
+// Blocks of every size through a small ring, so that it is often full and often empty.
 void check_frames_arrive_in_order(int channels) {
   constexpr std::uint64_t kFrames = 300000;
   RingIndices indices;
@@ -105,10 +105,10 @@ void check_a_full_ring_refuses() {
   CHECK(ring.write(block, 5) == 5);
   float out[12] = {};
   CHECK(ring.read(out, 3) == 3);
-  CHECK(ring.write(block, 12) == 6);  // over the edge
+  CHECK(ring.write(block, 12) == 6);  // across the end of the buffer
   CHECK(ring.write(block, 1) == 0);
   CHECK(ring.fill() == 8);
-  CHECK(ring.read(nullptr, 2) == 2);  // thrown away
+  CHECK(ring.read(nullptr, 2) == 2);  // discarded
   CHECK(ring.read(out, 12) == 6);
   for (int i = 0; i < 6; ++i) CHECK(out[i] == block[i], i);
   CHECK(ring.write(nullptr, 4) == 4);  // silence
@@ -116,7 +116,7 @@ void check_a_full_ring_refuses() {
   for (int i = 0; i < 4; ++i) CHECK(out[i] == 0.0F, i);
 }
 
-// A reader never sees the time of one block with the position of another.
+// A reader never gets the time of one block with the position of another.
 void check_times_belong_to_positions() {
   constexpr std::uint64_t kBlocks = 200000;
   SideClock clock;
@@ -132,7 +132,7 @@ void check_times_belong_to_positions() {
   bool monotonic = true;
   while (!done) {
     const SideClock::Reading reading = clock.get();
-    if (!reading.whole) continue;  // a writer that never rests, as no device is
+    if (!reading.whole) continue;  // a writer without pauses, unlike any device
     matched = matched && reading.frames / 320 == static_cast<std::uint64_t>(reading.at_ns) / 1000;
     monotonic = monotonic && reading.frames >= last;
     last = reading.frames;
@@ -144,7 +144,7 @@ void check_times_belong_to_positions() {
   CHECK(clock.get().frames == kBlocks * 320);
 }
 
-// Ping-pong: a lost wake-up would cost its time-out, and ten thousand of them an hour.
+// Ping-pong between two threads. Every lost wake-up would cost its time-out.
 void check_no_wake_is_lost() {
   constexpr int kRounds = 10000;
   Wake ping;
@@ -175,7 +175,7 @@ void check_no_wake_is_lost() {
   }
   other.join();
   CHECK(turn == 2 * kRounds);
-  CHECK(lost < kRounds / 100, lost);  // the machine may pause, not the protocol
+  CHECK(lost < kRounds / 100, lost);  // the machine may pause, but the protocol may not
 }
 
 void check_quantiles() {
@@ -198,8 +198,8 @@ void check_quantiles() {
   CHECK(histogram.quantile_ns(1.0) == 0.0);
 }
 
-// A 200 Hz tone at 24 kHz moves 0.0524 per sample at most; a gap and the return may not jump more
-// than a few times that.
+// A 200 Hz tone at 24 kHz changes by at most 0.0524 per sample. The start and the end of a gap may
+// jump by at most a few times that.
 void check_concealment_is_smooth_and_ends() {
   constexpr int kHop = 320;
   constexpr int kLength = 24000;
@@ -213,9 +213,9 @@ void check_concealment_is_smooth_and_ends() {
     float* at = heard.data() + from;
     const auto n = static_cast<std::uint64_t>(to - from);
     if (arrived) {
-      concealment.real(at, n);
+      concealment.receive(at, n);
     } else {
-      concealment.make_up(at, n, kHop);
+      concealment.conceal(at, n, kHop);
     }
   };
   piece(0, 1000, true);
@@ -234,7 +234,7 @@ void check_concealment_is_smooth_and_ends() {
   for (std::size_t t = 6000; t < 6000 + kHop; ++t) {
     loudest_early = std::max(loudest_early, std::fabs(heard[t]));
   }
-  CHECK(loudest_early > 0.8F, loudest_early);  // the first hop is no silence
+  CHECK(loudest_early > 0.8F, loudest_early);  // the first hop is not silent
   for (std::size_t t = 6000 + 10 * kHop; t < 6000 + 12 * kHop; ++t) CHECK(heard[t] == 0.0F);
   for (std::size_t t = 6000 + 12 * kHop + 200; t < kLength; ++t) CHECK(heard[t] == original[t]);
 }

@@ -1,5 +1,5 @@
-// Layers in the form the reference reads (torch's weights), and how each becomes the form that
-// sessions run. Both sides of a comparison start here.
+// Layers in the form of the reference (torch's weights), and their conversion to the form that
+// sessions run. Both sides of a comparison start from these.
 #pragma once
 
 #include <algorithm>
@@ -57,7 +57,7 @@ struct LstmSpec {
 
 struct ResidualSpec {
   std::vector<LayerSpec> branch;
-  std::vector<LayerSpec> shortcut;  // empty: the identity
+  std::vector<LayerSpec> shortcut;  // empty for the identity
 };
 
 struct LayerSpec {

@@ -1,4 +1,4 @@
-// Pushing whole signals through sessions, in pieces, into buffers whose ends are watched.
+// Pushes whole signals through sessions, in pieces, into buffers whose ends are checked.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace hopcodec::test {
 
 using Pieces = std::vector<std::int64_t>;
 
-// A partition of `total` into pieces of up to `longest`, empty ones included.
+// A random partition of `total` into pieces of up to `longest`, including empty ones.
 inline Pieces random_pieces(Random& random, std::int64_t total, int longest) {
   Pieces pieces;
   while (total > 0) {
@@ -51,9 +51,9 @@ inline void append(Encoded& to, const Encoded& from) {
   to.latents.insert(to.latents.end(), from.latents.begin(), from.latents.end());
 }
 
-// One push of samples [from, from + samples), or the flush. Nothing may be written beyond what
-// most_frames() promised.
-template <class Encoder>  // on whichever device
+// One push of samples [from, from + samples), or the flush. Checks that nothing is written beyond
+// what most_frames() promised.
+template <class Encoder>  // for sessions on any device
 Encoded encode_piece(Encoder& encoder, int stream, const Audio& audio, std::int64_t from,
                      std::int64_t samples, int n_q, bool last) {
   constexpr std::uint16_t kCodeMark = 0xabcd;

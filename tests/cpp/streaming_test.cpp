@@ -1,5 +1,5 @@
-// Streaming is exact: any partition of a stream gives the bits of one push, and that push gives
-// what the layers give over the whole signal, padding at both ends included.
+// Streaming is exact: any partition of a stream gives the bits of one push, and that push gives the
+// result of the layers over the whole signal, including the padding at both ends.
 #include <cmath>
 #include <cstdio>
 #include <string>
@@ -13,14 +13,14 @@ namespace hopcodec::test {
 namespace {
 
 constexpr int kLayers = 300;
-constexpr int kCodecs = 40;          // per family
-constexpr double kTolerance = 2e-5;  // of the largest value of the signal, or of one
+constexpr int kCodecs = 40;          // codecs per family
+constexpr double kTolerance = 2e-5;  // relative to the largest value of the signal, or to one
 
 double largest_error = 0.0;
 
-constexpr int kLongest = 64;  // frames of the longest stream of these tests
+constexpr int kLongest = 64;  // frames of the longest stream in these tests
 
-// A stream that is normalised as a whole must fit in one step.
+// A stream with group norms must fit in one step.
 int frames_per_step(Family family, int otherwise) {
   return family == Family::kNormed ? kLongest : otherwise;
 }
@@ -31,12 +31,12 @@ graph::SessionOptions options(Random& random, Family family, bool zero_start) {
   chosen.threads = random.pick({1, 2});
   chosen.streams = random.pick({1, 3});
   chosen.zero_start = zero_start;
-  // Small enough that these small codecs are cut, at every depth.
+  // Small enough that these small codecs are cut at every depth.
   chosen.piece = {random.pick({1, 40, 200}), random.pick({1, 2, 7})};
   return chosen;
 }
 
-// Lengths at which some layer or other has too little to mirror, and longer ones.
+// Lengths at which some layer has too few rows to reflect, and longer ones.
 std::vector<int> lengths(Random& random, int unit) {
   return {0,
           1,
@@ -60,7 +60,7 @@ double worst(const Signal& reference, const std::vector<float>& got) {
   return error / largest;
 }
 
-// Each code is the nearest entry to what the codebooks before it left, or as near within rounding.
+// Each code is the entry nearest to the residual, up to rounding.
 void check_codes(const CodecSpec& codec, const Encoded& encoded) {
   const auto dim = static_cast<std::size_t>(codec.latent);
   for (std::int64_t f = 0; f < encoded.frames; ++f) {
@@ -167,13 +167,13 @@ void check_decoder(const CodecSpec& codec, Random& random, bool zero_start) {
   }
 }
 
-// One convolution of any shape that gives no more than a row per stride, and earlier than none.
+// One convolution of any allowed shape.
 CodecSpec lone_conv(Random& random, int index) {
   layers::Conv1dShape shape{random.pick({1, 2, 5}), random.pick({1, 3, 17}), 1 + random.below(9)};
   shape.dilation = random.pick({1, 3, 9});
   shape.stride = 1 + random.below(std::min(shape.reach(), random.coin() ? 2 : 8));
   const int total = shape.reach() - shape.stride;
-  // Often all of the padding on one side: with none on the left, a mirrored end reaches back
+  // Often all padding is on one side: without left padding, the reflection at the end reaches back
   // furthest.
   shape.left = random.coin() ? random.below(total + 1) : random.pick({0, total});
   shape.full_window = random.coin();
@@ -197,7 +197,7 @@ CodecSpec lone_conv(Random& random, int index) {
   return codec;
 }
 
-// One transposed convolution of any kernel and any trims that leave at most `stride` rows per row.
+// One transposed convolution with any allowed kernel and trims.
 CodecSpec lone_transpose(Random& random, int index) {
   layers::ConvTranspose1dShape shape{random.pick({1, 2, 17}), random.pick({1, 2, 5}), 1,
                                      1 + random.below(9)};
@@ -221,7 +221,7 @@ CodecSpec lone_transpose(Random& random, int index) {
   return codec;
 }
 
-// A trim beyond what the last input adds would have to take back rows that are gone.
+// A trim of more than the last input adds would concern rows that were already emitted.
 void check_trims_are_bounded() {
   layers::ConvTranspose1dShape shape{1, 1, 4, 2, 0, 2};
   shape.check();
@@ -238,8 +238,8 @@ void check_trims_are_bounded() {
   }
 }
 
-// Thirty-seven streams that step together, each of its own length, give what each gives alone; more
-// than a tile, so that tiles meet too.
+// Thirty-seven streams of different lengths that step together give the same as each alone. They
+// are more than a tile, so that there are several tiles.
 void check_many_streams(const CodecSpec& codec, Random& random) {
   constexpr int kStreams = 37;
   graph::SessionOptions many;
@@ -258,7 +258,7 @@ void check_many_streams(const CodecSpec& codec, Random& random) {
   }
   for (const bool last : {false, true}) {
     for (int s = 0; s < kStreams; ++s) {
-      // The order of the call is not that of the streams.
+      // The order of the items differs from that of the streams.
       const int stream = (s * 5) % kStreams;
       const Audio& from = audio[static_cast<std::size_t>(stream)];
       const std::int64_t samples = last ? 0 : from.samples();
@@ -297,8 +297,8 @@ void check_many_streams(const CodecSpec& codec, Random& random) {
   }
 }
 
-// A snapshot in the middle, restored elsewhere, goes on as the stream itself does; a push that is
-// refused changes nothing.
+// A snapshot restored in another session continues like the stream itself. A refused push changes
+// nothing.
 void check_states(const CodecSpec& codec, Random& random) {
   const std::vector<layers::LayerWeights> weights = weights_of(codec.encoder);
   graph::SessionOptions two;
@@ -334,7 +334,7 @@ void check_states(const CodecSpec& codec, Random& random) {
   graph::EncodeItem after{0, audio.data.data(), samples, 1, codes.data(), 1, codec.n_q, nullptr, 0};
   CHECK(b.push(&after, 1, codec.n_q).status == graph::Status::kFinished);
 
-  if (codec.family == Family::kNormed) {  // longer than what it was made for
+  if (codec.family == Family::kNormed) {  // larger than the session allows
     const Audio longer = random_audio(random, codec.channels, kLongest * codec.hop + 1);
     b.reset(0);
     graph::EncodeItem all{0,

@@ -1,5 +1,5 @@
-// A truncated look-ahead is exact in its own way: what leaves with a step is, bit for bit, what the
-// whole chain makes of the signal cut off where the look-ahead ends.
+// A truncated look-ahead is exact: the rows emitted with a step are, bit for bit, those of the
+// whole chain over the signal cut off where the look-ahead ends.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -95,7 +95,8 @@ void check_decoder(const CodecSpec& codec, Random& random) {
     const std::int64_t end = std::min(frames, f + 1 + ahead);
     const auto cut = decode(plain, 0, first(codes, end), {end});
     for (std::size_t c = 0; c < expected.size(); ++c) {
-      // The first whole result that has these samples; an odd stride leaves the last for later.
+      // The first whole result that contains these samples; with an odd stride the last one comes
+      // later.
       const auto due =
           end == frames
               ? cut[c].size()
@@ -111,7 +112,7 @@ void check_decoder(const CodecSpec& codec, Random& random) {
   }
 }
 
-// A snapshot in the middle goes on as the stream does.
+// A snapshot continues like the stream itself.
 void check_states(const CodecSpec& codec, Random& random) {
   const std::vector<layers::LayerWeights> weights = truncated(codec.encoder, codec.hop, 0);
   graph::Encoder a(weights, codec.quantizer, codec.channels, codec.hop, options(random, 1));

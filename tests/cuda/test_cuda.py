@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+from gpus import no_gpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from near_ties import excused_ties
-from shared_models import full_weights, no_gpu, tiny_spec, tiny_weights
+from shared_models import full_weights, tiny_spec, tiny_weights
 
 import hopcodec
 from hopcodec import Codec, DeviceError, StreamError, _core
@@ -191,8 +192,8 @@ def test_replay_equals_eager(tiny_gpu: Codec) -> None:
 
     def session(graphs: bool) -> _core.CudaEncoder:
         return _core.CudaEncoder(
-            codec._encoder_layers,
-            codec._quantizer,
+            codec.sessions.encoder_layers,
+            codec.sessions.quantizer,
             channels=1,
             hop_samples=320,
             codebooks=[4],
@@ -212,8 +213,8 @@ def test_replay_equals_eager_in_a_decoder(tiny_gpu: Codec) -> None:
 
     def session(graphs: bool) -> _core.CudaDecoder:
         return _core.CudaDecoder(
-            codec._decoder_layers,
-            codec._quantizer,
+            codec.sessions.decoder_layers,
+            codec.sessions.quantizer,
             channels=1,
             hop_samples=320,
             max_frames=2,

@@ -66,7 +66,11 @@ def test_tf32_is_of_a_gpu(tiny: Codec) -> None:
 def test_a_session_knows_its_precisions(tiny: Codec) -> None:
     with pytest.raises(ValueError, match='expected "fp32", "tf32" or "bf16", got "fp16"'):
         _core.CudaEncoder(
-            tiny._encoder_layers, tiny._quantizer, channels=1, hop_samples=320, precision="fp16"
+            tiny.sessions.encoder_layers,
+            tiny.sessions.quantizer,
+            channels=1,
+            hop_samples=320,
+            precision="fp16",
         )
     with pytest.raises(ValueError, match='expected "fp32", "tf32" or "bf16", got \'fp16\''):
         Codec(tiny_spec(), tiny_weights(), precision="fp16")  # type: ignore[arg-type]

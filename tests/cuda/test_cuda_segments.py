@@ -15,15 +15,16 @@ from segmented_models import (
     tiny_48khz_weights,
 )
 
-from hopcodec import Codec, SegmentedCodec, SegmentedCodes, StreamError
+from hopcodec import Codec, Codes, StreamError
+from hopcodec.codec._codes import join_codes
 
 
 @pytest.fixture(scope="module")
-def on_gpu(gpu: None) -> SegmentedCodec:
-    return SegmentedCodec(tiny_48khz_spec(), tiny_48khz_weights(), device="cuda")
+def on_gpu(gpu: None) -> Codec:
+    return Codec(tiny_48khz_spec(), tiny_48khz_weights(), device="cuda")
 
 
-def same(codes: SegmentedCodes, expected: SegmentedCodes) -> None:
+def same(codes: Codes, expected: Codes) -> None:
     assert len(codes) == len(expected)
     for mine, other in zip(codes, expected, strict=True):
         np.testing.assert_array_equal(mine.codes, other.codes)
@@ -31,21 +32,21 @@ def same(codes: SegmentedCodes, expected: SegmentedCodes) -> None:
 
 
 @pytest.mark.parametrize("samples", [1, 3200, 3 * 3168 + 700])
-def test_whole_signals_equal_the_cpu(on_gpu: SegmentedCodec, samples: int) -> None:
+def test_whole_signals_equal_the_cpu(on_gpu: Codec, samples: int) -> None:
     audio = stereo(samples)
     codes = tiny_48khz().encode(audio, 1.8)
     same(on_gpu.encode(audio, 1.8), codes)
     np.testing.assert_array_equal(on_gpu.decode(codes), tiny_48khz().decode(codes))
 
 
-def test_streams_equal_the_cpu(on_gpu: SegmentedCodec) -> None:
+def test_streams_equal_the_cpu(on_gpu: Codec) -> None:
     audio = stereo(8000)
     codes = tiny_48khz().encode(audio, 0.9)
     encoder = on_gpu.encoder(0.9)
     parts = [
         encoder.push(np.ascontiguousarray(audio[:, at : at + 1500])) for at in range(0, 8000, 1500)
     ]
-    same(SegmentedCodes.join((*parts, encoder.flush())), codes)
+    same(join_codes((*parts, encoder.flush())), codes)
 
 
 def test_a_segment_moves_between_devices(gpu: None) -> None:

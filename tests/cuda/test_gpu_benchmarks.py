@@ -17,7 +17,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from dac_models import hf_dac
-from shared_models import no_gpu, tiny_codec, tiny_spec, tiny_weights
+from gpus import no_gpu
+from shared_models import tiny_codec, tiny_spec, tiny_weights
 
 import bench_cuda
 import bench_cuda_ops
@@ -35,6 +36,8 @@ from peers.transformers_eager import encodec_model
 # processes begin with a copy of this path.
 for _ in (bench_cuda, bench_cuda_ops):
     sys.path.remove(str(bench_cuda.ROOT / "python"))
+
+pytestmark = pytest.mark.slow
 
 HOPS = 20
 
@@ -103,8 +106,8 @@ def test_states_are_those_of_the_stateful_torch_model_and_fit_into_the_runtimes(
     assert state_floats(spec.encoder) == sum(state.numel() for state in batched.states)
     # The runtime's also has a header per layer and room for rows that do not fill a stride yet.
     here = tiny_codec()
-    encoder = here._encoder_session(1, "immediate", 1).state_bytes
-    decoder = here._decoder_session(1, "immediate", 1).state_bytes
+    encoder = here.sessions.cpu_encoder(1, "immediate", 1).state_bytes
+    decoder = here.sessions.cpu_decoder(1, "immediate", 1).state_bytes
     assert encoder / 4 <= 4 * state_floats(spec.encoder) <= encoder
     assert decoder / 4 <= 4 * state_floats(spec.decoder) <= decoder
 

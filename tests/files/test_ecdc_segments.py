@@ -16,7 +16,9 @@ from reference_models import original_model
 from segmented_models import full_48khz, full_48khz_weights, stereo
 
 import torch
-from hopcodec import Segment, SegmentedCodes
+from hopcodec import Codes
+from hopcodec.codec import Segment
+from hopcodec.codec._codes import join_codes
 from hopcodec.errors import BitstreamError
 from hopcodec.files import (
     EcdcHeader,
@@ -33,10 +35,10 @@ SAMPLES, STRIDE = 48_000, 47_520
 LENGTHS = (1, 320, 321, 47_519, 47_520, 47_521, 48_000, 48_001, 95_520, 95_521, 200_000)
 
 
-def some_codes(codebooks: int, audio_length: int, seed: int = 0) -> SegmentedCodes:
+def some_codes(codebooks: int, audio_length: int, seed: int = 0) -> Codes:
     rng = np.random.default_rng([seed, codebooks, audio_length])
     frames = [-(-min(audio_length - at, SAMPLES) // 320) for at in range(0, audio_length, STRIDE)]
-    return SegmentedCodes(
+    return Codes(
         [
             Segment(
                 rng.integers(0, 1024, (codebooks, n), dtype=np.uint16),
@@ -48,7 +50,7 @@ def some_codes(codebooks: int, audio_length: int, seed: int = 0) -> SegmentedCod
     )
 
 
-def as_bytes(codes: SegmentedCodes, audio_length: int) -> bytes:
+def as_bytes(codes: Codes, audio_length: int) -> bytes:
     out = io.BytesIO()
     write_ecdc(out, codes, model=MODEL, audio_length=audio_length)
     return out.getvalue()
@@ -74,7 +76,7 @@ def test_write_then_read(codebooks: int, length: int) -> None:
 
 
 def test_layout_of_a_known_file() -> None:
-    codes = SegmentedCodes([Segment(np.array([[1], [2]], np.uint16), np.float32(0.5))], 2)
+    codes = Codes([Segment(np.array([[1], [2]], np.uint16), np.float32(0.5))], 2)
     text = b'{"m": "encodec_48khz", "al": 7, "nc": 2, "lm": false}'
     body = bytes.fromhex("3f000000") + bytes([1, 2 << 2, 0])  # 20 bits in 3 bytes
     assert as_bytes(codes, 7) == b"ECDC\0\0\0\0" + bytes([len(text)]) + text + body
@@ -97,7 +99,7 @@ def test_pieces_write_and_read_as_the_whole(length: int, pieces: list[int]) -> N
     with EcdcReader(io.BytesIO(out.getvalue())) as reader:
         blocks = list(reader.blocks(300))
     assert all(len(block) <= 2 for block in blocks)
-    assert SegmentedCodes.join(blocks) == codes
+    assert join_codes(blocks) == codes
 
 
 @pytest.mark.parametrize("length", [1, 7777, 47_521, 48_000, 100_001])
@@ -134,9 +136,9 @@ def test_codes_that_do_not_fit() -> None:
         as_bytes(codes[:0], 0)
     with pytest.raises(ValueError, match="expected 1 to 16 codebooks, got 17"):
         as_bytes(some_codes(17, 1), 1)
-    with pytest.raises(TypeError, match="expected SegmentedCodes, got ndarray"):
+    with pytest.raises(TypeError, match="expected Codes, got ndarray"):
         write_ecdc(io.BytesIO(), codes[0].codes, model=MODEL, audio_length=48_000)
-    with pytest.raises(TypeError, match="got SegmentedCodes"):
+    with pytest.raises(TypeError, match="got Codes"):
         write_ecdc(io.BytesIO(), codes, model="encodec_24khz", audio_length=48_000)
     with (
         EcdcWriter(io.BytesIO(), model=MODEL, codebooks=4) as writer,

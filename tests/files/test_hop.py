@@ -16,22 +16,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hopcodec
-from hopcodec.codec._segments import Segment, SegmentedCodes
+from hopcodec import Codes
+from hopcodec.codec import AnyCodes, Segment
+from hopcodec.codec._codes import join_codes
 from hopcodec.errors import BitstreamError
 from hopcodec.files import HopHeader, HopReader, HopWriter, read_hop, write_hop
+from hopcodec.typing import CodeArray
 
-Codes = npt.NDArray[np.uint16]
 PLAIN = HopHeader("dac_44khz", 44100, 1, 512, 9, 10, frames_per_block=16, weights="00c0ffee")
 STEREO = HopHeader("stereo", 48000, 2, 320, 4, 10, 150, "", 48000, 47520, scales=True)
 
 
-def some_codes(header: HopHeader, frames: int, seed: int = 0) -> Codes:
+def some_codes(header: HopHeader, frames: int, seed: int = 0) -> CodeArray:
     rng = np.random.default_rng([seed, frames])
     high = 1 << header.bits_per_code
     return rng.integers(0, high, (header.codebooks, frames), dtype=np.uint16)
 
 
-def plain_file(samples: int, header: HopHeader = PLAIN) -> tuple[bytes, Codes]:
+def plain_file(samples: int, header: HopHeader = PLAIN) -> tuple[bytes, CodeArray]:
     out, codes = io.BytesIO(), some_codes(header, header.frames(samples))
     with HopWriter(out, header) as writer:
         writer.push(codes)
@@ -39,9 +41,9 @@ def plain_file(samples: int, header: HopHeader = PLAIN) -> tuple[bytes, Codes]:
     return out.getvalue(), codes
 
 
-def segments_of(samples: int) -> SegmentedCodes:
+def segments_of(samples: int) -> Codes:
     lengths = [min(48000, samples - at) for at in range(0, samples, 47520)]
-    return SegmentedCodes(
+    return Codes(
         (
             Segment(some_codes(STEREO, -(-length // 320), seed=i), np.float32(0.1 * (i + 1)))
             for i, length in enumerate(lengths)
@@ -50,7 +52,7 @@ def segments_of(samples: int) -> SegmentedCodes:
     )
 
 
-def segmented_file(samples: int) -> tuple[bytes, SegmentedCodes]:
+def segmented_file(samples: int) -> tuple[bytes, Codes]:
     out, segments = io.BytesIO(), segments_of(samples)
     with HopWriter(out, STEREO) as writer:
         writer.push(segments)
@@ -141,7 +143,7 @@ def test_segments_and_their_scales(samples: int) -> None:
         assert reader.audio_length == samples
         for number in reversed(range(len(segments))):
             assert reader.seek(number) == segments[:number].frames
-            assert SegmentedCodes.join(reader.blocks()) == segments[number:]
+            assert join_codes(reader.blocks()) == segments[number:]
 
 
 def test_a_writer_that_cannot_go_back() -> None:
@@ -212,14 +214,14 @@ def test_any_place_to_begin(tmp_path: Path) -> None:
         assert list(reader.blocks()) == []
 
 
-def blocks_before_the_error(file: Any) -> list[Codes]:
-    found: list[Codes] = []
+def blocks_before_the_error(file: Any) -> list[AnyCodes]:
+    found: list[AnyCodes] = []
     with pytest.raises(BitstreamError, match="truncated"):
         _collect(file, found)
     return found
 
 
-def _collect(file: Any, found: list[Codes]) -> None:
+def _collect(file: Any, found: list[AnyCodes]) -> None:
     with HopReader(file) as reader:
         assert reader.audio_length is None
         found.extend(reader.blocks())
@@ -330,10 +332,10 @@ def test_codes_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match="once, got it twice"):
         writer.finish(512 * 10)
     stereo = HopWriter(io.BytesIO(), STEREO)
-    with pytest.raises(TypeError, match="codes segments: expected SegmentedCodes"):
+    with pytest.raises(TypeError, match="codes segments: expected Codes"):
         stereo.push(some_codes(STEREO, 150))
     with pytest.raises(ValueError, match="expected 1 to 150 frames, got 151"):
-        stereo.push(SegmentedCodes([Segment(some_codes(STEREO, 151), np.float32(1))], 4))
+        stereo.push(Codes([Segment(some_codes(STEREO, 151), np.float32(1))], 4))
     stereo.push(segments_of(48000))
     with pytest.raises(ValueError, match="expected 153 frames of codes, got 152"):
         stereo.finish(48300)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from dac_models import PUBLISHED, narrow, narrow_weights
+from dac_streams import codec_of, decode_in_pieces, encode_in_pieces, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,36 +22,6 @@ from hopcodec.weights import seeded_weights
 Array = npt.NDArray[np.float32]
 NAMES = list(PUBLISHED)
 LONGEST_NAME = "dac_24khz"
-
-
-@cache
-def codec_of(name: str, isa: str = "", *, full_hop: bool = False) -> Codec:
-    return Codec(narrow(name), narrow_weights(name), isa=isa, full_hop=full_hop)
-
-
-def noise(samples: int, seed: int = 0) -> Array:
-    rng = np.random.default_rng(seed)
-    return (0.1 * rng.standard_normal((1, samples))).astype(np.float32)
-
-
-def encode_in_pieces(codec: Codec, audio: Array, sizes: list[int]) -> npt.NDArray[np.uint16]:
-    encoder = codec.encoder(max_frames_per_push=3)
-    parts, at = [], 0
-    while at < audio.shape[1]:
-        size = sizes[len(parts) % len(sizes)]
-        parts.append(encoder.push(np.ascontiguousarray(audio[:, at : at + size])))
-        at += size
-    return np.concatenate([*parts, encoder.flush()], axis=1)
-
-
-def decode_in_pieces(codec: Codec, codes: npt.NDArray[np.uint16], sizes: list[int]) -> Array:
-    decoder = codec.decoder(max_frames_per_push=3)
-    parts, at = [], 0
-    while at < codes.shape[1]:
-        size = max(1, sizes[len(parts) % len(sizes)] // 300)
-        parts.append(decoder.push(np.ascontiguousarray(codes[:, at : at + size])))
-        at += size
-    return np.concatenate([*parts, decoder.flush()], axis=1)
 
 
 @settings(max_examples=80, deadline=None)
@@ -248,6 +219,7 @@ def test_what_is_no_audio_is_refused_and_leaves_the_stream_as_it_was() -> None:
     assert np.isfinite(codec.encoder().latents(np.zeros((1, 4000), np.float32), last=True)).all()
 
 
+@pytest.mark.slow
 def test_one_hour_in_constant_memory() -> None:
     rate = 4000  # the layers are those of 44.1 kHz
     spec = dac("hour", sample_rate=rate, encoder_dim=1, decoder_dim=16, codebook_size=16)

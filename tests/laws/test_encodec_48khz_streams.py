@@ -23,14 +23,15 @@ from segmented_models import (
 import hopcodec
 from hopcodec import (
     Codec,
-    Segment,
-    SegmentedCodec,
-    SegmentedCodes,
+    Codes,
     StreamError,
     WeightsError,
     _core,
 )
-from hopcodec.codec._segments import loudness
+from hopcodec.codec import Segment
+from hopcodec.codec._codes import join_codes
+from hopcodec.codec._segment_streams import loudness
+from hopcodec.specs._language import Segments
 
 Array = npt.NDArray[np.float32]
 SAMPLES, STRIDE = 3200, 3168  # of the tiny codec
@@ -51,27 +52,25 @@ def cuts(sizes: Sequence[int], length: int) -> list[slice]:
     return found
 
 
-def encode_in_pieces(
-    codec: SegmentedCodec, audio: Array, sizes: Sequence[int], bandwidth: float
-) -> SegmentedCodes:
+def encode_in_pieces(codec: Codec, audio: Array, sizes: Sequence[int], bandwidth: float) -> Codes:
     encoder = codec.encoder(bandwidth, max_frames_per_push=1)
     parts = [
         encoder.push(np.ascontiguousarray(audio[:, cut])) for cut in cuts(sizes, audio.shape[1])
     ]
-    return SegmentedCodes.join([*parts, encoder.flush()])
+    return join_codes([*parts, encoder.flush()])
 
 
-def decode_in_pieces(codec: SegmentedCodec, codes: SegmentedCodes, sizes: Sequence[int]) -> Array:
+def decode_in_pieces(codec: Codec, codes: Codes, sizes: Sequence[int]) -> Array:
     decoder = codec.decoder(max_frames_per_push=1)
     parts = [decoder.push(codes[cut]) for cut in cuts(sizes, len(codes))]
     return np.concatenate([*parts, decoder.flush()], axis=1)
 
 
-def check_law(codec: SegmentedCodec, length: int, sizes: Sequence[int], bandwidth: float) -> None:
+def check_law(codec: Codec, length: int, sizes: Sequence[int], bandwidth: float) -> None:
     audio = noise(length, seed=length)
     whole = codec.encode(audio, bandwidth)
-    starts = range(0, length, codec.segment_stride)
-    frames = [-(-min(length - at, codec.segment_samples) // codec.hop_samples) for at in starts]
+    starts = range(0, length, codec.segments.stride)
+    frames = [-(-min(length - at, codec.segments.samples) // codec.hop_samples) for at in starts]
     books = codec.codebooks_for(bandwidth)
     assert [segment.codes.shape for segment in whole] == [(books, n) for n in frames]
     assert encode_in_pieces(codec, audio, sizes, bandwidth) == whole
@@ -116,7 +115,7 @@ def test_a_long_stream_takes_any_number_of_segments_per_step() -> None:
     whole = tiny_48khz().encode(audio, 3.6)
     for frames in (1, 10, 20, 30, 1000):
         encoder = tiny_48khz().encoder(3.6, max_frames_per_push=frames)
-        assert SegmentedCodes.join((encoder.push(audio), encoder.flush())) == whole
+        assert join_codes((encoder.push(audio), encoder.flush())) == whole
 
 
 def test_instruction_sets_and_threads_agree_bit_for_bit() -> None:
@@ -139,7 +138,7 @@ def test_the_law_can_fail() -> None:
         tiny_48khz().encode(np.ascontiguousarray(audio[:, at : at + SAMPLES]), 1.8)
         for at in range(0, audio.shape[1], SAMPLES)
     ]
-    assert SegmentedCodes.join(chunks) != whole
+    assert join_codes(chunks) != whole
 
 
 def test_when_a_segment_comes() -> None:
@@ -160,7 +159,7 @@ def test_bandwidth_changes_with_the_next_segment() -> None:
     low = encoder.push(np.ascontiguousarray(audio[:, :SAMPLES]))
     encoder.bandwidth = 3.6
     rest = encoder.push(np.ascontiguousarray(audio[:, SAMPLES:]))
-    high = SegmentedCodes.join((rest, encoder.flush()))
+    high = join_codes((rest, encoder.flush()))
     assert (low.codebooks, high.codebooks, encoder.bandwidth) == (1, 4, 3.6)
     whole = tiny_48khz().encode(audio, 3.6)
     np.testing.assert_array_equal(low[0].codes, whole[0].codes[:1])
@@ -181,7 +180,7 @@ def test_a_snapshot_goes_on_elsewhere(cut: int, segment: int) -> None:
     other.push(noise(100))
     other.restore(encoder.snapshot())
     tail = other.push(np.ascontiguousarray(audio[:, cut:]))
-    assert SegmentedCodes.join((head, tail, other.flush())) == whole
+    assert join_codes((head, tail, other.flush())) == whole
 
     decoder, second = tiny_48khz().decoder(), tiny_48khz("generic").decoder()
     begin = decoder.push(whole[:segment])
@@ -209,7 +208,7 @@ def test_foreign_and_damaged_snapshots() -> None:
             stream.restore(3)  # type: ignore[arg-type]
         stream.restore(blob)
     others = {name: array + np.float32(1) for name, array in tiny_48khz_weights().items()}
-    codec = SegmentedCodec(tiny_48khz_spec(), others)
+    codec = Codec(tiny_48khz_spec(), others)
     with pytest.raises(StreamError, match="same codec and weights"):
         codec.encoder(1.8).restore(encoder.snapshot())
 
@@ -227,58 +226,40 @@ def test_refusals_leave_the_stream_as_it_was() -> None:
     with pytest.raises(TypeError, match="audio: expected"):
         encoder.push(audio.astype(np.float64))  # type: ignore[arg-type]
     parts.append(encoder.push(np.ascontiguousarray(audio[:, 5000:])))
-    assert SegmentedCodes.join([*parts, encoder.flush()]) == whole
+    assert join_codes([*parts, encoder.flush()]) == whole
     with pytest.raises(StreamError, match="was flushed"):
         encoder.push(audio)
     with pytest.raises(StreamError, match="was flushed"):
         encoder.flush()
     encoder.reset()
-    assert SegmentedCodes.join((encoder.push(audio), encoder.flush())) == whole
+    assert join_codes((encoder.push(audio), encoder.flush())) == whole
 
     heard = [decoder.push(whole[:1])]
-    short = SegmentedCodes([Segment(whole[0].codes[:, :3].copy(), np.float32(1))], 2)
-    long = SegmentedCodes([Segment(np.zeros((2, 11), np.uint16), np.float32(1))], 2)
-    wrong = SegmentedCodes([Segment(np.full((2, 10), 64, np.uint16), np.float32(1))], 2)
-    more = SegmentedCodes([Segment(np.zeros((5, 10), np.uint16), np.float32(1))], 5)
+    short = Codes([Segment(whole[0].codes[:, :3].copy(), np.float32(1))], 2)
+    long = Codes([Segment(np.zeros((2, 11), np.uint16), np.float32(1))], 2)
+    wrong = Codes([Segment(np.full((2, 10), 64, np.uint16), np.float32(1))], 2)
+    more = Codes([Segment(np.zeros((5, 10), np.uint16), np.float32(1))], 5)
     with pytest.raises(ValueError, match="segment 1: expected at most 10 frames, got 11"):
         decoder.push(long)
     with pytest.raises(ValueError, match="segment 1: expected codes below 64, got 64"):
         decoder.push(wrong)
     with pytest.raises(TypeError, match="at most 4 codebooks, got 5"):
         decoder.push(more)
-    with pytest.raises(TypeError, match="expected SegmentedCodes, got ndarray"):
+    with pytest.raises(TypeError, match="expected Codes, got ndarray"):
         decoder.push(whole[0].codes)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="segment 2: expected none behind one shorter"):
-        decoder.push(SegmentedCodes([*short, *whole[:1]], 2))
+        decoder.push(Codes([*short, *whole[:1]], 2))
     heard += [decoder.push(whole[1:]), decoder.flush()]
     np.testing.assert_array_equal(np.concatenate(heard, axis=1), tiny_48khz().decode(whole))
     with pytest.raises(StreamError, match="was flushed"):
         decoder.push(whole)
 
 
-def test_what_segmented_codes_refuse() -> None:
-    codes = np.zeros((2, 3), np.uint16)
-    with pytest.raises(TypeError, match="expected a C-contiguous uint16 array"):
-        SegmentedCodes([Segment(codes.astype(np.int32), np.float32(1))], 2)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"segment 0: expected codes of shape \(3, at least 1\)"):
-        SegmentedCodes([Segment(codes, np.float32(1))], 3)
-    with pytest.raises(TypeError, match="at least 1"):
-        SegmentedCodes([Segment(codes[:, :0].copy(), np.float32(1))], 2)
-    with pytest.raises(TypeError, match="expected a float32 scale, got float"):
-        SegmentedCodes([Segment(codes, 1.0)], 2)  # type: ignore[arg-type]
-    for scale in (np.nan, np.inf, -1, 2049):
-        with pytest.raises(ValueError, match="expected a scale from 0 to 2048"):
-            SegmentedCodes([Segment(codes, np.float32(scale))], 2)
-    assert SegmentedCodes([], 2).shape == (2, 0)
-    with pytest.raises(ValueError, match="at least one, got none"):
-        SegmentedCodes.join([])
-
-
 def test_what_a_segmented_codec_does_not_do() -> None:
     codec = tiny_48khz()
     assert (codec.full_hop, codec.low_latency) == (True, None)
     assert codec.lookahead_samples == codec.encoder().lookahead_samples == SAMPLES - 320
-    with pytest.raises(TypeError, match="expected SegmentedCodes, got int"):
+    with pytest.raises(TypeError, match="expected Codes, got int"):
         codec.samples_for(11)  # type: ignore[arg-type]
     with pytest.raises(WeightsError, match=r"expected a codec of hopcodec\.load"):
         codec.reload()
@@ -288,9 +269,15 @@ def test_what_a_segmented_codec_does_not_do() -> None:
         codec.encoder(start="immediate")
     with pytest.raises(ValueError, match=r"expected one of 0\.9, 1\.8, 3\.6 kbps"):
         codec.encoder(6.0)
-    with pytest.raises(ValueError, match="a spec without segments"):
-        Codec(tiny_48khz_spec(), tiny_48khz_weights())
-    for live in (hopcodec.Loopback, hopcodec.LiveEngine):
+    with pytest.raises(ValueError, match="low_latency: expected none for tiny_48khz, whose segm"):
+        Codec(tiny_48khz_spec(), tiny_48khz_weights(), low_latency=1)
+    with pytest.raises(StreamError, match="tiny_48khz codes whole segments: expected push"):
+        codec.encoder().latents(noise(320))
+    with pytest.raises(TypeError, match="out: expected None with segments, got ndarray"):
+        codec.encoder().push(noise(320), out=np.zeros((4, 1), np.uint16))
+    with pytest.raises(TypeError, match="out: expected None with segments, got ndarray"):
+        codec.decoder().push(codec.encode(noise(320)), out=noise(320))
+    for live in (hopcodec.live.Loopback, hopcodec.live.LiveEngine):
         with pytest.raises(StreamError, match="tiny_48khz codes whole segments, which no live"):
             live(codec)  # type: ignore[arg-type]
 
@@ -351,13 +338,10 @@ def test_loudness_is_the_definition() -> None:
 
 def test_one_codec_by_name() -> None:
     codec = hopcodec.load("encodec_48khz", seeded=True)
-    assert isinstance(codec, SegmentedCodec)
+    assert isinstance(codec, Codec)
     assert (codec.sample_rate, codec.channels, codec.hop_samples) == (48000, 2, 320)
-    assert (codec.segment_samples, codec.segment_stride, codec.segment_frames) == (
-        48000,
-        47520,
-        150,
-    )
+    assert codec.segments == Segments(samples=48000, stride=47520, normalise=True)
+    assert codec.encode(noise(48000))[0].codes.shape[1] == 150
     assert [codec.codebooks_for(kbps) for kbps in codec.bandwidths] == [2, 4, 8, 16]
     assert (codec.default_bandwidth, codec.bits_per_code, codec.codebooks) == (6.0, 10, 16)
     assert full_48khz_weights().keys() == codec.spec.tensors().keys()

@@ -41,7 +41,7 @@ def test_codes_come_with_the_latents_they_are_of(
 ) -> None:
     codec = make()
     audio = np.ascontiguousarray(speech[:, 5000 : 5000 + samples])
-    session = codec._encoder_session(1, "exact", 4)
+    session = codec.sessions.cpu_encoder(1, "exact", 4)
     for books in (1, codec.codebooks):
         codes, latents = session.analyse(audio, books)
         session.reset()
@@ -60,7 +60,7 @@ def test_latents_of_codes_decode_as_the_codes_do(cuts: list[int], seed: int) -> 
     names = (codec.spec.quantizer.codebook_name(q) for q in range(codec.codebooks))
     weights = tiny_weights()
     latents = ops.rvq_decode(codes, np.stack([weights[f"{name}.embed"] for name in names]))
-    session = codec._decoder_session(1, "exact", 4)
+    session = codec.sessions.cpu_decoder(1, "exact", 4)
     bounds = [0, *sorted(cuts), 30]
     pieces = [
         session.push_latents(np.ascontiguousarray(latents[:, a:b]))
@@ -76,7 +76,7 @@ def test_latents_of_codes_decode_as_the_codes_do(cuts: list[int], seed: int) -> 
 def test_latents_that_are_no_numbers_change_nothing(bad: float) -> None:
     codec = tiny_codec()
     good = np.random.default_rng(1).standard_normal((16, 9)).astype(np.float32)
-    session = codec._decoder_session(1, "exact", 4)
+    session = codec.sessions.cpu_decoder(1, "exact", 4)
     head = session.push_latents(good[:, :5].copy())
     wrong = good.copy()
     wrong[3, 7] = bad
@@ -88,5 +88,5 @@ def test_latents_that_are_no_numbers_change_nothing(bad: float) -> None:
         with pytest.raises((ValueError, TypeError), match="latents"):
             session.push_latents(np.zeros(shape, np.float32))
     streamed = np.concatenate([head, session.push_latents(good[:, 5:].copy()), session.flush()], 1)
-    whole = codec._decoder_session(1, "exact", 16)
+    whole = codec.sessions.cpu_decoder(1, "exact", 16)
     assert np.array_equal(streamed, np.concatenate([whole.push_latents(good), whole.flush()], 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 
 import numpy as np
+import pytest
 
 from hopcodec import Codec
 
@@ -13,6 +14,7 @@ def peak_kib() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+@pytest.mark.slow
 def test_one_hour_in_constant_memory(tiny: Codec) -> None:
     rng = np.random.default_rng(0)
     minute = (0.1 * rng.standard_normal((1, 60 * 24000))).astype(np.float32)

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from dac_models import PUBLISHED, excused_ties, narrow, narrow_weights, original_dac
+from dac_streams import codec_of, decode_in_pieces, encode_in_pieces, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_dac_exact import codec_of, decode_in_pieces, encode_in_pieces, noise
 
 import hopcodec
 import torch

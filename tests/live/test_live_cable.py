@@ -13,6 +13,8 @@ from hopcodec import Codec, DeviceError
 from hopcodec.cli._app import app
 from hopcodec.live._cable import measure_over_cable
 
+pytestmark = pytest.mark.live
+
 CARD = "virtualcard"
 
 

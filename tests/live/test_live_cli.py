@@ -26,6 +26,8 @@ from hopcodec.audio import read_audio
 from hopcodec.cli._app import app
 from hopcodec.cli._keys import Keys
 
+pytestmark = pytest.mark.live
+
 SPEECH = Path(__file__).parents[1] / "fixtures" / "fixture_en_f.flac"
 
 
@@ -89,7 +91,7 @@ def test_a_second_interrupt_does_not_take_the_summary(
 ) -> None:
     """One Ctrl-C in the middle, one while the engine stops, one while the file is written."""
     before = signal.getsignal(signal.SIGINT)
-    keys_wait, stop = Keys.wait, hopcodec.Loopback.stop
+    keys_wait, stop = Keys.wait, hopcodec.live.Loopback.stop
     pressed: list[str] = []
 
     def wait(keys: Keys, seconds: float) -> list[str]:
@@ -97,14 +99,14 @@ def test_a_second_interrupt_does_not_take_the_summary(
         signal.raise_signal(signal.SIGINT)
         return keys_wait(keys, seconds)
 
-    def stopping(live: hopcodec.Loopback) -> None:
+    def stopping(live: hopcodec.live.Loopback) -> None:
         pressed.append("second")
         signal.raise_signal(signal.SIGINT)
         stop(live)
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Keys, "wait", wait)
-    monkeypatch.setattr(hopcodec.Loopback, "stop", stopping)
+    monkeypatch.setattr(hopcodec.live.Loopback, "stop", stopping)
     target = clip.with_name("out.wav")
     result = CliRunner().invoke(app, ["loopback", "-i", str(clip), "-o", str(target)])
     assert pressed == ["first", "second"]

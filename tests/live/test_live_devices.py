@@ -16,6 +16,8 @@ from hopcodec.errors import DeviceError
 from hopcodec.live import _device_process, query_devices
 from hopcodec.live._devices import AudioSystem
 
+pytestmark = pytest.mark.live
+
 
 def run(*args: str) -> tuple[int, str, str]:
     result = CliRunner().invoke(app, list(args), env={"COLUMNS": "80"})
@@ -104,7 +106,7 @@ def test_nothing_of_this_is_loaded_unasked() -> None:
     code = (
         "import sys, hopcodec, hopcodec.live, hopcodec.cli._app\n"
         "print('sounddevice' in sys.modules)\n"
-        "hopcodec.Loopback\n"
+        "hopcodec.live.Loopback\n"
         "print('sounddevice' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

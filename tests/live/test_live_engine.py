@@ -1,4 +1,4 @@
-"""The engine without a device, as transports use it: `hopcodec.LiveEngine`, and arrays."""
+"""The engine without a device, as transports use it: `hopcodec.live.LiveEngine`, and arrays."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from live_session import noise, through_codec, wait_for
 import hopcodec
 from hopcodec import Codec
 
+pytestmark = pytest.mark.live
+
 Audio = npt.NDArray[np.float32]
 
 
-def converse(engine: hopcodec.LiveEngine, audio: Audio, block: int) -> Audio:
+def converse(engine: hopcodec.live.LiveEngine, audio: Audio, block: int) -> Audio:
     """Write and read in turn, as fast as the worker follows; `(samples,)`, latency in front."""
     heard, before = [], engine.stats().hops
     for first in range(0, len(audio) - block + 1, block):
@@ -29,7 +31,7 @@ def converse(engine: hopcodec.LiveEngine, audio: Audio, block: int) -> Audio:
 @pytest.mark.parametrize("block", [320, 160, 960])
 def test_what_is_read_is_what_the_codec_makes_of_what_was_written(tiny: Codec, block: int) -> None:
     audio = noise(1.0)
-    with hopcodec.LiveEngine(tiny, bandwidth=3.6, period=block) as engine:
+    with hopcodec.live.LiveEngine(tiny, bandwidth=3.6, period=block) as engine:
         heard = converse(engine, audio, block)
         stats = engine.stats()
     latency = round(stats.target_ms * 24)
@@ -42,7 +44,7 @@ def test_what_is_read_is_what_the_codec_makes_of_what_was_written(tiny: Codec, b
 
 
 def test_bandwidth_follows_at_once(tiny: Codec) -> None:
-    with hopcodec.LiveEngine(tiny, bandwidth=3.6) as engine:
+    with hopcodec.live.LiveEngine(tiny, bandwidth=3.6) as engine:
         engine.bandwidth = 0.45
         assert engine.stats().bandwidth == engine.bandwidth == 0.45
         with pytest.raises(ValueError, match=r"expected one of 0.45, .* got 6"):
@@ -54,7 +56,7 @@ def test_bandwidth_follows_at_once(tiny: Codec) -> None:
 
 def test_bypass_gives_the_input(tiny: Codec) -> None:
     audio = noise(0.5)
-    with hopcodec.LiveEngine(tiny, bandwidth=3.6) as engine:
+    with hopcodec.live.LiveEngine(tiny, bandwidth=3.6) as engine:
         engine.bypass = True
         heard = converse(engine, audio, 320)
         assert engine.stats().bypass
@@ -63,7 +65,7 @@ def test_bypass_gives_the_input(tiny: Codec) -> None:
 
 
 def test_another_codec_while_it_runs(tiny: Codec, codec: Codec) -> None:
-    with hopcodec.LiveEngine(tiny, bandwidth=3.6) as engine:
+    with hopcodec.live.LiveEngine(tiny, bandwidth=3.6) as engine:
         converse(engine, noise(0.3), 320)
         engine.switch(codec, 6.0)
         assert engine.bandwidth == 6.0
@@ -78,7 +80,7 @@ def test_another_codec_while_it_runs(tiny: Codec, codec: Codec) -> None:
 
 
 def test_a_second_start_begins_anew(tiny: Codec) -> None:
-    engine = hopcodec.LiveEngine(tiny, bandwidth=3.6)
+    engine = hopcodec.live.LiveEngine(tiny, bandwidth=3.6)
     heard = []
     for _ in range(2):
         with engine:
@@ -89,7 +91,7 @@ def test_a_second_start_begins_anew(tiny: Codec) -> None:
 
 def test_a_burst_is_kept_if_so_wished(tiny: Codec) -> None:
     audio = np.ascontiguousarray(noise(1.0)[None])
-    with hopcodec.LiveEngine(tiny, bandwidth=3.6, backlog_ms=0.0) as engine:
+    with hopcodec.live.LiveEngine(tiny, bandwidth=3.6, backlog_ms=0.0) as engine:
         assert engine.write(audio) == audio.shape[1]
         wait_for(lambda: engine.stats().hops >= 75)
         heard = engine.read(24000)[0]
@@ -98,7 +100,7 @@ def test_a_burst_is_kept_if_so_wished(tiny: Codec) -> None:
 
 
 def test_what_is_not_audio_is_refused(tiny: Codec) -> None:
-    with hopcodec.LiveEngine(tiny, bandwidth=3.6) as engine:
+    with hopcodec.live.LiveEngine(tiny, bandwidth=3.6) as engine:
         with pytest.raises(TypeError, match="expected a C-contiguous float32"):
             engine.write(np.zeros((1, 320), np.int16))  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=r"expected shape \(1, samples\), got \(2, 320\)"):
@@ -106,7 +108,7 @@ def test_what_is_not_audio_is_refused(tiny: Codec) -> None:
 
 
 def test_nothing_written_is_concealed_and_counted(tiny: Codec) -> None:
-    with hopcodec.LiveEngine(tiny, bandwidth=3.6) as engine:
+    with hopcodec.live.LiveEngine(tiny, bandwidth=3.6) as engine:
         for _ in range(3):
             assert engine.read(320).shape == (1, 320)
         assert engine.stats().underruns >= 1
@@ -115,7 +117,7 @@ def test_nothing_written_is_concealed_and_counted(tiny: Codec) -> None:
 
 def test_an_array_is_played_by_the_clock(tiny: Codec) -> None:
     audio = noise(1.0)[None, :]
-    live = hopcodec.Loopback(tiny, input=audio, bandwidth=3.6)
+    live = hopcodec.live.Loopback(tiny, input=audio, bandwidth=3.6)
     with live:
         wait_for(lambda: live.wait(0.1))
         stats = live.stats()
@@ -133,12 +135,12 @@ def test_an_array_is_played_by_the_clock(tiny: Codec) -> None:
 
 def test_an_array_leaves_no_room_for_an_output(tiny: Codec) -> None:
     with pytest.raises(ValueError, match="expected None beside an array"):
-        hopcodec.Loopback(tiny, input=noise(0.1)[None], output="pulse", bandwidth=3.6)
+        hopcodec.live.Loopback(tiny, input=noise(0.1)[None], output="pulse", bandwidth=3.6)
     with pytest.raises(ValueError, match="expected an array as input"):
-        hopcodec.Loopback(tiny, bandwidth=3.6).heard()
+        hopcodec.live.Loopback(tiny, bandwidth=3.6).heard()
 
 
-@pytest.mark.parametrize("live", [hopcodec.Loopback, hopcodec.LiveEngine])
+@pytest.mark.parametrize("live", [hopcodec.live.Loopback, hopcodec.live.LiveEngine])
 def test_what_is_no_codec_is_refused(live: Any) -> None:
     with pytest.raises(TypeError, match=r"codec: expected what hopcodec.load\(\) gives, got None"):
         live(None)
@@ -159,4 +161,4 @@ def test_settings_out_of_range_are_refused(
     tiny: Codec, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
-        hopcodec.Loopback(tiny, bandwidth=3.6, **arguments)
+        hopcodec.live.Loopback(tiny, bandwidth=3.6, **arguments)

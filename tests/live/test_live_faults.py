@@ -15,7 +15,10 @@ import pytest
 from live_servers import jack_server, pulse_server
 from live_session import wait_for
 
-from hopcodec import Codec, DeviceError, Loopback, StreamError
+from hopcodec import Codec, DeviceError, StreamError
+from hopcodec.live import Loopback
+
+pytestmark = pytest.mark.live
 
 
 @contextmanager
@@ -130,7 +133,7 @@ def test_a_killed_device_process_is_replaced(tiny: Codec) -> None:
 def test_the_device_process_leaves_with_its_parent() -> None:
     code = (
         "import hopcodec, time\n"
-        "live = hopcodec.Loopback(hopcodec.load())\n"
+        "live = hopcodec.live.Loopback(hopcodec.load())\n"
         "live.start()\n"
         "print('running', flush=True)\n"
         "time.sleep(60)"

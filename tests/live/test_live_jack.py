@@ -24,6 +24,8 @@ BASELINE = PERIOD  # JACK's own, between a client that is both source and sink a
 
 _COPY = """
 import sys, sounddevice
+
+pytestmark = pytest.mark.live
 def copy(indata, outdata, frames, time, status):
     outdata[:] = indata
 devices, asked = ("virtualcard", "virtualcard"), int(sys.argv[1])

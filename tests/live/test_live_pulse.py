@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile  # type: ignore[import-untyped]
 from live_servers import pulse_server
 from live_session import noise, wait_for
 
-from hopcodec import Codec, Loopback
+from hopcodec import Codec
+from hopcodec.live import Loopback
 from hopcodec.live._latency import find_offset
+
+pytestmark = pytest.mark.live
 
 
 def record(folder: Path, live: Loopback, seconds: float) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]

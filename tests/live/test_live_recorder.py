@@ -19,7 +19,7 @@ import resource, signal, sys, time
 import numpy as np, hopcodec
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 audio = np.zeros((1, 24000 * 3), np.float32)
-live = hopcodec.Loopback(hopcodec.load(), input=audio, record=sys.argv[1])
+live = hopcodec.live.Loopback(hopcodec.load(), input=audio, record=sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 with live:
     assert live.wait(20.0)
@@ -45,7 +45,7 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -> None
 
 def test_nothing_need_be_called_for_a_recording(tiny: Codec, tmp_path: Path) -> None:
     audio = (0.1 * np.random.default_rng(0).standard_normal((1, 24000))).astype(np.float32)
-    with hopcodec.Loopback(tiny, input=audio, bandwidth=3.6, record=tmp_path):
+    with hopcodec.live.Loopback(tiny, input=audio, bandwidth=3.6, record=tmp_path):
         time.sleep(1.5)
     captured, rate = soundfile.read(tmp_path / "captured.wav", dtype="float32")
     assert rate == 24000
@@ -57,7 +57,11 @@ def test_a_long_wait_hears_ctrl_c(tmp_path: Path) -> None:
 
     code = """
 import numpy as np, hopcodec
-with hopcodec.Loopback(hopcodec.load(), input=np.zeros((1, 24000 * 60), np.float32)) as live:
+
+import pytest
+
+pytestmark = pytest.mark.live
+with hopcodec.live.Loopback(hopcodec.load(), input=np.zeros((1, 24000 * 60), np.float32)) as live:
     print("ready", flush=True)
     live.wait(50.0)
 """

@@ -234,8 +234,8 @@ def test_a_gap_is_made_up_and_the_latency_returns() -> None:
 def test_sessions_that_someone_else_uses_are_silent_not_fatal(tiny: Codec) -> None:
     """A finished session refuses; the engine goes on and plays silence."""
     device = Stepped()
-    encoder = tiny._encoder_session(1, "immediate", 1)
-    decoder = tiny._decoder_session(1, "immediate", 1)
+    encoder = tiny.sessions.cpu_encoder(1, "immediate", 1)
+    decoder = tiny.sessions.cpu_decoder(1, "immediate", 1)
     device.engine.set_coder(encoder, decoder, codebooks=2, sample_rate=24000, hop_samples=320)
     device.start()
     device.play(noise(320 * 5))
@@ -249,6 +249,8 @@ CHILD = """
 import sys, time
 import numpy as np
 from hopcodec import _core
+
+pytestmark = pytest.mark.live
 port = _core.Port.attach(int(sys.argv[1]))
 port.open(input_rate=24000, output_rate=24000, input_channels=1, output_channels=1,
           input_period=320, output_period=320, one_clock=True, name="child")
@@ -346,7 +348,7 @@ def test_misuse_is_refused(tiny: Codec) -> None:
         device.engine.set_coder("x", "y", codebooks=1, sample_rate=24000, hop_samples=320)
     with pytest.raises(ValueError, match="an encoder and a decoder, or neither"):
         device.engine.set_coder(
-            tiny._encoder_session(1, "immediate", 1),
+            tiny.sessions.cpu_encoder(1, "immediate", 1),
             None,
             codebooks=1,
             sample_rate=24000,

@@ -10,6 +10,8 @@ from live_sim import START_NS, Array, Stepped, noise, open_port, set_pass_throug
 
 from hopcodec import _core
 
+pytestmark = pytest.mark.live
+
 
 class TwoClocks:
     """A microphone and a speaker of different crystals, in made-up time; the worker is prompt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -25,6 +26,13 @@ from hopcodec.specs._language import CodecSpec
 from hopcodec.weights import seeded_weights
 
 LENGTHS = (1, 319, 320, 511, 512, 513, 7777, 60_001)
+
+
+def slow_but_the_first(names: Iterable[str]) -> list[Any]:
+    first, *others = names
+    return [first, *(pytest.param(name, marks=pytest.mark.slow) for name in others)]
+
+
 LATENT_TOLERANCE = 5e-6  # relative to the largest latent
 AUDIO_SNR_DB = 100.0
 
@@ -114,6 +122,7 @@ def test_against_transformers(name: str, length: int) -> None:
         assert snr_db(reference.numpy(), codec.decode(codes)) >= AUDIO_SNR_DB
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_ten_seconds_and_an_odd_rest(name: str) -> None:
     test_against_the_original(name, 10 * narrow(name).sample_rate + 3)
@@ -121,7 +130,7 @@ def test_ten_seconds_and_an_odd_rest(name: str) -> None:
         test_against_transformers(name, 10 * narrow(name).sample_rate + 3)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", slow_but_the_first(PUBLISHED))
 def test_every_number_of_codebooks(name: str) -> None:
     """Fewer codebooks are the first of all; the original agrees on each."""
     codec, spec = narrow_codec(name), narrow(name)
@@ -138,6 +147,7 @@ def test_every_number_of_codebooks(name: str) -> None:
             assert codec.encode(audio, codec.bandwidths[books - 1]).shape == codes.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "samples"), [("dac_44khz", 17_001), ("dac_24khz", 9_999)])
 def test_full_size(name: str, samples: int) -> None:
     spec = PUBLISHED[name]()

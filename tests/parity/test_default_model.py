@@ -12,7 +12,9 @@ from shared_models import read_fixture
 
 import hopcodec
 from hopcodec.audio import shipped_speech
-from hopcodec.evaluation import estoi, pesq_wb, si_snr
+from hopcodec.evaluation import _estoi as estoi
+from hopcodec.evaluation import _pesq_wb as pesq_wb
+from hopcodec.evaluation import _si_snr as si_snr
 from hopcodec.evaluation._signals import Pair, Signal
 
 Array = npt.NDArray[np.float32]

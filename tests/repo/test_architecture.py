@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,19 @@ CPP = {".cpp", ".hpp", ".cu", ".cuh", ".h"}
 
 # Each folder may include those before it, and itself.
 LAYERS = ("base", "kernels", "layers", "graph", "realtime", "bindings")
+
+# Each part of the package may import those before it, and itself. "hopcodec" is `__init__.py`.
+PARTS = (
+    *("_core", "errors", "typing", "_checks", "_show", "specs", "weights", "codec", "ops"),
+    *("audio", "files", "live", "torch", "evaluation", "training", "hopcodec", "cli", "__main__"),
+)
+
+# Modules that import each other in a circle, each with its reason.
+CIRCLES = {
+    ("hopcodec.torch.hf._encodec_config", "hopcodec.torch.hf._encodec_spec"): (
+        "a configuration asks its own spec for the least size of its file"
+    ),
+}
 
 # Files that may be longer than MAX_LINES, each with its reason.
 MAX_LINES = 400
@@ -165,6 +178,97 @@ class K:
 """
     found = set(imports(ast.parse(code)))
     assert found == {(name, True) for name in "acghi"} | {("j", False)}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its full name."""
+    found = {}
+    for path in sources(PACKAGE, {".py", ".pyi"}):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(tree: ast.AST, known: Collection[str]) -> set[str]:
+    """Modules among `known` that code imports anywhere: on top, lazily, for type checking alone."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name in known}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "expected absolute imports"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found |= {name for name in (full, node.module) if name in known and name}
+                found -= {node.module} if full in known else set()
+    return found
+
+
+def graph() -> dict[str, set[str]]:
+    found = modules()
+    return {
+        name: imported(ast.parse(path.read_text()), found) - {name} for name, path in found.items()
+    }
+
+
+def part(module: str) -> str:
+    return module.split(".")[1] if "." in module else "hopcodec"
+
+
+def circles(edges: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
+    """What is left when every module that imports none of the rest is taken away, and again.
+
+    Then the same from the other end: modules that none of the rest imports.
+    """
+    rest = {name: set(targets) for name, targets in edges.items()}
+    while True:
+        used = set().union(*rest.values()) if rest else set()
+        ends = {name for name, targets in rest.items() if not targets or name not in used}
+        if not ends:
+            break
+        rest = {name: targets - ends for name, targets in rest.items() if name not in ends}
+    return [tuple(sorted(rest))] if rest else []
+
+
+def test_the_graph_of_imports_is_read() -> None:
+    known = {"hopcodec", "hopcodec.a", "hopcodec.a.b", "hopcodec.c", "hopcodec.d", "hopcodec.e"}
+    code = """
+from hopcodec.a import b, name
+if TYPE_CHECKING:
+    from hopcodec import c
+def lazily():
+    import hopcodec.d
+    from hopcodec import load
+"""
+    found = imported(ast.parse(code), known)
+    assert found == {"hopcodec", "hopcodec.a", "hopcodec.a.b", "hopcodec.c", "hopcodec.d"}
+    ring = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set(), "e": {"a"}}
+    assert circles(ring) == [("a", "b", "c")]
+    assert circles({**ring, "c": {"d"}}) == []
+    assert [part(name) for name in ("hopcodec", "hopcodec.cli", "hopcodec.cli._app")] == [
+        "hopcodec",
+        "cli",
+        "cli",
+    ]
+
+
+def test_imports_point_one_way() -> None:
+    wrong = [
+        f"{name} imports {target}"
+        for name, targets in graph().items()
+        for target in sorted(targets)
+        if name != "hopcodec" and PARTS.index(part(target)) > PARTS.index(part(name))
+    ]
+    assert not wrong
+    assert {part(name) for name in modules()} == set(PARTS)
+
+
+def test_no_modules_import_each_other() -> None:
+    edges = graph()
+    for circle in CIRCLES:
+        assert circles({name: edges[name] & set(circle) for name in circle}), "no circle any more"
+        edges[circle[0]] -= set(circle)
+    assert not circles(edges)
 
 
 def test_torch_has_one_door() -> None:

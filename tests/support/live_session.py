@@ -68,12 +68,12 @@ def run_session(
     folder: Path,
     *,
     seconds: float = 4.0,
-    during: Callable[[hopcodec.Loopback], None] = lambda live: None,
+    during: Callable[[hopcodec.live.Loopback], None] = lambda live: None,
     **options: Any,
 ) -> Session:
-    """Run `hopcodec.Loopback` on the virtual card of the JACK server that is running."""
+    """Run `hopcodec.live.Loopback` on the virtual card of the JACK server that is running."""
     with virtual_card(noise(60.0), folder) as card:
-        live = hopcodec.Loopback(
+        live = hopcodec.live.Loopback(
             codec, input="virtualcard", output="virtualcard", record=folder / "rec", **options
         )
         with live:

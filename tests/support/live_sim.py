@@ -34,7 +34,9 @@ def open_port(
 
 
 def sessions(codec: Codec) -> tuple[_core.Encoder, _core.Decoder]:
-    return codec._encoder_session(1, "immediate", 1), codec._decoder_session(1, "immediate", 1)
+    return codec.sessions.cpu_encoder(1, "immediate", 1), codec.sessions.cpu_decoder(
+        1, "immediate", 1
+    )
 
 
 def set_coder(engine: _core.Engine, codec: Codec, bandwidth: float) -> None:

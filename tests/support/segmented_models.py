@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from speech_codebooks import drawn_codebooks
 
-from hopcodec import Codec, SegmentedCodec
+from hopcodec import Codec
 from hopcodec.audio import shipped_speech
-from hopcodec.codec._segments import loudness
+from hopcodec.codec._segment_streams import loudness
 from hopcodec.specs._encodec import encodec, encodec_48khz
 from hopcodec.specs._language import CodecSpec, Segments
 from hopcodec.weights._seeded import seeded_weights
@@ -60,8 +60,8 @@ def full_48khz_weights() -> dict[str, Array]:
 
 
 @cache
-def full_48khz(isa: str = "", threads: int = 1) -> SegmentedCodec:
-    return SegmentedCodec(encodec_48khz(), full_48khz_weights(), isa=isa, threads=threads)
+def full_48khz(isa: str = "", threads: int = 1) -> Codec:
+    return Codec(encodec_48khz(), full_48khz_weights(), isa=isa, threads=threads)
 
 
 @cache
@@ -88,5 +88,5 @@ def tiny_48khz_weights() -> dict[str, Array]:
 
 
 @cache
-def tiny_48khz(isa: str = "", threads: int = 1) -> SegmentedCodec:
-    return SegmentedCodec(tiny_48khz_spec(), tiny_48khz_weights(), isa=isa, threads=threads)
+def tiny_48khz(isa: str = "", threads: int = 1) -> Codec:
+    return Codec(tiny_48khz_spec(), tiny_48khz_weights(), isa=isa, threads=threads)

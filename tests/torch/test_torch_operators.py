@@ -155,8 +155,14 @@ def outputs_and_gradients(operator: Any, arguments: tuple[Any, ...]) -> list[tor
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inductor's own, of torch.jit
-@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [
+        pytest.param(name, backend, marks=() if name == "snake" else pytest.mark.slow)
+        for name in CASES
+        for backend in ("aot_eager", "inductor")
+    ],
+)
 def test_torch_compiles_it_whole_forth_and_back(name: str, backend: str) -> None:
     if backend == "inductor" and not (shutil.which("c++") or shutil.which("g++")):
         pytest.skip("inductor: expected a C++ compiler, found none")
@@ -170,6 +176,7 @@ def test_torch_compiles_it_whole_forth_and_back(name: str, backend: str) -> None
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_compiled_chain_is_the_chain() -> None:
     """Every operator between torch's own, with gradients through all that have one."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -14,89 +13,23 @@ import pytest
 import soundfile
 from rich.console import Console
 from shared_models import FIXTURES, read_fixture
+from small_training import run, small_spec
 
 import hopcodec
 import torch
 from hopcodec.errors import ConfigError, TrainingError
 from hopcodec.specs import _names as registry
 from hopcodec.specs._dac import dac
-from hopcodec.specs._language import CodecSpec
-from hopcodec.specs._lapped import lapped_codec
 from hopcodec.training import _checkpoint as checkpoint
 from hopcodec.training._config import (
     Config,
-    DataConfig,
-    DiscriminatorConfig,
     ModelConfig,
-    OptimizerConfig,
     QuantizerConfig,
-    RunConfig,
     ValidationConfig,
 )
 from hopcodec.training._curves import read_curves
 from hopcodec.training._progress import Display
 from hopcodec.training._run import Run
-
-
-def small_spec() -> CodecSpec:
-    return lapped_codec(
-        "small_24khz",
-        step_widths=(16, 16),
-        frame_widths=(24, 24),
-        encoder_steps=(1,),
-        encoder_frames=(1,),
-        decoder_frames=(1,),
-        decoder_steps=(1,),
-        latent=16,
-        codebooks=4,
-        codebook_size=64,
-        bandwidths=(0.9, 1.8),
-    )
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Bit for bit needs one thread; and the small codec needs a name."""
-    monkeypatch.setitem(registry.SPECS, "small_24khz", small_spec)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="session")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
-    """All phases within 12 steps, on the fixtures."""
-    return Config(
-        DataConfig(
-            (str(FIXTURES),),
-            cache=str(tmp_path_factory.mktemp("cache")),
-            segment_hops=16,
-            batch=2,
-            mix_probability=0.3,
-        ),
-        steps=12,
-        model=ModelConfig("small_24khz"),
-        quantizer=QuantizerConfig(from_step=3, kmeans_batches=4, books=(1, 2)),
-        discriminator=DiscriminatorConfig(
-            from_step=5,
-            generator_from_step=7,
-            every=2,
-            stft_windows=(128,),
-            stft_channels=4,
-            periods=(3,),
-            period_channels=4,
-        ),
-        optimizer=OptimizerConfig(lr=1e-3, warmup_steps=2, ema=0.9),
-        run=RunConfig(device="cpu", log_every=3, checkpoint_minutes=1000.0),
-    )
-
-
-def run(config: Config, out: Path, *, resume: bool = False) -> tuple[Run, str]:
-    heard = StringIO()
-    made = Run(config, out, Display(Console(file=heard)), resume=resume)
-    made.train()
-    return made, heard.getvalue()
 
 
 def states(made: Run) -> dict[str, Any]:
@@ -119,23 +52,34 @@ def assert_same(a: Any, b: Any, where: str = "") -> None:
         assert a == b, where
 
 
-@pytest.mark.parametrize(("stop_at", "balance"), [(2, False), (8, False), (4, True)])
+@pytest.mark.parametrize(
+    ("stop_at", "balance"),
+    [
+        (2, False),
+        pytest.param(8, False, marks=pytest.mark.slow),
+        pytest.param(4, True, marks=pytest.mark.slow),
+    ],
+)
 def test_a_resumed_run_is_the_same_bit_for_bit(
-    config: Config, tmp_path: Path, stop_at: int, balance: bool
+    config: Config, whole: tuple[Run, Path], tmp_path: Path, stop_at: int, balance: bool
 ) -> None:
     """Stopped in each phase: before the quantizer, before the discriminator, after."""
     config = replace(config, losses=replace(config.losses, balance=balance))
     config = replace(config, optimizer=replace(config.optimizer, decay="constant"))
-    whole, _ = run(config, tmp_path / "whole")
+    expected, folder = whole
+    if balance:
+        folder = tmp_path / "whole"
+        expected, _ = run(config, folder)
     run(replace(config, steps=stop_at), tmp_path / "parts")
     parts, heard = run(config, tmp_path / "parts", resume=True)
     assert f"resumed after step {stop_at}" in heard
     assert f"changed: steps was {stop_at}, is 12" in heard
-    assert_same(states(whole), states(parts))
-    files = [tmp_path / name / "model.safetensors" for name in ("whole", "parts")]
+    assert_same(states(expected), states(parts))
+    files = [made / "model.safetensors" for made in (folder, tmp_path / "parts")]
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_seeds_matter_and_runs_repeat(config: Config, tmp_path: Path) -> None:
     config = replace(config, steps=5)
     first, _ = run(config, tmp_path / "a")
@@ -195,6 +139,7 @@ def test_what_is_exported_is_what_was_trained(config: Config, tmp_path: Path) ->
     np.testing.assert_allclose(ours, theirs[0].numpy(), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_validation_hears_the_runtime(config: Config, tmp_path: Path) -> None:
     config = replace(
         config,
@@ -226,12 +171,14 @@ def test_validation_hears_the_runtime(config: Config, tmp_path: Path) -> None:
     assert made.trainer.steps_done == 8
 
 
+@pytest.mark.slow
 def test_a_run_without_discriminators(config: Config, tmp_path: Path) -> None:
     alone = replace(config.discriminator, stft_windows=(), periods=())
     run(replace(config, discriminator=alone, steps=3), tmp_path / "run")
     assert (tmp_path / "run/model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_dac_trains_too(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Codebooks that learn by gradient, begun from the data in the middle of a run."""
     spec = dac(
@@ -267,6 +214,7 @@ def test_a_dac_trains_too(config: Config, tmp_path: Path, monkeypatch: pytest.Mo
     assert (own == expected).mean() > 0.99
 
 
+@pytest.mark.slow
 def test_a_dac_that_gives_less_than_it_takes_trains_too(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -339,6 +287,7 @@ def test_refusals(config: Config, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_nothing_left_to_train_is_said(config: Config, tmp_path: Path) -> None:
     """The weights are exported as they are, for however few steps were asked."""
     _, heard = run(replace(config, steps=3), tmp_path / "run")
@@ -360,9 +309,10 @@ def test_a_run_that_diverges_says_so(config: Config, tmp_path: Path) -> None:
     assert not checkpoint.found(tmp_path / "run" / "checkpoints")
 
 
-def test_an_interrupt_saves_and_resumes(config: Config, tmp_path: Path) -> None:
+def test_an_interrupt_saves_and_resumes(
+    config: Config, whole: tuple[Run, Path], tmp_path: Path
+) -> None:
     config = replace(config, optimizer=replace(config.optimizer, decay="constant"))
-    whole, _ = run(config, tmp_path / "whole")
     made = Run(config, tmp_path / "parts", Display(Console(file=StringIO())), resume=False)
     step = made.trainer.step
 
@@ -378,4 +328,4 @@ def test_an_interrupt_saves_and_resumes(config: Config, tmp_path: Path) -> None:
         "step-00000007.pt"
     ]
     parts, _ = run(config, tmp_path / "parts", resume=True)
-    assert_same(states(whole), states(parts))
+    assert_same(states(whole[0]), states(parts))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from shared_models import read_fixture, tiny_spec
-from test_training import config, one_thread, run, small_spec
+from small_training import run, small_spec
 
 import hopcodec
 import torch
@@ -19,8 +19,6 @@ from hopcodec.specs._language import CodecSpec
 from hopcodec.torch.nn import TrainableCodec
 from hopcodec.training._config import Config, ModelConfig, RunConfig
 from hopcodec.weights._seeded import seeded_weights
-
-__all__ = ["config", "one_thread"]  # fixtures
 
 
 def test_training_goes_on_from_a_trained_codec(config: Config, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ namespace gpu = kernels::cuda;
 
 namespace {
 
-// Of one origin; weights and their bias in each precision apart, as each pads them in its own way.
+// The parts of one origin. Weights and bias are stored separately for each precision, because each
+// precision pads them differently.
 enum Part { kFloats, kWeight, kBias = kWeight + 3 };
 
 using Sources = std::vector<std::shared_ptr<const layers::Packed>>;

@@ -1,5 +1,5 @@
-// What a session reads and never writes, on its device: the codec's weights, biases and Snake's
-// alphas, which it shares with the codec's other sessions, and tables of its own.
+// The read-only data of a session on its device: the codec's weights, biases and Snake alphas,
+// shared with the codec's other sessions, and the session's own tables.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ namespace hopcodec::graph::cuda {
 
 class Constants {
  public:
-  // Without `uploads` nothing is shared.
+  // If `uploads` is null, nothing is shared with other sessions.
   Constants(int device, cudaStream_t stream, std::shared_ptr<Uploads> uploads,
             kernels::cuda::Precision precision = kernels::cuda::Precision::kFloat32)
       : device_(device),
@@ -23,18 +23,18 @@ class Constants {
         uploads_(uploads != nullptr ? std::move(uploads) : std::make_shared<Uploads>()) {}
 
   kernels::cuda::Matrix matrix(const std::shared_ptr<const layers::Packed>& packed);
-  // A layer's, in the session's precision where a tensor core gains anything.
+  // The matrix of a layer, in the session's precision if a tensor core is worthwhile for it.
   kernels::cuda::Matrix layer(const std::shared_ptr<const layers::Packed>& packed);
-  // An LSTM's input half and recurrent half, its columns in gate_order().
+  // The input and recurrent matrices of an LSTM, with columns in gate_order().
   kernels::cuda::Matrix gates(const std::shared_ptr<const layers::Packed>& input,
                               const std::shared_ptr<const layers::Packed>& recurrent);
   kernels::cuda::Activation activation(const layers::Activation& activation, int channels);
   const float* floats(const std::shared_ptr<const float[]>& host, std::size_t count);
-  // The session's own.
+  // Uploads a table of this session.
   template <class T>
   const T* array(const std::vector<T>& host);
 
-  std::size_t bytes() const { return bytes_; }  // what is shared included
+  std::size_t bytes() const { return bytes_; }  // including shared constants
 
  private:
   using Sources = std::vector<std::shared_ptr<const layers::Packed>>;

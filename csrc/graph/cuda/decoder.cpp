@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/denormals.hpp"
+#include "base/integers.hpp"
 #include "graph/cuda/encoder.hpp"
 #include "graph/cuda/use.hpp"
 #include "kernels/dispatch.hpp"
@@ -12,13 +13,12 @@
 namespace hopcodec::graph::cuda {
 
 namespace gpu = kernels::cuda;
+using base::usize;
 
 namespace {
 
-std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
-
-// Per lane: how many codebooks, then codes (frame, codebook) of all of them, padded to four bytes;
-// or latents.
+// Bytes of the payload per lane: the number of codebooks and the codes (frame, codebook), padded to
+// four bytes; or latents.
 std::size_t lane_bytes(const layers::RvqWeights& quantizer, int max_frames) {
   const std::size_t codes = usize(max_frames) * usize(quantizer.codebooks());
   const std::size_t latents = usize(max_frames) * usize(quantizer.dim) * sizeof(float);
@@ -43,18 +43,19 @@ Decoder::Decoder(const std::vector<layers::LayerWeights>& chain,
       compute_{hopcodec::kernels::table_of(base::best_isa()), pool_} {
   if (program_.out_channels() != channels ||
       std::fabs(program_.row_samples() * hop_samples - 1.0) > 1e-9) {
-    throw std::invalid_argument("decoder: expected a chain that makes " +
-                                std::to_string(hop_samples) + " samples of " +
-                                std::to_string(channels) + " channels of a frame, got " +
-                                std::to_string(1.0 / program_.row_samples()) + " of " +
-                                std::to_string(program_.out_channels()));
+    throw std::invalid_argument("decoder: expected a chain with " + std::to_string(channels) +
+                                " audio channels and " + std::to_string(hop_samples) +
+                                " samples per frame, got " +
+                                std::to_string(program_.out_channels()) + " channels and " +
+                                std::to_string(1.0 / program_.row_samples()) + " samples");
   }
   headers_.resize(usize(options_.streams));
   done_.resize(usize(options_.streams));
-  if (program_.whole()) held_ = Held(options_.streams, options_.max_frames, quantizer.dim);
+  if (program_.whole())
+    stream_rows_ = StreamRows(options_.streams, options_.max_frames, quantizer.dim);
   prepare(1, usize(program_.max_out_rows()) * usize(channels) * sizeof(float), 1);
-  turns_.resize(usize(shapes()));
-  for (std::vector<Turn>& turns : turns_) turns.reserve(usize(options_.streams));
+  work_.resize(usize(shapes()));
+  for (std::vector<LaneWork>& lanes : work_) lanes.reserve(usize(options_.streams));
 }
 
 void Decoder::start(int stream) { headers_[usize(stream)] = {}; }
@@ -86,7 +87,7 @@ Outcome Decoder::check(const DecodeItem* items, int count) const noexcept {
   return {};
 }
 
-void Decoder::enqueue_input(const Program::Lanes& lanes, const gpu::Moves& moves,
+void Decoder::enqueue_input(const Program::StepLanes& lanes, const gpu::Moves& moves,
                             const std::byte* payload) {
   if (program_.whole()) {
     gpu::Feed feed{};
@@ -113,27 +114,31 @@ void Decoder::enqueue_input(const Program::Lanes& lanes, const gpu::Moves& moves
   cuda::check(gpu::rvq_decode(decode, stream(), moves), "sum codebook entries");
 }
 
-std::size_t Decoder::enqueue_output(const Program::Lanes& lanes, const gpu::Moves& moves, int rows,
-                                    int, std::byte* to) {
+std::size_t Decoder::enqueue_output(const Program::StepLanes& lanes, const gpu::Moves& moves,
+                                    int rows, int, std::byte* to) {
   const std::size_t floats = usize(rows) * usize(channels_);
-  const gpu::Gather gather{
-      program_.outlet_at(),         floats, lanes.scratch, program_.scratch_floats(),
-      reinterpret_cast<float*>(to), floats, lanes.count};
+  const gpu::GatherRows gather{.at = program_.outlet_at(),
+                               .floats = floats,
+                               .scratch = lanes.scratch,
+                               .scratch_step = program_.scratch_floats(),
+                               .to = reinterpret_cast<float*>(to),
+                               .lane_step = floats,
+                               .lanes = lanes.count};
   cuda::check(gpu::gather(gather, stream(), moves), "gather audio");
   return usize(lanes.count) * floats * sizeof(float);
 }
 
-void Decoder::collect(Half& half) {
-  cuda::check(cudaEventSynchronize(half.done.get()), "wait for a step");
-  half.busy = false;
-  const auto* audio = half.out.at<const float>(0);
-  for (std::size_t lane = 0; lane < half.seats.size(); ++lane) {
-    const Seat& seat = half.seats[lane];
-    DecodeItem& item = items_[seat.item];
-    // Never more than was promised by most_samples, whatever the trims of the chain leave over.
+void Decoder::collect(StagingBuffer& staging) {
+  cuda::check(cudaEventSynchronize(staging.done.get()), "wait for a step");
+  staging.busy = false;
+  const auto* audio = staging.out.at<const float>(0);
+  for (std::size_t lane = 0; lane < staging.lanes.size(); ++lane) {
+    const Lane& assigned = staging.lanes[lane];
+    DecodeItem& item = items_[assigned.item];
+    // Emit no more than most_samples() promised, however many rows the trims of the chain leave.
     const std::int64_t room = std::min(most_samples(item.stream, 0), item.capacity - item.samples);
-    const int rows = static_cast<int>(std::min<std::int64_t>(seat.frames, room));
-    const float* from = audio + lane * usize(half.rows) * usize(channels_);
+    const int rows = static_cast<int>(std::min<std::int64_t>(assigned.frames, room));
+    const float* from = audio + lane * usize(staging.rows) * usize(channels_);
     for (int c = 0; c < channels_; ++c) {
       float* to = item.audio + c * item.channel_step + item.samples;
       for (int t = 0; t < rows; ++t) to[t] = from[t * channels_ + c];
@@ -143,59 +148,60 @@ void Decoder::collect(Half& half) {
   }
 }
 
-void Decoder::step(DecodeItem* items, const std::vector<Turn>& turns, int shape, bool last) {
-  if (turns.empty()) return;
-  Half& half = begin(static_cast<int>(turns.size()));
-  auto* n_q = payload<std::int32_t>(half);
-  auto* codes = reinterpret_cast<std::uint16_t*>(n_q + half.bucket);
+void Decoder::step(DecodeItem* items, const std::vector<LaneWork>& lanes, int shape, bool last) {
+  if (lanes.empty()) return;
+  StagingBuffer& staging = begin(static_cast<int>(lanes.size()));
+  auto* n_q = payload<std::int32_t>(staging);
+  auto* codes = reinterpret_cast<std::uint16_t*>(n_q + staging.bucket);
   const std::size_t lane_step = usize(options_.max_frames) * usize(codebooks());
-  std::fill_n(n_q, half.bucket, 0);
-  for (const Turn& turn : turns) {
-    DecodeItem& item = items[turn.item];
+  std::fill_n(n_q, staging.bucket, 0);
+  for (const LaneWork& work : lanes) {
+    DecodeItem& item = items[work.item];
     Header& h = headers_[usize(item.stream)];
     const Trace* ragged = nullptr;
-    int rows = turn.frames * hop_;
+    int rows = work.frames * hop_;
     if (shape == kRagged) {
-      const Trace& t = trace({h.taken, h.taken + turn.frames, last});
+      const Trace& t = trace({h.taken, h.taken + work.frames, last});
       rows = t.out_rows;
       ragged = &t;
     }
-    const int lane = sit(half, item.stream, turn.item, rows, ragged);
+    const int lane = add_lane(staging, item.stream, work.item, rows, ragged);
     n_q[lane] = item.n_q;
-    std::int64_t& done = done_[usize(turn.item)];
-    for (int f = 0; f < turn.frames; ++f) {
+    std::int64_t& done = done_[usize(work.item)];
+    for (int f = 0; f < work.frames; ++f) {
       std::uint16_t* to = codes + usize(lane) * lane_step + usize(f) * usize(codebooks());
       const std::uint16_t* from = item.codes + (done + f) * item.frame_step;
       for (int q = 0; q < item.n_q; ++q) to[q] = from[q * item.book_step];
     }
-    done += turn.frames;
-    h.taken += turn.frames;
+    done += work.frames;
+    h.taken += work.frames;
   }
-  launch(half, shape, 0, 0);
+  launch(staging, shape, 0, 0);
 }
 
-// The end of streams that are there as a whole.
-void Decoder::step_whole(DecodeItem* items, const std::vector<Turn>& turns) {
-  if (turns.empty()) return;
-  Half& half = begin(static_cast<int>(turns.size()));
-  auto* latents = payload<float>(half);
+// Runs the chain on whole streams, at their end.
+void Decoder::step_whole(DecodeItem* items, const std::vector<LaneWork>& lanes) {
+  if (lanes.empty()) return;
+  StagingBuffer& staging = begin(static_cast<int>(lanes.size()));
+  auto* latents = payload<float>(staging);
   const std::size_t lane_step = usize(options_.max_frames) * usize(quantizer_.dim);
-  for (const Turn& turn : turns) {
-    const int stream = items[turn.item].stream;
+  for (const LaneWork& work : lanes) {
+    const int stream = items[work.item].stream;
     const std::int64_t frames = headers_[usize(stream)].taken;
     const Trace& t = trace({0, frames, /*last=*/true});
-    const int lane = sit(half, stream, turn.item, t.out_rows, &t);
-    std::copy_n(held_.row(stream, 0), frames * quantizer_.dim, latents + usize(lane) * lane_step);
+    const int lane = add_lane(staging, stream, work.item, t.out_rows, &t);
+    std::copy_n(stream_rows_.row(stream, 0), frames * quantizer_.dim,
+                latents + usize(lane) * lane_step);
   }
-  launch(half, kRagged, 0, 0);
+  launch(staging, kRagged, 0, 0);
 }
 
-void Decoder::hold(const DecodeItem& item) {
+void Decoder::append_rows(const DecodeItem& item) {
   const base::FlushDenormals flush;
   Header& h = headers_[usize(item.stream)];
   for (std::int64_t f = 0; f < item.frames; ++f) {
     rvq_.decode(compute_, item.codes + f * item.frame_step, item.book_step, item.n_q,
-                held_.row(item.stream, h.taken++));
+                stream_rows_.row(item.stream, h.taken++));
   }
 }
 
@@ -205,7 +211,7 @@ Outcome Decoder::push(DecodeItem* items, int count) {
   const Outcome outcome = check(items, count);
   if (outcome.status != Status::kOk) return outcome;
   if (program_.whole()) {
-    for (int i = 0; i < count; ++i) hold(items[i]);
+    for (int i = 0; i < count; ++i) append_rows(items[i]);
     return {};
   }
   cuda::check(cudaSetDevice(options_.device), "select the device");
@@ -213,21 +219,21 @@ Outcome Decoder::push(DecodeItem* items, int count) {
   std::fill_n(done_.begin(), count, 0);
   for (bool more = true; more;) {
     more = false;
-    for (std::vector<Turn>& turns : turns_) turns.clear();
+    for (std::vector<LaneWork>& lanes : work_) lanes.clear();
     for (int i = 0; i < count; ++i) {
       const std::int64_t have = items[i].frames - done_[usize(i)];
       if (have == 0) continue;
       const std::int64_t taken = headers_[usize(items[i].stream)].taken;
       const int most = static_cast<int>(std::min<std::int64_t>(options_.max_frames, have));
-      const int frames = even_frames(taken, most);
-      turns_[usize(shape_of(taken, frames) + 1)].push_back({i, frames});
+      const int frames = steady_frames(taken, most);
+      work_[usize(shape_of(taken, frames) + 1)].push_back({i, frames});
       more = true;
     }
-    for (std::size_t s = 0; s < turns_.size(); ++s) {
-      step(items, turns_[s], static_cast<int>(s) - 1, /*last=*/false);
+    for (std::size_t s = 0; s < work_.size(); ++s) {
+      step(items, work_[s], static_cast<int>(s) - 1, /*last=*/false);
     }
   }
-  finish();
+  drain();
   return {};
 }
 
@@ -240,15 +246,15 @@ Outcome Decoder::flush(DecodeItem* items, int count) {
   cuda::check(cudaSetDevice(options_.device), "select the device");
   items_ = items;
   std::fill_n(done_.begin(), count, 0);
-  for (std::vector<Turn>& turns : turns_) turns.clear();
-  for (int i = 0; i < count; ++i) turns_[0].push_back({i, 0});
+  for (std::vector<LaneWork>& lanes : work_) lanes.clear();
+  for (int i = 0; i < count; ++i) work_[0].push_back({i, 0});
   if (program_.whole()) {
-    step_whole(items, turns_[0]);
+    step_whole(items, work_[0]);
   } else {
-    step(items, turns_[0], kRagged, /*last=*/true);
+    step(items, work_[0], kRagged, /*last=*/true);
   }
   for (int i = 0; i < count; ++i) headers_[usize(items[i].stream)].finished = 1;
-  finish();
+  drain();
   return {};
 }
 
@@ -258,7 +264,7 @@ void Decoder::write_own(int stream, float* state) const {
   to.taken = h.taken;
   to.emitted = h.emitted;
   to.finished = h.finished;
-  if (program_.whole()) write_held(held_, stream, h.taken, quantizer_.dim, state);
+  if (program_.whole()) write_stream_rows(stream_rows_, stream, h.taken, quantizer_.dim, state);
 }
 
 bool Decoder::read_own(int stream, const float* state) {
@@ -269,7 +275,8 @@ bool Decoder::read_own(int stream, const float* state) {
   const bool whole = program_.whole();
   if (whole && h.taken > options_.max_frames) return false;
   if (h.finished == 0 && !program_.headers_match(whole ? 0 : h.taken, state)) return false;
-  if (h.finished == 0 && whole && !read_held(held_, stream, h.taken, quantizer_.dim, state)) {
+  if (h.finished == 0 && whole &&
+      !read_stream_rows(stream_rows_, stream, h.taken, quantizer_.dim, state)) {
     return false;
   }
   headers_[usize(stream)] = h;

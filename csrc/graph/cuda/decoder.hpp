@@ -1,4 +1,4 @@
-// graph::Decoder on a GPU: the same face, the same bits, many streams per step.
+// graph::Decoder on a GPU: the same interface and the same bits, with many streams per step.
 #pragma once
 
 #include <vector>
@@ -20,28 +20,28 @@ class Decoder final : public Session {
   int codebooks() const { return quantizer_.codebooks(); }
   double lookahead_samples() const { return program_.lookahead_samples() * hop_; }
 
-  // As graph::Decoder; DeviceError when the GPU fails.
+  // Like graph::Decoder. Throws DeviceError if the GPU fails.
   std::int64_t most_samples(int stream, std::int64_t frames) const noexcept;
   Outcome push(DecodeItem* items, int count);
   Outcome flush(DecodeItem* items, int count);
 
  private:
   using Header = graph::Decoder::Header;
-  struct Turn {
+  struct LaneWork {
     int item;
     int frames;
   };
 
   Outcome check(const DecodeItem* items, int count) const noexcept;
-  void step(DecodeItem* items, const std::vector<Turn>& turns, int shape, bool last);
-  void step_whole(DecodeItem* items, const std::vector<Turn>& turns);
+  void step(DecodeItem* items, const std::vector<LaneWork>& lanes, int shape, bool last);
+  void step_whole(DecodeItem* items, const std::vector<LaneWork>& lanes);
 
-  int books_of(int) const override { return 0; }
-  void enqueue_input(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
+  int codebooks_of(int) const override { return 0; }
+  void enqueue_input(const Program::StepLanes& lanes, const kernels::cuda::Moves& moves,
                      const std::byte* payload) override;
-  std::size_t enqueue_output(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
+  std::size_t enqueue_output(const Program::StepLanes& lanes, const kernels::cuda::Moves& moves,
                              int rows, int n_q, std::byte* to) override;
-  void collect(Half& half) override;
+  void collect(StagingBuffer& staging) override;
   void write_own(int stream, float* state) const override;
   bool read_own(int stream, const float* state) override;
   std::int64_t chain_rows(int stream) const override {
@@ -52,18 +52,18 @@ class Decoder final : public Session {
   }
   void start(int stream) override;
 
-  void hold(const DecodeItem& item);
+  void append_rows(const DecodeItem& item);
 
   layers::RvqWeights quantizer_;
   int channels_;
   int hop_;
-  const kernels::cuda::Book* books_;  // on the device
+  const kernels::cuda::Book* books_;  // device memory
   std::vector<Header> headers_;
   std::vector<std::int64_t> done_;
-  std::vector<std::vector<Turn>> turns_;
+  std::vector<std::vector<LaneWork>> work_;
   DecodeItem* items_ = nullptr;
-  // Of a chain that runs on whole streams: latents, made on the host, as a state has them.
-  Held held_;
+  // For a chain that runs on whole streams: the latents so far, decoded on the host.
+  StreamRows stream_rows_;
   layers::Rvq rvq_;
   layers::Pool pool_;
   layers::Compute compute_;

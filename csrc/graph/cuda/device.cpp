@@ -4,13 +4,13 @@
 
 namespace hopcodec::graph::cuda {
 namespace {
-constexpr int kOldestMajor = 8;        // Ampere: what the kernels are built for, and newer
-constexpr int kOverlapMajor = 9;       // Hopper
-constexpr int kOverlapDriver = 12030;  // whose graphs keep overlaps
+constexpr int kOldestMajor = 8;   // Ampere, the oldest architecture that the kernels are built for
+constexpr int kOverlapMajor = 9;  // Hopper
+constexpr int kOverlapDriver = 12030;  // CUDA 12.3, the first whose graphs keep overlaps
 
 const char* without_device(cudaError_t error) {
   if (error == cudaSuccess || error == cudaErrorNoDevice) return "no GPU";
-  // The runtime says this of a missing driver too, in words that send one looking for an update.
+  // The runtime reports this also for a missing driver, with a text that suggests an update.
   if (error == cudaErrorInsufficientDriver) return "no driver, or one older than this build's CUDA";
   return cudaGetErrorString(error);
 }
@@ -18,7 +18,7 @@ const char* without_device(cudaError_t error) {
 
 void check(cudaError_t error, const char* what) {
   if (error == cudaSuccess) return;
-  cudaGetLastError();  // or a later, innocent call would report it
+  cudaGetLastError();  // clears the error, so that no later call reports it
   throw DeviceError(std::string("cuda: ") + what + ": " + cudaGetErrorString(error));
 }
 

@@ -1,4 +1,5 @@
-// CUDA's objects, owned. Every call's error becomes one exception that says what was being done.
+// Owning wrappers of CUDA objects. The error of every call becomes one exception that names the
+// operation.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -17,16 +18,16 @@ class DeviceError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Throws DeviceError: "cuda: <what>: <the runtime's words>".
+// Throws DeviceError("cuda: <what>: <message of the runtime>") unless `error` is cudaSuccess.
 void check(cudaError_t error, const char* what);
 
-// Makes `ordinal` the current device of this thread, while it lives. Throws DeviceError when there
-// is no such device, no driver, or one older than the kernels were built for.
+// Checks device `ordinal` and makes it the current device of this thread. Throws DeviceError if
+// there is no such device, no driver, or a device older than the kernels were built for.
 class Device {
  public:
   explicit Device(int ordinal);
   int ordinal() const { return ordinal_; }
-  // Whether a launch may begin before the one ahead of it has ended (kernels/cuda/overlap.cuh).
+  // Whether a launch may begin before the previous one has ended (kernels/cuda/overlap.cuh).
   bool overlaps() const { return overlaps_; }
 
  private:
@@ -34,7 +35,7 @@ class Device {
   bool overlaps_ = false;
 };
 
-// Device memory of `count` T, zeroed.
+// Zeroed device memory for `count` elements.
 template <class T>
 class DeviceArray {
  public:
@@ -57,10 +58,10 @@ class DeviceArray {
   std::size_t count_ = 0;
 };
 
-// Copies from the host, whose memory may be gone afterwards.
+// Copies from host memory, which may be freed after the call.
 void upload(const void* host, const DeviceArray<std::byte>& to, cudaStream_t stream);
 
-// Page-locked host memory, which the copy engines can reach while the host goes on.
+// Page-locked host memory, which the device can copy while the host continues.
 class PinnedBytes {
  public:
   PinnedBytes() = default;
@@ -105,7 +106,7 @@ using Graph = Owned<cudaGraphExec_t, cudaGraphExecDestroy>;
 Stream make_stream();
 Event make_event();
 
-// The work that `enqueue` puts into `stream`, as a graph that can be launched any number of times.
+// Captures the work that `enqueue` puts into `stream` as a graph that can be launched repeatedly.
 Graph capture(cudaStream_t stream, const std::function<void()>& enqueue);
 
 }  // namespace hopcodec::graph::cuda

@@ -5,15 +5,15 @@
 #include <cstring>
 #include <string>
 
+#include "base/integers.hpp"
 #include "graph/cuda/use.hpp"
 
 namespace hopcodec::graph::cuda {
 
 namespace gpu = kernels::cuda;
+using base::usize;
 
 namespace {
-
-std::size_t usize(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 gpu::Matrix matrix_of(const std::shared_ptr<const layers::Packed>& packed, Constants& constants) {
   return packed == nullptr ? gpu::Matrix{} : constants.matrix(packed);
@@ -24,7 +24,7 @@ int checked_rows(const Options& options, int hop) {
          checked("max_frames_per_push", options.max_frames, kMaxFrames);
 }
 
-// What the kernels hold of a frame in shared memory.
+// Checks the limits of the kernels, which keep a frame in shared memory.
 void check_quantizer(const layers::RvqWeights& quantizer) {
   const bool projected = !quantizer.books.empty() && quantizer.books.front().project != nullptr;
   const int most_dim = projected ? gpu::kMaxProjectedDim : gpu::kMaxSearchDim;
@@ -50,8 +50,10 @@ std::vector<gpu::Book> upload(const layers::RvqWeights& quantizer, Constants& co
   std::vector<gpu::Book> books;
   for (const layers::Codebook& book : quantizer.books) {
     const std::size_t entries = usize(quantizer.size) * usize(quantizer.inner);
-    books.push_back({matrix_of(book.search, constants), constants.floats(book.entries, entries),
-                     matrix_of(book.project, constants), matrix_of(book.unproject, constants)});
+    books.push_back({.search = matrix_of(book.search, constants),
+                     .entries = constants.floats(book.entries, entries),
+                     .project = matrix_of(book.project, constants),
+                     .unproject = matrix_of(book.unproject, constants)});
   }
   return books;
 }
@@ -68,10 +70,11 @@ Encoder::Encoder(const std::vector<layers::LayerWeights>& chain,
       hop_(hop_samples),
       books_(upload(quantizer, constants_)) {
   if (program_.out_channels() != quantizer.dim || program_.row_samples() != hop_samples) {
-    throw std::invalid_argument(
-        "encoder: expected a chain that makes a latent of " + std::to_string(quantizer.dim) +
-        " of " + std::to_string(hop_samples) + " samples, got " +
-        std::to_string(program_.out_channels()) + " of " + std::to_string(program_.row_samples()));
+    throw std::invalid_argument("encoder: expected a chain with latents of " +
+                                std::to_string(quantizer.dim) + " channels and " +
+                                std::to_string(hop_samples) + " samples per frame, got " +
+                                std::to_string(program_.out_channels()) + " channels and " +
+                                std::to_string(program_.row_samples()) + " samples");
   }
   check_quantizer(quantizer);
   const std::size_t frames = usize(options_.streams) * usize(program_.max_out_rows());
@@ -80,16 +83,17 @@ Encoder::Encoder(const std::vector<layers::LayerWeights>& chain,
   headers_.resize(usize(options_.streams));
   pending_.resize(usize(options_.streams) * usize(hop_ * channels_));
   done_.resize(usize(options_.streams));
-  if (program_.whole()) held_ = Held(options_.streams, hop_ * options_.max_frames, channels_);
+  if (program_.whole())
+    stream_rows_ = StreamRows(options_.streams, hop_ * options_.max_frames, channels_);
   const std::size_t frame_bytes =
       usize(codebooks()) * sizeof(std::uint16_t) + usize(quantizer.dim) * sizeof(float);
   prepare(hop_, usize(program_.max_out_rows()) * frame_bytes + sizeof(float),
           static_cast<int>(options_.codebooks.size()));
-  turns_.resize(usize(shapes()));
-  for (std::vector<Turn>& turns : turns_) turns.reserve(usize(options_.streams));
+  work_.resize(usize(shapes()));
+  for (std::vector<LaneWork>& lanes : work_) lanes.reserve(usize(options_.streams));
 }
 
-int Encoder::books_of(int variant) const { return options_.codebooks[usize(variant)]; }
+int Encoder::codebooks_of(int variant) const { return options_.codebooks[usize(variant)]; }
 
 int Encoder::variant_of(int n_q) const {
   const auto& captured = options_.codebooks;
@@ -120,7 +124,7 @@ Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noex
     for (int c = 0; c < channels_; ++c) {
       const float* x = item.audio + c * item.channel_step;
       for (std::int64_t n = 0; n < item.samples; ++n) {
-        // Written so that NaN fails too.
+        // The negated comparison also refuses NaN.
         if (!(std::fabs(x[n]) <= most)) return {Status::kBadSample, i, n, x[n]};
       }
     }
@@ -128,7 +132,7 @@ Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noex
   return {};
 }
 
-void Encoder::enqueue_input(const Program::Lanes& lanes, const gpu::Moves& moves,
+void Encoder::enqueue_input(const Program::StepLanes& lanes, const gpu::Moves& moves,
                             const std::byte* payload) {
   const int most = hop_ * options_.max_frames;
   gpu::Feed feed{};
@@ -140,63 +144,65 @@ void Encoder::enqueue_input(const Program::Lanes& lanes, const gpu::Moves& moves
   cuda::check(gpu::feed(feed, stream(), moves), "feed samples");
 }
 
-std::size_t Encoder::enqueue_output(const Program::Lanes& lanes, const gpu::Moves& moves, int rows,
-                                    int n_q, std::byte* to) {
+std::size_t Encoder::enqueue_output(const Program::StepLanes& lanes, const gpu::Moves& moves,
+                                    int rows, int n_q, std::byte* to) {
   const gpu::Lanes out = program_.lanes_of(lanes, program_.operations() - 1, rows);
   auto* codes = reinterpret_cast<std::uint16_t*>(output_.data());
-  const gpu::RvqEncode encode{{out, program_.outlet_at(), quantizer_.dim},
-                              books_.data(),
-                              quantizer_.size,
-                              quantizer_.inner,
-                              n_q,
-                              residual_.data(),
-                              best_.data(),
-                              codes};
+  const gpu::RvqEncode encode{
+      .frames = {.lanes = out, .latents_at = program_.outlet_at(), .dim = quantizer_.dim},
+      .books = books_.data(),
+      .size = quantizer_.size,
+      .inner = quantizer_.inner,
+      .n_q = n_q,
+      .residual = residual_.data(),
+      .best = best_.data(),
+      .codes = codes};
   cuda::check(gpu::rvq_encode(encode, stream()), "quantise");
   const std::size_t frames = usize(lanes.count) * usize(rows);
   std::size_t bytes = base::round_up(frames * usize(n_q) * sizeof(std::uint16_t), sizeof(float));
   if (wants_latents_) {
     const std::size_t floats = usize(rows) * usize(quantizer_.dim);
-    const gpu::Gather gather{program_.outlet_at(),
-                             floats,
-                             out.scratch,
-                             out.scratch_step,
-                             reinterpret_cast<float*>(output_.data() + bytes),
-                             floats,
-                             lanes.count};
+    const gpu::GatherRows gather{.at = program_.outlet_at(),
+                                 .floats = floats,
+                                 .scratch = out.scratch,
+                                 .scratch_step = out.scratch_step,
+                                 .to = reinterpret_cast<float*>(output_.data() + bytes),
+                                 .lane_step = floats,
+                                 .lanes = lanes.count};
     cuda::check(gpu::gather(gather, stream()), "gather latents");
     bytes += usize(lanes.count) * floats * sizeof(float);
   }
-  // Codes are gathered on the device first: there is a launch per codebook, and each would wait for
-  // what it sends over the bus.
-  gpu::Gather home{};
+  // Codes are first written to device memory. The search has a launch per codebook, and each would
+  // otherwise wait for its writes over the bus.
+  gpu::GatherRows to_host{};
   if (to != output_.data()) {
-    home.floats = bytes / sizeof(float);
-    home.scratch = reinterpret_cast<const float*>(output_.data());
-    home.to = reinterpret_cast<float*>(to);
-    home.lanes = 1;
+    to_host.floats = bytes / sizeof(float);
+    to_host.scratch = reinterpret_cast<const float*>(output_.data());
+    to_host.to = reinterpret_cast<float*>(to);
+    to_host.lanes = 1;
   }
-  cuda::check(gpu::gather(home, stream(), moves), "send codes home");
+  cuda::check(gpu::gather(to_host, stream(), moves), "copy codes to the host");
   return bytes;
 }
 
-void Encoder::collect(Half& half) {
-  cuda::check(cudaEventSynchronize(half.done.get()), "wait for a step");
-  half.busy = false;
-  const auto* codes = half.out.at<const std::uint16_t>(0);
+void Encoder::collect(StagingBuffer& staging) {
+  cuda::check(cudaEventSynchronize(staging.done.get()), "wait for a step");
+  staging.busy = false;
+  const auto* codes = staging.out.at<const std::uint16_t>(0);
   const std::size_t code_bytes = base::round_up(
-      usize(half.bucket) * usize(half.rows) * usize(half.n_q) * sizeof *codes, sizeof(float));
-  const auto* latents = half.out.at<const float>(code_bytes);
+      usize(staging.bucket) * usize(staging.rows) * usize(staging.n_q) * sizeof *codes,
+      sizeof(float));
+  const auto* latents = staging.out.at<const float>(code_bytes);
   const auto dim = usize(quantizer_.dim);
-  for (std::size_t lane = 0; lane < half.seats.size(); ++lane) {
-    const Seat& seat = half.seats[lane];
-    EncodeItem& item = items_[seat.item];
+  for (std::size_t lane = 0; lane < staging.lanes.size(); ++lane) {
+    const Lane& assigned = staging.lanes[lane];
+    EncodeItem& item = items_[assigned.item];
     const int frames =
-        static_cast<int>(std::min<std::int64_t>(seat.frames, item.capacity - item.frames));
-    const std::size_t first = lane * usize(half.rows);
+        static_cast<int>(std::min<std::int64_t>(assigned.frames, item.capacity - item.frames));
+    const std::size_t first = lane * usize(staging.rows);
     for (int f = 0; f < frames; ++f) {
-      const std::uint16_t* from = codes + (first + usize(f)) * usize(half.n_q);
-      for (int q = 0; q < half.n_q; ++q) {
+      const std::uint16_t* from = codes + (first + usize(f)) * usize(staging.n_q);
+      for (int q = 0; q < staging.n_q; ++q) {
         item.codes[q * item.book_step + (item.frames + f) * item.frame_step] = from[q];
       }
     }
@@ -209,7 +215,7 @@ void Encoder::collect(Half& half) {
   }
 }
 
-// `rows` samples per channel: what was pending first, then the item's next.
+// Writes `rows` samples per channel: first the pending ones, then the next ones of the item.
 void Encoder::fill(float* to, EncodeItem& item, int rows) {
   Header& h = headers_[usize(item.stream)];
   std::copy_n(pending(item.stream), h.pending * channels_, to);
@@ -224,7 +230,7 @@ void Encoder::fill(float* to, EncodeItem& item, int rows) {
   h.pending = 0;
 }
 
-void Encoder::keep_rest(EncodeItem& item) {
+void Encoder::keep_remainder(EncodeItem& item) {
   Header& h = headers_[usize(item.stream)];
   const std::int64_t done = done_[usize(&item - items_)];
   const auto left = static_cast<int>(item.samples - done);
@@ -237,43 +243,44 @@ void Encoder::keep_rest(EncodeItem& item) {
   h.taken += left;
 }
 
-void Encoder::step(EncodeItem* items, const std::vector<Turn>& turns, int shape, int n_q,
+void Encoder::step(EncodeItem* items, const std::vector<LaneWork>& lanes, int shape, int n_q,
                    bool last) {
-  if (turns.empty()) return;
-  Half& half = begin(static_cast<int>(turns.size()));
-  float* samples = payload<float>(half);
+  if (lanes.empty()) return;
+  StagingBuffer& staging = begin(static_cast<int>(lanes.size()));
+  float* samples = payload<float>(staging);
   const std::size_t lane_step = usize(hop_ * options_.max_frames * channels_);
-  for (const Turn& turn : turns) {
-    EncodeItem& item = items[turn.item];
+  for (const LaneWork& work : lanes) {
+    EncodeItem& item = items[work.item];
     const std::int64_t before = chain_rows(item.stream);
-    // What is left at the end: of a chain that runs on whole streams, everything.
+    // The samples left at the end. In a chain that runs on whole streams, these are all samples.
     const Header& h = headers_[usize(item.stream)];
     const int left = program_.whole() ? static_cast<int>(h.taken) : h.pending;
     const int rest = options_.whole_hops ? (left + hop_ - 1) / hop_ * hop_ : left;
-    const int rows = last ? rest : turn.frames * hop_;
+    const int rows = last ? rest : work.frames * hop_;
     const Trace* ragged = nullptr;
-    int frames = turn.frames;
+    int frames = work.frames;
     if (shape == kRagged) {
       const Trace& t = trace({before, before + rows, last});
       frames = t.out_rows;
       ragged = &t;
     }
-    const int lane = sit(half, item.stream, turn.item, frames, ragged);
+    const int lane = add_lane(staging, item.stream, work.item, frames, ragged);
     float* to = samples + usize(lane) * lane_step;
     if (last) {
-      const float* from = program_.whole() ? held_.row(item.stream, 0) : pending(item.stream);
+      const float* from =
+          program_.whole() ? stream_rows_.row(item.stream, 0) : pending(item.stream);
       std::copy_n(from, left * channels_, to);
       std::fill(to + left * channels_, to + rows * channels_, 0.0F);
     } else {
       fill(to, item, rows);
     }
   }
-  launch(half, shape, variant_of(n_q), n_q);
+  launch(staging, shape, variant_of(n_q), n_q);
 }
 
-void Encoder::hold(const EncodeItem& item) {
+void Encoder::append_rows(const EncodeItem& item) {
   Header& h = headers_[usize(item.stream)];
-  float* to = held_.row(item.stream, h.taken);
+  float* to = stream_rows_.row(item.stream, h.taken);
   for (int c = 0; c < channels_; ++c) {
     const float* x = item.audio + c * item.channel_step;
     for (std::int64_t t = 0; t < item.samples; ++t) to[t * channels_ + c] = x[t];
@@ -288,7 +295,7 @@ Outcome Encoder::push(EncodeItem* items, int count, int n_q) {
   const Outcome outcome = check(items, count, /*last=*/false);
   if (outcome.status != Status::kOk) return outcome;
   if (program_.whole()) {
-    for (int i = 0; i < count; ++i) hold(items[i]);
+    for (int i = 0; i < count; ++i) append_rows(items[i]);
     return {};
   }
   cuda::check(cudaSetDevice(options_.device), "select the device");
@@ -297,23 +304,23 @@ Outcome Encoder::push(EncodeItem* items, int count, int n_q) {
   std::fill_n(done_.begin(), count, 0);
   for (bool more = true; more;) {
     more = false;
-    for (std::vector<Turn>& turns : turns_) turns.clear();
+    for (std::vector<LaneWork>& lanes : work_) lanes.clear();
     for (int i = 0; i < count; ++i) {
       const Header& h = headers_[usize(items[i].stream)];
       const std::int64_t have = (h.pending + items[i].samples - done_[usize(i)]) / hop_;
       if (have == 0) continue;
       const std::int64_t rows = chain_rows(items[i].stream);
       const int most = static_cast<int>(std::min<std::int64_t>(options_.max_frames, have));
-      const int frames = even_frames(rows, most);
-      turns_[usize(shape_of(rows, frames) + 1)].push_back({i, frames});
+      const int frames = steady_frames(rows, most);
+      work_[usize(shape_of(rows, frames) + 1)].push_back({i, frames});
       more = true;
     }
-    for (std::size_t s = 0; s < turns_.size(); ++s) {
-      step(items, turns_[s], static_cast<int>(s) - 1, n_q, /*last=*/false);
+    for (std::size_t s = 0; s < work_.size(); ++s) {
+      step(items, work_[s], static_cast<int>(s) - 1, n_q, /*last=*/false);
     }
   }
-  for (int i = 0; i < count; ++i) keep_rest(items[i]);
-  finish();
+  for (int i = 0; i < count; ++i) keep_remainder(items[i]);
+  drain();
   return {};
 }
 
@@ -327,11 +334,11 @@ Outcome Encoder::flush(EncodeItem* items, int count, int n_q) {
   items_ = items;
   wants_latents_ = count > 0 && items[0].latents != nullptr;
   std::fill_n(done_.begin(), count, 0);
-  for (std::vector<Turn>& turns : turns_) turns.clear();
-  for (int i = 0; i < count; ++i) turns_[0].push_back({i, 0});
-  step(items, turns_[0], kRagged, n_q, /*last=*/true);
+  for (std::vector<LaneWork>& lanes : work_) lanes.clear();
+  for (int i = 0; i < count; ++i) work_[0].push_back({i, 0});
+  step(items, work_[0], kRagged, n_q, /*last=*/true);
   for (int i = 0; i < count; ++i) headers_[usize(items[i].stream)].finished = 1;
-  finish();
+  drain();
   return {};
 }
 
@@ -344,11 +351,11 @@ void Encoder::write_own(int stream, float* state) const {
   to.pending = h.pending;
   to.finished = h.finished;
   const std::int64_t hops = h.taken - h.pending;
-  const float* rest = program_.whole() ? held_.row(stream, hops)
+  const float* rest = program_.whole() ? stream_rows_.row(stream, hops)
                                        : pending_.data() + usize(stream * hop_ * channels_);
   std::copy_n(rest, h.pending * channels_,
               own + base::round_up(layers::floats_of<Header>(), base::kAlignFloats));
-  if (program_.whole()) write_held(held_, stream, hops, channels_, state);
+  if (program_.whole()) write_stream_rows(stream_rows_, stream, hops, channels_, state);
 }
 
 bool Encoder::read_own(int stream, const float* state) {
@@ -362,10 +369,11 @@ bool Encoder::read_own(int stream, const float* state) {
   const bool whole = program_.whole();
   if (whole && h.taken > std::int64_t{options_.max_frames} * hop_) return false;
   if (h.finished == 0 && !program_.headers_match(whole ? 0 : hops, state)) return false;
-  if (h.finished == 0 && whole && !read_held(held_, stream, hops, channels_, state)) return false;
+  if (h.finished == 0 && whole && !read_stream_rows(stream_rows_, stream, hops, channels_, state))
+    return false;
   headers_[usize(stream)] = h;
   std::copy_n(own + base::round_up(layers::floats_of<Header>(), base::kAlignFloats),
-              h.pending * channels_, whole ? held_.row(stream, hops) : pending(stream));
+              h.pending * channels_, whole ? stream_rows_.row(stream, hops) : pending(stream));
   return true;
 }
 

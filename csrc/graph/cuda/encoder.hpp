@@ -1,4 +1,4 @@
-// graph::Encoder on a GPU: the same face, the same bits, many streams per step.
+// graph::Encoder on a GPU: the same interface and the same bits, with many streams per step.
 #pragma once
 
 #include <vector>
@@ -20,34 +20,34 @@ class Encoder final : public Session {
   int codebooks() const { return quantizer_.codebooks(); }
   double lookahead_samples() const { return program_.lookahead_samples(); }
 
-  // As graph::Encoder; DeviceError when the GPU fails.
+  // Like graph::Encoder. Throws DeviceError if the GPU fails.
   std::int64_t most_frames(int stream, std::int64_t samples, bool last) const noexcept;
   Outcome push(EncodeItem* items, int count, int n_q);
   Outcome flush(EncodeItem* items, int count, int n_q);
 
  private:
   using Header = graph::Encoder::Header;
-  struct Turn {  // one lane to be
+  struct LaneWork {  // a lane of the next step
     int item;
     int frames;
   };
 
   Outcome check(const EncodeItem* items, int count, bool last) const noexcept;
-  void step(EncodeItem* items, const std::vector<Turn>& turns, int shape, int n_q, bool last);
+  void step(EncodeItem* items, const std::vector<LaneWork>& lanes, int shape, int n_q, bool last);
   void fill(float* to, EncodeItem& item, int rows);
-  void keep_rest(EncodeItem& item);
-  void hold(const EncodeItem& item);
+  void keep_remainder(EncodeItem& item);
+  void append_rows(const EncodeItem& item);
   int variant_of(int n_q) const;
   float* pending(int stream) {
     return pending_.data() + static_cast<std::size_t>(stream * hop_ * channels_);
   }
 
-  int books_of(int variant) const override;
-  void enqueue_input(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
+  int codebooks_of(int variant) const override;
+  void enqueue_input(const Program::StepLanes& lanes, const kernels::cuda::Moves& moves,
                      const std::byte* payload) override;
-  std::size_t enqueue_output(const Program::Lanes& lanes, const kernels::cuda::Moves& moves,
+  std::size_t enqueue_output(const Program::StepLanes& lanes, const kernels::cuda::Moves& moves,
                              int rows, int n_q, std::byte* to) override;
-  void collect(Half& half) override;
+  void collect(StagingBuffer& staging) override;
   void write_own(int stream, float* state) const override;
   bool read_own(int stream, const float* state) override;
   std::int64_t chain_rows(int stream) const override {
@@ -66,15 +66,15 @@ class Encoder final : public Session {
   DeviceArray<float> residual_;
   DeviceArray<kernels::cuda::Best> best_;
   std::vector<Header> headers_;
-  std::vector<float> pending_;            // (stream, hop, channel)
-  Held held_;                             // of a chain that runs on whole streams: all samples
-  std::vector<std::int64_t> done_;        // samples of each item already staged
-  std::vector<std::vector<Turn>> turns_;  // per shape, the ragged one first
-  EncodeItem* items_ = nullptr;           // of the push in progress
+  std::vector<float> pending_;      // (stream, hop, channel)
+  StreamRows stream_rows_;          // for a chain that runs on whole streams: all samples so far
+  std::vector<std::int64_t> done_;  // samples of each item that were staged already
+  std::vector<std::vector<LaneWork>> work_;  // for each shape, the ragged one first
+  EncodeItem* items_ = nullptr;              // items of the push in progress
   bool wants_latents_ = false;
 };
 
-// The codebooks of a quantizer, on the device.
+// Uploads the codebooks of a quantiser.
 std::vector<kernels::cuda::Book> upload(const layers::RvqWeights& quantizer, Constants& constants);
 
 }  // namespace hopcodec::graph::cuda

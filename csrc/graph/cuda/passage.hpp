@@ -1,10 +1,10 @@
-// How many rows a layer takes and gives, and where they stand, as functions of how many rows the
-// stream has brought to it so far. Streaming is exact, so nothing else can matter: not the cuts,
-// not the time, not the other streams. The host knows it all beforehand, the device need not tell,
-// and steps of equal shape are one captured graph.
+// Computes how many rows a layer takes and emits, and where they are, from the number of rows that
+// the stream has brought so far. Streaming is exact, so nothing else matters: not the partition,
+// not the time, not the other streams. The host therefore plans every step in advance, the device
+// never reports back, and all steps of equal shape share one captured graph.
 //
-// The arithmetic is that of layers/conv1d.cpp, conv_transpose1d.cpp and chain.cpp; tests compare
-// snapshots byte for byte.
+// The arithmetic is the same as in layers/conv1d.cpp, conv_transpose1d.cpp and chain.cpp; tests
+// compare snapshots byte for byte.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 
 namespace hopcodec::graph::cuda {
 
-// Rows on one edge of the chain: how many before this step and after it.
+// The number of rows on one edge of the chain before and after a step.
 struct Passage {
   std::int64_t before;
   std::int64_t after;
@@ -24,10 +24,10 @@ struct Passage {
   int rows() const { return static_cast<int>(after - before); }
 };
 
-// What a convolution keeps and may be given, as layers::Conv1d plans it.
+// Sizes of a convolution's buffer, as in layers::Conv1d.
 struct ConvPlan {
-  layers::Conv1dShape shape;  // without `reflect` when the session starts from zeros
-  int back;                   // rows kept before the next window, for the reflection at the end
+  layers::Conv1dShape shape;  // with `reflect` off if the session starts from zeros
+  int back;                   // rows kept in front of the next window for the reflection at the end
   int max_held;
   int max_right;
 
@@ -57,7 +57,7 @@ inline ConvStep conv_step(const ConvPlan& plan, const Passage& in) {
   const bool started = !waits || in.before > s.left;
   const bool starts = !started && (in.after > s.left || in.last);
   const std::int64_t given = started ? windows(s.left + in.before) : 0;
-  // Row 0 of the buffer, counted in padded rows from the stream's beginning.
+  // Index of the buffer's row 0 in the padded stream.
   const std::int64_t origin = started ? std::max<std::int64_t>(0, given * s.stride - plan.back) : 0;
   const int held = static_cast<int>(started ? s.left + in.before - origin : in.before);
 
@@ -82,28 +82,34 @@ inline ConvStep conv_step(const ConvPlan& plan, const Passage& in) {
   const bool now_started = started || starts;
   const int next = now_started ? step.begin + step.out.rows() * s.stride : s.left;
   const int keep = now_started ? std::max(0, next - plan.back) : next;
-  step.after = {in.after, count - keep, now_started ? next - keep : 0, now_started ? 1 : 0};
-  step.move = {held, started ? 0 : s.left, in.last ? 0 : count - keep, keep};
+  step.after = {.total = in.after,
+                .held = count - keep,
+                .begin = now_started ? next - keep : 0,
+                .started = now_started ? 1 : 0};
+  step.move = {.open_rows = held,
+               .open_to = started ? 0 : s.left,
+               .close_rows = in.last ? 0 : count - keep,
+               .close_from = keep};
   return step;
 }
 
-// What the layer would still give if the stream ended with this step, worked out behind the step's
-// own rows in the same buffer: nothing of the step is disturbed. `in`: from after the step to after
-// it, and last.
-inline ConvStep look_on(const ConvPlan& plan, const ConvStep& step, const Passage& in) {
-  ConvStep look = conv_step(plan, in);
-  const int behind = step.move.close_from - look.move.open_to;
-  look.inlet += behind;
-  look.begin += behind;
-  look.padding.end += behind;
-  return look;
+// Plans what the layer would emit if the stream ended after this step. The rows of that flush are
+// computed in the same buffer, behind the rows of the step, and leave them unchanged. `in` goes
+// from after the step to after it, with `last`.
+inline ConvStep flush_step(const ConvPlan& plan, const ConvStep& step, const Passage& in) {
+  ConvStep flush = conv_step(plan, in);
+  const int behind = step.move.close_from - flush.move.open_to;
+  flush.inlet += behind;
+  flush.begin += behind;
+  flush.padding.end += behind;
+  return flush;
 }
 
 struct TransposeStep {
   int inlet;
   int begin;
   int windows;
-  int skip;  // rows of the result cut off in front
+  int skip;  // rows trimmed at the start of the result
   Passage out;
   kernels::cuda::Padding padding;
   kernels::cuda::Move move;
@@ -131,22 +137,25 @@ inline TransposeStep transpose_step(const layers::ConvTranspose1dShape& s, const
   step.skip = static_cast<int>(skip);
   step.out = {given(in.before), given(in.before) + count, in.last};
   step.after = {in.after, step.out.after};
-  step.move = {history, 0, in.last ? 0 : history, in.rows()};
+  step.move = {.open_rows = history,
+               .open_to = 0,
+               .close_rows = in.last ? 0 : history,
+               .close_from = in.rows()};
   return step;
 }
 
-inline TransposeStep look_on(const layers::ConvTranspose1dShape& s, const TransposeStep& step,
-                             const Passage& in) {
-  TransposeStep look = transpose_step(s, in);
-  look.inlet += step.move.close_from;
-  look.begin += step.move.close_from;
-  look.padding.end += step.move.close_from;
-  return look;
+inline TransposeStep flush_step(const layers::ConvTranspose1dShape& s, const TransposeStep& step,
+                                const Passage& in) {
+  TransposeStep flush = transpose_step(s, in);
+  flush.inlet += step.move.close_from;
+  flush.begin += step.move.close_from;
+  flush.padding.end += step.move.close_from;
+  return flush;
 }
 
-// A residual block's queue: what the shortcut gave and the branch has not yet matched.
+// The queue of a residual block: rows of the shortcut that wait for the branch.
 struct QueueStep {
-  int queued;  // before the step: also where the shortcut's new rows go
+  int queued;  // rows before the step; the shortcut's new rows go behind them
   kernels::cuda::Move move;
   layers::Residual::Header after;
 };
@@ -154,7 +163,12 @@ struct QueueStep {
 inline QueueStep queue_step(const Passage& shortcut, const Passage& branch) {
   const auto queued = static_cast<int>(shortcut.before - branch.before);
   const int left = queued + shortcut.rows() - branch.rows();
-  return {queued, {queued, 0, shortcut.last ? 0 : left, branch.rows()}, {left}};
+  return {.queued = queued,
+          .move = {.open_rows = queued,
+                   .open_to = 0,
+                   .close_rows = shortcut.last ? 0 : left,
+                   .close_from = branch.rows()},
+          .after = {.queued = left}};
 }
 
 }  // namespace hopcodec::graph::cuda

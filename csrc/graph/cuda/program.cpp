@@ -4,20 +4,20 @@
 #include <stdexcept>
 #include <string>
 
-#include "graph/cuda/walk.hpp"
+#include "base/integers.hpp"
+#include "graph/cuda/trace_memory.hpp"
 #include "layers/expect.hpp"
 
 namespace hopcodec::graph::cuda {
 
 namespace gpu = kernels::cuda;
+using base::usize;
 
 namespace {
 
 [[noreturn]] void refuse(const std::string& what) {
   throw std::invalid_argument("cuda: expected " + what);
 }
-
-std::size_t usize(int n) { return static_cast<std::size_t>(n); }
 
 bool has_norm(const std::vector<layers::LayerWeights>& chain) {
   return std::any_of(chain.begin(), chain.end(), [](const layers::LayerWeights& w) {
@@ -28,11 +28,22 @@ bool has_norm(const std::vector<layers::LayerWeights>& chain) {
   });
 }
 
-// Whether a row goes out for each that came in.
+// Whether the layer emits exactly one row per input row.
 bool keeps_rows(const layers::LayerWeights& w) {
   if (const auto* conv = std::get_if<layers::Conv1dWeights>(&w)) return conv->shape.stride == 1;
   const auto* norm = std::get_if<layers::GroupNormWeights>(&w);
   return norm != nullptr && norm->trim_left == 0 && norm->trim_right == 0;
+}
+
+// Windows of `depth` contiguous floats, `step` floats apart, in rows of `row_floats`.
+gpu::Source single_tap(std::size_t at, int depth, int row_floats, int step) {
+  return {.at = at,
+          .depth = depth,
+          .taps = 1,
+          .tap_length = depth,
+          .tap_stride = 0,
+          .row_floats = row_floats,
+          .step_floats = step};
 }
 
 }  // namespace
@@ -44,7 +55,7 @@ Program::Program(const std::vector<layers::LayerWeights>& chain, bool zero_start
     : constants_(constants),
       zero_start_(zero_start),
       own_state_at_(state_.take(own_state)),
-      walk_(std::make_unique<Walk>()) {
+      memory_(std::make_unique<TraceMemory>()) {
   if (chain.empty()) throw std::invalid_argument("session: expected at least one layer, got none");
   add_edge(channels, max_rows, 1.0, 0.0);
   if (has_norm(chain)) gather();
@@ -54,12 +65,12 @@ Program::Program(const std::vector<layers::LayerWeights>& chain, bool zero_start
   ++operations_;  // the outlet
   resolve_sinks();
   if (!pads_.empty()) zeroed_ = constants_.array(pads_);
-  walk_->edges.resize(edges_.size());
-  walk_->whole.resize(edges_.size());
-  walk_->inlet_rows.resize(inlets_.size());
-  walk_->conv.resize(stages_.size());
-  walk_->transpose.resize(stages_.size());
-  walk_->queue.resize(queues_.size());
+  memory_->edges.resize(edges_.size());
+  memory_->whole.resize(edges_.size());
+  memory_->inlet_rows.resize(inlets_.size());
+  memory_->conv.resize(nodes_.size());
+  memory_->transpose.resize(nodes_.size());
+  memory_->queue.resize(queues_.size());
 }
 
 int Program::add_edge(int channels, std::int64_t max_rows, double row_samples, double lookahead) {
@@ -78,16 +89,16 @@ int Program::add_pad(std::size_t at, int row_floats) {
   return static_cast<int>(pads_.size()) - 1;
 }
 
-int Program::add_stage(Stage stage) {
-  stages_.push_back(std::move(stage));
-  const int index = static_cast<int>(stages_.size()) - 1;
+int Program::add_node(Node node) {
+  nodes_.push_back(std::move(node));
+  const int index = static_cast<int>(nodes_.size()) - 1;
   launches_.push_back({{index, 0}, 1});
   return index;
 }
 
-int Program::stage_making(int edge) const {
-  const auto made = [edge](const Stage& stage) { return stage.out == edge; };
-  return static_cast<int>(std::find_if(stages_.begin(), stages_.end(), made) - stages_.begin());
+int Program::producer_of(int edge) const {
+  const auto made = [edge](const Node& node) { return node.out == edge; };
+  return static_cast<int>(std::find_if(nodes_.begin(), nodes_.end(), made) - nodes_.begin());
 }
 
 int Program::compile(const std::vector<layers::LayerWeights>& chain, int edge) {
@@ -107,37 +118,42 @@ int Program::add(const layers::Conv1dWeights& w, int in) {
   if (c != from.channels) {
     refuse(std::to_string(from.channels) + " input channels, got " + std::to_string(c));
   }
-  const int looked = from.look == kNone ? 0 : edges_[usize(from.look)].max_rows;
-  Stage stage{Conv{plan}, in, 0, operations_++, 0, static_cast<int>(holds_.size()), 0, 0, 0, 0, {}};
-  stage.header_at = state_.take(layers::floats_of<layers::Conv1d::Header>());
+  const int flush_rows = from.flush == kNone ? 0 : edges_[usize(from.flush)].max_rows;
+  Node node{.layer = ConvNode{plan},
+            .in = in,
+            .operation = operations_++,
+            .state_part = static_cast<int>(state_parts_.size())};
+  node.header_at = state_.take(layers::floats_of<layers::Conv1d::Header>());
   const std::size_t held_at = state_.take(usize(plan.max_held) * usize(c));
-  const int capacity = shape.left + plan.max_held + from.max_rows + looked + plan.max_right;
-  stage.buffer_at = scratch_.take(usize(capacity) * usize(c));
-  stage.pad = add_pad(stage.buffer_at, c);
-  holds_.push_back({held_at, stage.buffer_at, c});
-  stage.inlet = add_inlet(in, stage.buffer_at, constants_.activation(w.input, c));
-  stage.max_windows = shape.most_out(from.max_rows, plan.max_held);
-  stage.out = add_edge(
-      shape.out_channels, stage.max_windows, from.row_samples * shape.stride,
+  const int capacity = shape.left + plan.max_held + from.max_rows + flush_rows + plan.max_right;
+  node.buffer_at = scratch_.take(usize(capacity) * usize(c));
+  node.pad = add_pad(node.buffer_at, c);
+  state_parts_.push_back({held_at, node.buffer_at, c});
+  node.inlet = add_inlet(in, node.buffer_at, constants_.activation(w.input, c));
+  node.max_windows = shape.most_out(from.max_rows, plan.max_held);
+  node.out = add_edge(
+      shape.out_channels, node.max_windows, from.row_samples * shape.stride,
       from.lookahead + std::max(0, shape.reach() - shape.stride - shape.left) * from.row_samples);
 
-  gpu::Product& p = stage.product;
+  gpu::Product& p = node.product;
   p.matrix = constants_.layer(w.matrix);
   const int depth = shape.kernel * c;
-  p.source[0] = shape.dilation == 1
-                    ? gpu::Source{stage.buffer_at, depth, 1, depth, 0, c, shape.stride * c}
-                    : gpu::Source{stage.buffer_at,    depth, shape.kernel,    c,
-                                  shape.dilation * c, c,     shape.stride * c};
+  p.source[0] = single_tap(node.buffer_at, depth, c, shape.stride * c);
+  if (shape.dilation > 1) {
+    p.source[0].taps = shape.kernel;
+    p.source[0].tap_length = c;
+    p.source[0].tap_stride = shape.dilation * c;
+  }
   p.sources = 1;
   p.out_channels = shape.out_channels;
   p.output = constants_.activation(w.output, shape.out_channels);
   p.add_at = -1;
-  const int index = add_stage(std::move(stage));
-  if (from.look != kNone) {
-    const int windows = shape.most_out(looked, plan.max_held);
-    add_look(index, windows, windows);
+  const int index = add_node(std::move(node));
+  if (from.flush != kNone) {
+    const int windows = shape.most_out(flush_rows, plan.max_held);
+    add_flush(index, windows, windows);
   }
-  return stages_[usize(index)].out;
+  return nodes_[usize(index)].out;
 }
 
 int Program::add(const layers::ConvTranspose1dWeights& w, int in) {
@@ -149,39 +165,33 @@ int Program::add(const layers::ConvTranspose1dWeights& w, int in) {
   if (c != from.channels) {
     refuse(std::to_string(from.channels) + " input channels, got " + std::to_string(c));
   }
-  const int looked = from.look == kNone ? 0 : edges_[usize(from.look)].max_rows;
-  Stage stage{Transpose{shape},
-              in,
-              0,
-              operations_++,
-              0,
-              static_cast<int>(holds_.size()),
-              0,
-              from.max_rows + history,
-              0,
-              0,
-              {}};
-  stage.header_at = state_.take(layers::floats_of<layers::ConvTranspose1d::Header>());
+  const int flush_rows = from.flush == kNone ? 0 : edges_[usize(from.flush)].max_rows;
+  Node node{.layer = TransposeNode{shape},
+            .in = in,
+            .operation = operations_++,
+            .state_part = static_cast<int>(state_parts_.size()),
+            .max_windows = from.max_rows + history};
+  node.header_at = state_.take(layers::floats_of<layers::ConvTranspose1d::Header>());
   const std::size_t held_at = state_.take(usize(history) * usize(c));
-  stage.buffer_at = scratch_.take(usize(2 * history + from.max_rows + looked) * usize(c));
-  stage.pad = add_pad(stage.buffer_at, c);
-  holds_.push_back({held_at, stage.buffer_at, c});
-  stage.inlet = add_inlet(in, stage.buffer_at, constants_.activation(w.input, c));
+  node.buffer_at = scratch_.take(usize(2 * history + from.max_rows + flush_rows) * usize(c));
+  node.pad = add_pad(node.buffer_at, c);
+  state_parts_.push_back({held_at, node.buffer_at, c});
+  node.inlet = add_inlet(in, node.buffer_at, constants_.activation(w.input, c));
   const double row_samples = from.row_samples / shape.stride;
-  stage.out = add_edge(shape.out_channels, (std::int64_t{from.max_rows} + history) * shape.stride,
-                       row_samples, from.lookahead + shape.trim_left * row_samples);
-  gpu::Product& p = stage.product;
+  node.out = add_edge(shape.out_channels, (std::int64_t{from.max_rows} + history) * shape.stride,
+                      row_samples, from.lookahead + shape.trim_left * row_samples);
+  gpu::Product& p = node.product;
   p.matrix = constants_.layer(w.matrix);
   const int depth = shape.taps() * c;
-  p.source[0] = {stage.buffer_at, depth, 1, depth, 0, c, c};
+  p.source[0] = single_tap(node.buffer_at, depth, c, c);
   p.sources = 1;
   p.out_channels = shape.out_channels;
   p.add_at = -1;
-  const int index = add_stage(std::move(stage));
-  if (from.look != kNone) {
-    add_look(index, looked + history, (std::int64_t{looked} + history) * shape.stride);
+  const int index = add_node(std::move(node));
+  if (from.flush != kNone) {
+    add_flush(index, flush_rows + history, (std::int64_t{flush_rows} + history) * shape.stride);
   }
-  return stages_[usize(index)].out;
+  return nodes_[usize(index)].out;
 }
 
 int Program::add(const layers::LstmWeights& w, int in) {
@@ -190,46 +200,53 @@ int Program::add(const layers::LstmWeights& w, int in) {
   if (n != from.channels) {
     refuse(std::to_string(from.channels) + " input channels, got " + std::to_string(n));
   }
-  Lstm lstm{n, {}, {}};
-  Stage stage{Lstm{}, in, 0, operations_++, 0, static_cast<int>(holds_.size()), -1, from.max_rows,
-              0,      0,  {}};
+  LstmNode lstm{.units = n, .products = {}, .cells = {}};
+  Node node{.layer = LstmNode{},
+            .in = in,
+            .operation = operations_++,
+            .state_part = static_cast<int>(state_parts_.size()),
+            .max_windows = from.max_rows};
   const std::size_t rows = usize(from.max_rows) * usize(n);
   std::vector<std::size_t> state_at;
   for (std::size_t s = 0; s < w.stages.size(); ++s) state_at.push_back(state_.take(2 * usize(n)));
   const std::size_t inlet_at = scratch_.take(rows);
-  stage.inlet = add_inlet(in, inlet_at, {});
+  node.inlet = add_inlet(in, inlet_at, {});
   std::size_t x_at = inlet_at;
   for (std::size_t s = 0; s < w.stages.size(); ++s) {
     const std::size_t hidden_at = scratch_.take(rows + usize(n));
     const std::size_t cell_at = scratch_.take(usize(n));
-    holds_.push_back({state_at[s], hidden_at, n});
-    holds_.push_back({state_at[s] + usize(n), cell_at, n});
+    state_parts_.push_back({state_at[s], hidden_at, n});
+    state_parts_.push_back({state_at[s] + usize(n), cell_at, n});
     gpu::Product p{};
     p.matrix = constants_.gates(w.stages[s].input, w.stages[s].recurrent);
-    p.source[0] = {x_at, n, 1, n, 0, n, n};
-    p.source[1] = {hidden_at, n, 1, n, 0, n, n};
+    p.source[0] = single_tap(x_at, n, n, n);
+    p.source[1] = single_tap(hidden_at, n, n, n);
     p.sources = 2;
     p.out_channels = n;
     p.add_at = -1;
     const bool last = s + 1 == w.stages.size();
     lstm.products.push_back(p);
-    lstm.cells.push_back(
-        {n, 0, cell_at, hidden_at, last && w.skip ? static_cast<std::ptrdiff_t>(inlet_at) : -1});
-    x_at = hidden_at + usize(n);  // a row's hidden vector is the next stage's input
+    lstm.cells.push_back({.units = n,
+                          .step = 0,
+                          .cell_at = cell_at,
+                          .hidden_at = hidden_at,
+                          .skip_at = last && w.skip ? static_cast<std::ptrdiff_t>(inlet_at) : -1});
+    x_at = hidden_at + usize(n);  // the hidden vectors are the input of the next stage
   }
-  stage.layer = std::move(lstm);
-  stage.out = add_edge(n, from.max_rows, from.row_samples, from.lookahead);
-  return stages_[usize(add_stage(std::move(stage)))].out;
+  node.layer = std::move(lstm);
+  node.out = add_edge(n, from.max_rows, from.row_samples, from.lookahead);
+  return nodes_[usize(add_node(std::move(node)))].out;
 }
 
-// The shortcut of a residual needs nothing of the branch: its launch goes along with the branch's
-// first, or, if that is already the last or there are more of them, ahead of it.
-void Program::share_launches(std::ptrdiff_t first, std::ptrdiff_t branch_end) {
+// The shortcut of a residual does not depend on the branch. Its launch is merged with the first
+// launch of the branch. If the branch has only one launch, or the shortcut several, the shortcut is
+// launched before the branch.
+void Program::merge_shortcut(std::ptrdiff_t first, std::ptrdiff_t branch_end) {
   const auto begin = launches_.begin() + first;
   const auto shortcut = launches_.begin() + branch_end;
   const bool alone = launches_.end() - shortcut == 1 && shortcut - begin > 1;
   if (alone && begin->count + shortcut->count <= 2) {
-    begin->stage[begin->count++] = shortcut->stage[0];
+    begin->node[begin->count++] = shortcut->node[0];
     launches_.pop_back();
   } else {
     std::rotate(begin, shortcut, launches_.end());
@@ -248,30 +265,30 @@ int Program::add(const std::shared_ptr<const layers::ResidualWeights>& w, int in
   queue.header_at = state_.take(layers::floats_of<layers::Residual::Header>());
   const auto first_launch = static_cast<std::ptrdiff_t>(launches_.size());
   queue.branch = compile(w->branch, in);
-  queue.joins = stage_making(queue.branch);
+  queue.joins = producer_of(queue.branch);
   const auto branch_end = static_cast<std::ptrdiff_t>(launches_.size());
   queue.shortcut = compile(w->shortcut, in);
-  share_launches(first_launch, branch_end);
+  merge_shortcut(first_launch, branch_end);
   Edge& branch = edges_[usize(queue.branch)];
   const Edge& shortcut = edges_[usize(queue.shortcut)];
   if (branch.channels != shortcut.channels || branch.row_samples != from.row_samples) {
-    refuse("a residual's branch and shortcut to agree, got " + std::to_string(branch.channels) +
-           " and " + std::to_string(shortcut.channels) + " channels");
+    refuse("a residual with equal channels of branch and shortcut, got " +
+           std::to_string(branch.channels) + " and " + std::to_string(shortcut.channels));
   }
   const int most_out = std::max(shortcut.max_rows, branch.max_rows);
   const int max_queued = most_out - from.max_rows + 1;
   const auto channels = usize(branch.channels);
   const std::size_t queue_at = state_.take(usize(max_queued) * channels);
-  const int looked = shortcut.look == kNone ? 0 : edges_[usize(shortcut.look)].max_rows;
-  const std::size_t rows_at = scratch_.take(usize(2 * most_out + 1 + looked) * channels);
+  const int flush_rows = shortcut.flush == kNone ? 0 : edges_[usize(shortcut.flush)].max_rows;
+  const std::size_t rows_at = scratch_.take(usize(2 * most_out + 1 + flush_rows) * channels);
   branch.max_rows = most_out;
   branch.lookahead = std::max(branch.lookahead, shortcut.lookahead);
-  queue.hold = static_cast<int>(holds_.size());
-  holds_.push_back({queue_at, rows_at, branch.channels});
+  queue.state_part = static_cast<int>(state_parts_.size());
+  state_parts_.push_back({queue_at, rows_at, branch.channels});
   queue.inlet = add_inlet(queue.shortcut, rows_at, {});
-  stages_[usize(queue.joins)].product.add_at = static_cast<std::ptrdiff_t>(rows_at);
+  nodes_[usize(queue.joins)].product.add_at = static_cast<std::ptrdiff_t>(rows_at);
   queues_.push_back(queue);
-  if (edges_[usize(queue.branch)].look != kNone) add_look(queue, rows_at);
+  if (edges_[usize(queue.branch)].flush != kNone) add_flush(queue, rows_at);
   return queue.branch;
 }
 
@@ -292,11 +309,11 @@ int Program::most_rows() const {
 }
 
 void Program::resolve_sinks() {
-  for (Stage& stage : stages_) {
-    gpu::Product& p = std::holds_alternative<Lstm>(stage.layer)
-                          ? std::get<Lstm>(stage.layer).products.back()
-                          : stage.product;
-    p.sinks = sinks_of(stage.out, p.sink);
+  for (Node& node : nodes_) {
+    gpu::Product& p = std::holds_alternative<LstmNode>(node.layer)
+                          ? std::get<LstmNode>(node.layer).products.back()
+                          : node.product;
+    p.sinks = sinks_of(node.out, p.sink);
   }
 }
 

@@ -1,7 +1,8 @@
-// A chain of layers as the list of launches that one step is, with every buffer's place.
+// A chain of layers compiled to the list of launches of one step, with the position of every
+// buffer.
 //
-// The state of a stream has exactly the layout that layers:: gives it on the CPU, so a snapshot
-// taken on one device may be restored on the other.
+// The state of a stream has the same layout as in layers:: on the CPU, so a snapshot taken on one
+// device can be restored on the other.
 #pragma once
 
 #include <cstdint>
@@ -18,19 +19,19 @@
 
 namespace hopcodec::graph::cuda {
 
-// What one lane does in one step, everywhere.
+// The plan of one lane for one step.
 struct Trace {
-  std::vector<kernels::cuda::Part> parts;    // per operation: the input first, the outlet last
-  std::vector<kernels::cuda::Move> moves;    // per Hold
-  std::vector<kernels::cuda::Padding> pads;  // per padded layer, and per look at it
+  std::vector<kernels::cuda::Part> parts;    // for each operation: the input first, the outlet last
+  std::vector<kernels::cuda::Move> moves;    // for each StatePart
+  std::vector<kernels::cuda::Padding> pads;  // for each padded layer, and for each flush of one
   int out_rows;
   bool operator==(const Trace& other) const;
 };
 
 class Program {
  public:
-  // `own_state` floats in front of every state are the session's; `channels` and `max_rows`
-  // describe what it brings. Throws std::invalid_argument for a layer that has no kernels here.
+  // Reserves `own_state` floats at the front of every state for the session. `channels` and
+  // `max_rows` describe its input. Throws std::invalid_argument for a layer without GPU kernels.
   Program(const std::vector<layers::LayerWeights>& chain, bool zero_start, int channels,
           int max_rows, std::size_t own_state, Constants& constants);
   ~Program();
@@ -41,43 +42,44 @@ class Program {
   int out_channels() const { return edges_[static_cast<std::size_t>(out_edge_)].channels; }
   int max_out_rows() const { return edges_[static_cast<std::size_t>(out_edge_)].max_rows; }
   std::size_t outlet_at() const { return inlets_.back().at; }
-  int most_rows() const;  // of any launch
-  // A chain that normalises runs once, on all rows of its stream, which the session holds until
-  // then: they stand in a stream's state from held_at() on, behind a layers::Gather::Header at
-  // gather_at().
+  int most_rows() const;  // upper bound of the rows of any launch
+  // A chain with a group norm runs once, on all rows of its stream. The session collects them until
+  // then; a state stores them at held_at(), behind a layers::Gather::Header at gather_at().
   bool whole() const { return whole_; }
   std::size_t gather_at() const { return gather_at_; }
   std::size_t held_at() const { return held_at_; }
-  // The last one stands for the outlet and has no launch of its own.
+  // The last operation represents the outlet and has no launch.
   int operations() const { return operations_; }
   int pads() const { return static_cast<int>(pads_.size()); }
-  const std::vector<kernels::cuda::Hold>& holds() const { return holds_; }
+  const std::vector<kernels::cuda::StatePart>& state_parts() const { return state_parts_; }
   double row_samples() const { return edges_[static_cast<std::size_t>(out_edge_)].row_samples; }
   double lookahead_samples() const { return edges_[static_cast<std::size_t>(out_edge_)].lookahead; }
-  // Readers of what the session brings.
+  // The readers of the session's input.
   int input_sinks(kernels::cuda::Sink* sinks) const { return sinks_of(0, sinks); }
 
-  // An empty trace of the right size, and what a stream does whose rows go from before to after.
+  // Makes an empty trace of the right size, and fills one for a stream whose rows go from in.before
+  // to in.after.
   Trace make_trace() const;
   void trace(const Passage& in, Trace& to) const;
 
-  // The layers' headers in the state of a stream that has brought `taken` rows; and whether a state
-  // holds just these.
+  // Writes the layers' headers of a stream that has brought `taken` rows, and checks whether a
+  // state has these headers.
   void write_headers(std::int64_t taken, float* state) const;
   bool headers_match(std::int64_t taken, const float* state) const;
 
-  // Where a step finds its lanes. Without a table of parts all lanes do as `steady` says.
-  struct Lanes {
+  // The lanes of a step. Without a table of parts, all lanes follow `steady`.
+  struct StepLanes {
     float* scratch;
     int count;
-    const kernels::cuda::Part* parts;    // (lane, operation), on the device, or null
-    const kernels::cuda::Padding* pads;  // (lane, pad), or (pad) for all; null: nothing to pad
+    const kernels::cuda::Part* parts;  // (lane, operation), device memory, or null
+    // (lane, pad), or (pad) for all lanes; null if nothing is padded.
+    const kernels::cuda::Padding* pads;
     const Trace* steady;
-    bool overlaps;  // its launches may, the first one's apart: there is none ahead of it
+    bool overlaps;  // launches other than the first may overlap the previous one
   };
-  // All launches from the first layer's inlet to the outlet.
-  void enqueue(const Lanes& lanes, cudaStream_t stream) const;
-  kernels::cuda::Lanes lanes_of(const Lanes& lanes, int operation, int max_rows) const;
+  // Enqueues all launches from the first layer's inlet to the outlet.
+  void enqueue(const StepLanes& lanes, cudaStream_t stream) const;
+  kernels::cuda::Lanes lanes_of(const StepLanes& lanes, int operation, int max_rows) const;
 
  private:
   struct Edge {
@@ -85,7 +87,7 @@ class Program {
     int max_rows;
     double row_samples;
     double lookahead;
-    int look = kNone;  // the edge that carries on where this one ends, if the stream ended here
+    int flush = kNone;  // the edge with the rows that a flush at this point adds to this edge
   };
   // A buffer in the scratch that receives the rows of an edge.
   struct Inlet {
@@ -93,57 +95,57 @@ class Program {
     std::size_t at;
     kernels::cuda::Activation activation;
   };
-  struct Conv {
+  struct ConvNode {
     ConvPlan plan;
   };
-  struct Transpose {
+  struct TransposeNode {
     layers::ConvTranspose1dShape shape;
   };
-  struct Lstm {
+  struct LstmNode {
     int units;
-    std::vector<kernels::cuda::Product> products;  // per stage
+    std::vector<kernels::cuda::Product> products;  // for each stacked LSTM
     std::vector<kernels::cuda::Cell> cells;
   };
-  // The end of a truncated chain: of the rows that it made for good and those that it made looking
-  // ahead, which stand behind them, the ones that are due.
-  struct Give {
-    int step;  // rows that the chain takes
+  // The end of a truncated chain. It emits the rows that are due: of those that the chain made with
+  // its full look-ahead, and of those that the flush made, which are behind them.
+  struct EmitNode {
+    int step;  // input rows of a step
     int ahead;
     int rows_per_step;
-    int look_inlet;
+    int flush_inlet;
   };
-  struct Norm {
+  struct NormNode {
     layers::GroupNormWeights weights;
-    kernels::cuda::SegmentNorm norm;  // but for the lanes and what is in `product` below
+    kernels::cuda::SegmentNorm norm;  // without the lanes and the fields that `product` has
   };
-  struct Stage {
-    std::variant<Conv, Transpose, Lstm, Give, Norm> layer;
-    int in;
-    int out;
-    int operation;
-    int inlet;
-    int hold;  // the first of its holds
-    int pad;   // -1: never padded
-    int max_windows;
-    std::size_t buffer_at;
-    std::size_t header_at;
-    kernels::cuda::Product product;  // but for the lanes
-    int looks_on = kNone;            // the stage that this one goes on with, as look_on() does
+  struct Node {
+    std::variant<ConvNode, TransposeNode, LstmNode, EmitNode, NormNode> layer;
+    int in = 0;
+    int out = 0;
+    int operation = 0;
+    int inlet = 0;
+    int state_part = kNone;  // index of its first StatePart
+    int pad = kNone;         // index of its padding, or kNone
+    int max_windows = 0;
+    std::size_t buffer_at = 0;
+    std::size_t header_at = 0;
+    kernels::cuda::Product product = {};  // without the lanes
+    int flush_of = kNone;                 // the node that this node flushes, or kNone
   };
   struct Queue {
-    int shortcut;  // edges
+    int shortcut;  // an edge, like `branch`
     int branch;
-    int joins;  // the stage that adds its rows
-    int hold;
+    int joins;  // the node that adds its rows
+    int state_part;
     int inlet;
     std::size_t header_at;
-    int looks_on = kNone;
+    int flush_of = kNone;
   };
   struct Launch {
-    int stage[2];  // that need nothing of each other
+    int node[2];  // nodes that do not depend on each other
     int count;
   };
-  struct Walk;  // scratch memory of trace()
+  struct TraceMemory;  // temporary memory of trace()
   static constexpr int kNone = -1;
 
   int add_edge(int channels, std::int64_t max_rows, double row_samples, double lookahead);
@@ -156,31 +158,34 @@ class Program {
   int add(const std::shared_ptr<const layers::TruncatedWeights>& w, int edge);
   int add(const layers::GroupNormWeights& w, int edge);
   void gather();
-  void share_launches(std::ptrdiff_t first, std::ptrdiff_t branch_end);
+  void merge_shortcut(std::ptrdiff_t first, std::ptrdiff_t branch_end);
   int add_pad(std::size_t at, int row_floats);
-  int add_stage(Stage stage);
-  void add_look(int stage, int max_windows, std::int64_t out_rows);
-  void add_look(Queue queue, std::size_t rows_at);
-  int stage_making(int edge) const;
+  int add_node(Node node);
+  void add_flush(int node, int max_windows, std::int64_t out_rows);
+  void add_flush(Queue queue, std::size_t rows_at);
+  int producer_of(int edge) const;
   int sinks_of(int edge, kernels::cuda::Sink* sinks) const;
   void resolve_sinks();
-  void walk(const Passage& in, Walk& walk, Trace* to) const;
-  kernels::cuda::Part walk_conv(const Stage& stage, const Conv& conv, Walk& walk, Trace* to) const;
-  kernels::cuda::Part walk_transpose(const Stage& stage, const Transpose& transpose, Walk& walk,
-                                     Trace* to) const;
-  kernels::cuda::Part walk_lstm(const Stage& stage, const Lstm& lstm, Walk& walk, Trace* to) const;
-  kernels::cuda::Part walk_norm(const Stage& stage, const Norm& norm, Walk& walk) const;
-  kernels::cuda::Part walk_give(const Stage& stage, const Give& give, Walk& walk) const;
+  void trace_step(const Passage& in, TraceMemory& memory, Trace* to) const;
+  kernels::cuda::Part trace_conv(const Node& node, const ConvNode& conv, TraceMemory& memory,
+                                 Trace* to) const;
+  kernels::cuda::Part trace_transpose(const Node& node, const TransposeNode& transpose,
+                                      TraceMemory& memory, Trace* to) const;
+  kernels::cuda::Part trace_lstm(const Node& node, const LstmNode& lstm, TraceMemory& memory,
+                                 Trace* to) const;
+  kernels::cuda::Part trace_norm(const Node& node, const NormNode& norm, TraceMemory& memory) const;
+  kernels::cuda::Part trace_emit(const Node& node, const EmitNode& emit, TraceMemory& memory) const;
   template <class Visit>
   void each_header(std::int64_t taken, Visit visit) const;
-  void walk_queues(const Passage& in, Walk& walk, Trace* to) const;
-  std::int64_t given_by(const Give& give, int edge, std::int64_t taken, Walk& walk) const;
-  void enqueue_zeros(const Lanes& lanes, cudaStream_t stream) const;
-  void enqueue_pad(const Stage& stage, const Lanes& lanes, cudaStream_t stream) const;
-  void enqueue_norm(const Stage& stage, const Lanes& lanes, cudaStream_t stream) const;
-  void enqueue_give(const Stage& stage, const Lanes& lanes, cudaStream_t stream) const;
-  void enqueue_lstm(const Stage& stage, const Lanes& lanes, cudaStream_t stream) const;
-  kernels::cuda::Product ready(const Stage& stage, const Lanes& lanes) const;
+  void trace_queues(const Passage& in, TraceMemory& memory, Trace* to) const;
+  std::int64_t emitted_by(const EmitNode& emit, int edge, std::int64_t taken,
+                          TraceMemory& memory) const;
+  void enqueue_zeros(const StepLanes& lanes, cudaStream_t stream) const;
+  void enqueue_pad(const Node& node, const StepLanes& lanes, cudaStream_t stream) const;
+  void enqueue_norm(const Node& node, const StepLanes& lanes, cudaStream_t stream) const;
+  void enqueue_emit(const Node& node, const StepLanes& lanes, cudaStream_t stream) const;
+  void enqueue_lstm(const Node& node, const StepLanes& lanes, cudaStream_t stream) const;
+  kernels::cuda::Product ready(const Node& node, const StepLanes& lanes) const;
 
   Constants& constants_;
   bool zero_start_;
@@ -192,15 +197,15 @@ class Program {
   bool whole_ = false;
   std::size_t gather_at_ = 0;
   std::size_t held_at_ = 0;
-  const kernels::cuda::PadPlace* zeroed_ = nullptr;  // pads_, on the device
+  const kernels::cuda::PadPlace* zeroed_ = nullptr;  // a copy of pads_ in device memory
   std::vector<Edge> edges_;
   std::vector<Inlet> inlets_;
   std::vector<kernels::cuda::PadPlace> pads_;
-  std::vector<kernels::cuda::Hold> holds_;
-  std::vector<Stage> stages_;
+  std::vector<kernels::cuda::StatePart> state_parts_;
+  std::vector<Node> nodes_;
   std::vector<Queue> queues_;
   std::vector<Launch> launches_;
-  std::unique_ptr<Walk> walk_;
+  std::unique_ptr<TraceMemory> memory_;
 };
 
 }  // namespace hopcodec::graph::cuda

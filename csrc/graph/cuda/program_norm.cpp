@@ -1,22 +1,19 @@
-// Group norms in a Program: a chain that holds one runs once, when its stream is there as a whole.
+// Group norms in a Program. A chain with a group norm runs once, on the whole stream.
 #include <algorithm>
 #include <cmath>
 #include <string>
 
-#include "graph/cuda/walk.hpp"
+#include "base/integers.hpp"
+#include "graph/cuda/trace_memory.hpp"
 #include "layers/expect.hpp"
 
 namespace hopcodec::graph::cuda {
 
 namespace gpu = kernels::cuda;
+using base::usize;
 
-namespace {
-
-std::size_t usize(int n) { return static_cast<std::size_t>(n); }
-
-}  // namespace
-
-// What layers::Gather keeps in a state. On the device nothing stands there: the session holds it.
+// Reserves the part of the state that layers::Gather uses. It is unused on the device, because the
+// session collects the rows on the host.
 void Program::gather() {
   Edge& in = edges_[0];
   whole_ = true;
@@ -29,10 +26,10 @@ int Program::add(const layers::GroupNormWeights& w, int in) {
   const Edge from = edges_[usize(in)];
   layers::expect_channels("group_norm", from.channels, w.channels);
   if (!whole_) {
-    throw std::invalid_argument("group_norm: expected its stream gathered beforehand");
+    throw std::invalid_argument("group_norm: expected a Gather before it, got none");
   }
   const std::size_t channels = usize(w.channels);
-  Norm norm{w, {}};
+  NormNode norm{w, {}};
   norm.norm.at = scratch_.take(usize(from.max_rows) * channels);
   norm.norm.channels = w.channels;
   norm.norm.weight = constants_.floats(w.weight, channels);
@@ -40,29 +37,33 @@ int Program::add(const layers::GroupNormWeights& w, int in) {
   norm.norm.eps = w.eps;
   norm.norm.moments_at = scratch_.take(2 * channels * layers::floats_of<double>());
   norm.norm.map_at = scratch_.take(2 * channels * layers::floats_of<double>());
-  Stage stage{Norm{}, in, 0, operations_++, 0, kNone, kNone, from.max_rows, norm.norm.at, 0, {}};
-  stage.inlet = add_inlet(in, norm.norm.at, {});
-  stage.product.add_at = -1;
-  stage.out = add_edge(w.channels, from.max_rows, from.row_samples, from.lookahead);
-  stage.layer = std::move(norm);
-  return stages_[usize(add_stage(std::move(stage)))].out;
+  Node node{.layer = NormNode{},
+            .in = in,
+            .operation = operations_++,
+            .max_windows = from.max_rows,
+            .buffer_at = norm.norm.at};
+  node.inlet = add_inlet(in, norm.norm.at, {});
+  node.product.add_at = -1;
+  node.out = add_edge(w.channels, from.max_rows, from.row_samples, from.lookahead);
+  node.layer = std::move(norm);
+  return nodes_[usize(add_node(std::move(node)))].out;
 }
 
-gpu::Part Program::walk_norm(const Stage& stage, const Norm& norm, Walk& walk) const {
-  const Passage& in = walk.edges[usize(stage.in)];
+gpu::Part Program::trace_norm(const Node& node, const NormNode& norm, TraceMemory& memory) const {
+  const Passage& in = memory.edges[usize(node.in)];
   const int trim_left = norm.weights.trim_left;
   const int rows = std::max(0, in.rows() - trim_left - norm.weights.trim_right);
-  walk.edges[usize(stage.out)] = {0, rows, in.last};
-  walk.inlet_rows[usize(stage.inlet)] = 0;
-  return {in.rows(), 0, trim_left, rows, {}, 0};
+  memory.edges[usize(node.out)] = {0, rows, in.last};
+  memory.inlet_rows[usize(node.inlet)] = 0;
+  return {.rows = in.rows(), .begin = 0, .skip = trim_left, .emit = rows, .to = {}};
 }
 
-void Program::enqueue_norm(const Stage& stage, const Lanes& lanes, cudaStream_t stream) const {
-  gpu::SegmentNorm norm = std::get<Norm>(stage.layer).norm;
-  norm.add_at = stage.product.add_at;
-  norm.sinks = stage.product.sinks;
-  std::copy_n(stage.product.sink, norm.sinks, norm.sink);
-  norm.lanes = lanes_of(lanes, stage.operation, stage.max_windows);
+void Program::enqueue_norm(const Node& node, const StepLanes& lanes, cudaStream_t stream) const {
+  gpu::SegmentNorm norm = std::get<NormNode>(node.layer).norm;
+  norm.add_at = node.product.add_at;
+  norm.sinks = node.product.sinks;
+  std::copy_n(node.product.sink, norm.sinks, norm.sink);
+  norm.lanes = lanes_of(lanes, node.operation, node.max_windows);
   check(gpu::segment_norm(norm, stream), "normalise a segment");
 }
 

@@ -1,25 +1,25 @@
-// A step of a Program: what each lane does, and the launches.
+// Plans and launches a step of a Program.
 #include <algorithm>
 #include <cstring>
 
+#include "base/integers.hpp"
 #include "graph/cuda/program.hpp"
-#include "graph/cuda/walk.hpp"
+#include "graph/cuda/trace_memory.hpp"
 #include "layers/truncated.hpp"
 
 namespace hopcodec::graph::cuda {
 
 namespace gpu = kernels::cuda;
+using base::usize;
 
 namespace {
-
-std::size_t usize(int n) { return static_cast<std::size_t>(n); }
 
 template <class T>
 bool same_bytes(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
 }
 
-// Of a layer's header in a state, field by field: a snapshot's padding bytes are nobody's business.
+// Compares and copies headers field by field, so that padding bytes in a snapshot do not matter.
 bool same(const layers::Conv1d::Header& a, const layers::Conv1d::Header& b) {
   return a.total == b.total && a.held == b.held && a.begin == b.begin && a.started == b.started;
 }
@@ -58,8 +58,13 @@ void put(const layers::Truncated::Header& from, layers::Truncated::Header& to) {
   to.emitted = from.emitted;
 }
 
+// A part that computes and keeps `rows` rows from the first one on.
+gpu::Part all_rows(int rows) {
+  return {.rows = rows, .begin = 0, .skip = 0, .emit = rows, .to = {}};
+}
+
 bool same(const gpu::Padding& a, const gpu::Padding& b) {
-  // Once a stream has settled, mirrored rows are the same wherever it ends.
+  // Once a stream is in its steady state, the reflection does not depend on `total`.
   return a.left == b.left && a.end == b.end && a.right == b.right;
 }
 
@@ -73,129 +78,137 @@ bool Trace::operator==(const Trace& other) const {
 }
 
 Trace Program::make_trace() const {
-  return {std::vector<gpu::Part>(usize(operations_)), std::vector<gpu::Move>(holds_.size()),
+  return {std::vector<gpu::Part>(usize(operations_)), std::vector<gpu::Move>(state_parts_.size()),
           std::vector<gpu::Padding>(pads_.size()), 0};
 }
 
-void Program::trace(const Passage& in, Trace& to) const { walk(in, *walk_, &to); }
+void Program::trace(const Passage& in, Trace& to) const { trace_step(in, *memory_, &to); }
 
-gpu::Part Program::walk_conv(const Stage& stage, const Conv& conv, Walk& walk, Trace* to) const {
-  const Passage& from = walk.edges[usize(stage.in)];
-  const bool looks = stage.looks_on != kNone;
-  const ConvStep step = looks ? look_on(conv.plan, walk.conv[usize(stage.looks_on)], from)
-                              : conv_step(conv.plan, from);
-  walk.conv[static_cast<std::size_t>(&stage - stages_.data())] = step;
-  walk.edges[usize(stage.out)] = step.out;
-  walk.inlet_rows[usize(stage.inlet)] = step.inlet;
-  if (to != nullptr) to->pads[usize(stage.pad)] = step.padding;
-  if (to != nullptr && !looks) to->moves[usize(stage.hold)] = step.move;
-  return {step.out.rows(), step.begin, 0, step.out.rows(), {}, 0};
+gpu::Part Program::trace_conv(const Node& node, const ConvNode& conv, TraceMemory& memory,
+                              Trace* to) const {
+  const Passage& from = memory.edges[usize(node.in)];
+  const bool flushes = node.flush_of != kNone;
+  const ConvStep step = flushes ? flush_step(conv.plan, memory.conv[usize(node.flush_of)], from)
+                                : conv_step(conv.plan, from);
+  memory.conv[static_cast<std::size_t>(&node - nodes_.data())] = step;
+  memory.edges[usize(node.out)] = step.out;
+  memory.inlet_rows[usize(node.inlet)] = step.inlet;
+  if (to != nullptr) to->pads[usize(node.pad)] = step.padding;
+  if (to != nullptr && !flushes) to->moves[usize(node.state_part)] = step.move;
+  return {
+      .rows = step.out.rows(), .begin = step.begin, .skip = 0, .emit = step.out.rows(), .to = {}};
 }
 
-gpu::Part Program::walk_transpose(const Stage& stage, const Transpose& transpose, Walk& walk,
-                                  Trace* to) const {
-  const Passage& from = walk.edges[usize(stage.in)];
-  const bool looks = stage.looks_on != kNone;
+gpu::Part Program::trace_transpose(const Node& node, const TransposeNode& transpose,
+                                   TraceMemory& memory, Trace* to) const {
+  const Passage& from = memory.edges[usize(node.in)];
+  const bool flushes = node.flush_of != kNone;
   const TransposeStep step =
-      looks ? look_on(transpose.shape, walk.transpose[usize(stage.looks_on)], from)
-            : transpose_step(transpose.shape, from);
-  walk.transpose[static_cast<std::size_t>(&stage - stages_.data())] = step;
-  walk.edges[usize(stage.out)] = step.out;
-  walk.inlet_rows[usize(stage.inlet)] = step.inlet;
-  if (to != nullptr) to->pads[usize(stage.pad)] = step.padding;
-  if (to != nullptr && !looks) to->moves[usize(stage.hold)] = step.move;
-  return {step.windows, step.begin, step.skip, step.out.rows(), {}, 0};
+      flushes ? flush_step(transpose.shape, memory.transpose[usize(node.flush_of)], from)
+              : transpose_step(transpose.shape, from);
+  memory.transpose[static_cast<std::size_t>(&node - nodes_.data())] = step;
+  memory.edges[usize(node.out)] = step.out;
+  memory.inlet_rows[usize(node.inlet)] = step.inlet;
+  if (to != nullptr) to->pads[usize(node.pad)] = step.padding;
+  if (to != nullptr && !flushes) to->moves[usize(node.state_part)] = step.move;
+  return {.rows = step.windows,
+          .begin = step.begin,
+          .skip = step.skip,
+          .emit = step.out.rows(),
+          .to = {}};
 }
 
-gpu::Part Program::walk_lstm(const Stage& stage, const Lstm& lstm, Walk& walk, Trace* to) const {
-  const Passage from = walk.edges[usize(stage.in)];
-  walk.edges[usize(stage.out)] = from;
-  walk.inlet_rows[usize(stage.inlet)] = 0;
+gpu::Part Program::trace_lstm(const Node& node, const LstmNode& lstm, TraceMemory& memory,
+                              Trace* to) const {
+  const Passage from = memory.edges[usize(node.in)];
+  memory.edges[usize(node.out)] = from;
+  memory.inlet_rows[usize(node.inlet)] = 0;
   for (std::size_t i = 0; to != nullptr && i < lstm.products.size(); ++i) {
     const int keep = from.last ? 0 : 1;
-    to->moves[usize(stage.hold) + 2 * i] = {1, 0, keep, from.rows()};  // hidden
-    to->moves[usize(stage.hold) + 2 * i + 1] = {1, 0, keep, 0};        // cell, in place
+    to->moves[usize(node.state_part) + 2 * i] = {1, 0, keep, from.rows()};  // the hidden vector
+    to->moves[usize(node.state_part) + 2 * i + 1] = {1, 0, keep, 0};  // the cell, updated in place
   }
-  return {from.rows(), 0, 0, from.rows(), {}, 0};
+  return all_rows(from.rows());
 }
 
-void Program::walk_queues(const Passage& in, Walk& walk, Trace* to) const {
+void Program::trace_queues(const Passage& in, TraceMemory& memory, Trace* to) const {
   for (std::size_t q = 0; q < queues_.size(); ++q) {
     const Queue& queue = queues_[q];
-    const bool looks = queue.looks_on != kNone;
-    if (looks && (in.last || to == nullptr)) continue;
+    const bool flushes = queue.flush_of != kNone;
+    if (flushes && (in.last || to == nullptr)) continue;
     const QueueStep step =
-        queue_step(walk.edges[usize(queue.shortcut)], walk.edges[usize(queue.branch)]);
-    walk.queue[q] = step;
-    // Rows that the step itself has used up stand in front of those that a look adds.
-    const int used = looks ? walk.queue[usize(queue.looks_on)].move.close_from : 0;
-    walk.inlet_rows[usize(queue.inlet)] = used + step.queued;
+        queue_step(memory.edges[usize(queue.shortcut)], memory.edges[usize(queue.branch)]);
+    memory.queue[q] = step;
+    // The rows that the step itself consumed are in front of those that the flush adds.
+    const int used = flushes ? memory.queue[usize(queue.flush_of)].move.close_from : 0;
+    memory.inlet_rows[usize(queue.inlet)] = used + step.queued;
     if (to == nullptr) continue;
-    to->parts[usize(stages_[usize(queue.joins)].operation)].add = used;
-    if (!looks) to->moves[usize(queue.hold)] = step.move;
+    to->parts[usize(nodes_[usize(queue.joins)].operation)].add = used;
+    if (!flushes) to->moves[usize(queue.state_part)] = step.move;
   }
 }
 
-void Program::walk(const Passage& in, Walk& walk, Trace* to) const {
-  walk.edges[0] = in;
-  // At its end a stream has nothing to look at.
-  const bool looks = to != nullptr && !in.last;
-  if (edges_[0].look != kNone) walk.edges[usize(edges_[0].look)] = {in.after, in.after, true};
-  for (const Stage& stage : stages_) {
-    if (stage.looks_on != kNone && !looks) {
-      if (to != nullptr) to->parts[usize(stage.operation)] = {};
-      if (to != nullptr) to->pads[usize(stage.pad)] = {};
+void Program::trace_step(const Passage& in, TraceMemory& memory, Trace* to) const {
+  memory.edges[0] = in;
+  // A stream that ends is flushed itself, so its nodes that flush have nothing to do.
+  const bool flushes = to != nullptr && !in.last;
+  if (edges_[0].flush != kNone) memory.edges[usize(edges_[0].flush)] = {in.after, in.after, true};
+  for (const Node& node : nodes_) {
+    if (node.flush_of != kNone && !flushes) {
+      if (to != nullptr) to->parts[usize(node.operation)] = {};
+      if (to != nullptr) to->pads[usize(node.pad)] = {};
       continue;
     }
     gpu::Part part;
-    if (const Conv* conv = std::get_if<Conv>(&stage.layer)) {
-      part = walk_conv(stage, *conv, walk, to);
-    } else if (const Transpose* transpose = std::get_if<Transpose>(&stage.layer)) {
-      part = walk_transpose(stage, *transpose, walk, to);
-    } else if (const Lstm* lstm = std::get_if<Lstm>(&stage.layer)) {
-      part = walk_lstm(stage, *lstm, walk, to);
-    } else if (const Norm* norm = std::get_if<Norm>(&stage.layer)) {
-      part = walk_norm(stage, *norm, walk);
+    if (const ConvNode* conv = std::get_if<ConvNode>(&node.layer)) {
+      part = trace_conv(node, *conv, memory, to);
+    } else if (const TransposeNode* transpose = std::get_if<TransposeNode>(&node.layer)) {
+      part = trace_transpose(node, *transpose, memory, to);
+    } else if (const LstmNode* lstm = std::get_if<LstmNode>(&node.layer)) {
+      part = trace_lstm(node, *lstm, memory, to);
+    } else if (const NormNode* norm = std::get_if<NormNode>(&node.layer)) {
+      part = trace_norm(node, *norm, memory);
     } else {
-      part = walk_give(stage, std::get<Give>(stage.layer), walk);
+      part = trace_emit(node, std::get<EmitNode>(node.layer), memory);
     }
-    if (to != nullptr) to->parts[usize(stage.operation)] = part;
+    if (to != nullptr) to->parts[usize(node.operation)] = part;
   }
-  walk_queues(in, walk, to);
+  trace_queues(in, memory, to);
   if (to == nullptr) return;
-  walk.inlet_rows.back() = 0;  // the outlet
-  to->out_rows = walk.edges[usize(out_edge_)].rows();
-  to->parts.back() = {to->out_rows, 0, 0, to->out_rows, {}, 0};
-  to->parts[0] = {in.rows(), 0, 0, in.rows(), {}, 0};
+  memory.inlet_rows.back() = 0;  // the outlet starts at row 0
+  to->out_rows = memory.edges[usize(out_edge_)].rows();
+  to->parts.back() = all_rows(to->out_rows);
+  to->parts[0] = all_rows(in.rows());
   const auto place = [&](int edge, gpu::Part& part) {
     int count = 0;
     for (std::size_t i = 0; i < inlets_.size(); ++i) {
-      if (inlets_[i].edge == edge) part.to[count++] = walk.inlet_rows[i];
+      if (inlets_[i].edge == edge) part.to[count++] = memory.inlet_rows[i];
     }
   };
   place(0, to->parts[0]);
-  for (const Stage& stage : stages_) place(stage.out, to->parts[usize(stage.operation)]);
+  for (const Node& node : nodes_) place(node.out, to->parts[usize(node.operation)]);
 }
 
-// Calls visit(what the header of a layer is for a stream of this age, where it stands).
+// Calls visit(header, position in the state) for the header of every layer of a stream that has
+// brought `taken` rows.
 template <class Visit>
 void Program::each_header(std::int64_t taken, Visit visit) const {
-  walk({0, taken, false}, *walk_, nullptr);
-  for (std::size_t s = 0; s < stages_.size(); ++s) {
-    const Stage& stage = stages_[s];
-    if (stage.looks_on != kNone) continue;
-    if (std::holds_alternative<Conv>(stage.layer)) {
-      visit(walk_->conv[s].after, stage.header_at);
-    } else if (std::holds_alternative<Transpose>(stage.layer)) {
-      visit(walk_->transpose[s].after, stage.header_at);
-    } else if (const Give* give = std::get_if<Give>(&stage.layer)) {
-      visit(layers::Truncated::Header{taken / give->step, walk_->edges[usize(stage.in)].after,
-                                      walk_->edges[usize(stage.out)].after},
-            stage.header_at);
+  trace_step({0, taken, false}, *memory_, nullptr);
+  for (std::size_t s = 0; s < nodes_.size(); ++s) {
+    const Node& node = nodes_[s];
+    if (node.flush_of != kNone) continue;
+    if (std::holds_alternative<ConvNode>(node.layer)) {
+      visit(memory_->conv[s].after, node.header_at);
+    } else if (std::holds_alternative<TransposeNode>(node.layer)) {
+      visit(memory_->transpose[s].after, node.header_at);
+    } else if (const EmitNode* emit = std::get_if<EmitNode>(&node.layer)) {
+      visit(layers::Truncated::Header{taken / emit->step, memory_->edges[usize(node.in)].after,
+                                      memory_->edges[usize(node.out)].after},
+            node.header_at);
     }
   }
   for (std::size_t q = 0; q < queues_.size(); ++q) {
-    if (queues_[q].looks_on == kNone) visit(walk_->queue[q].after, queues_[q].header_at);
+    if (queues_[q].flush_of == kNone) visit(memory_->queue[q].after, queues_[q].header_at);
   }
 }
 
@@ -213,9 +226,15 @@ bool Program::headers_match(std::int64_t taken, const float* state) const {
   return all;
 }
 
-gpu::Lanes Program::lanes_of(const Lanes& lanes, int operation, int max_rows) const {
-  gpu::Lanes result{lanes.scratch, scratch_.floats(), lanes.count, max_rows, nullptr, 0, {},
-                    lanes.overlaps};
+gpu::Lanes Program::lanes_of(const StepLanes& lanes, int operation, int max_rows) const {
+  gpu::Lanes result{.scratch = lanes.scratch,
+                    .scratch_step = scratch_.floats(),
+                    .count = lanes.count,
+                    .max_rows = max_rows,
+                    .table = nullptr,
+                    .table_step = 0,
+                    .fixed = {},
+                    .overlaps = lanes.overlaps};
   if (lanes.parts != nullptr) {
     result.table = lanes.parts + operation;
     result.table_step = operations_;
@@ -226,32 +245,40 @@ gpu::Lanes Program::lanes_of(const Lanes& lanes, int operation, int max_rows) co
   return result;
 }
 
-gpu::Product Program::ready(const Stage& stage, const Lanes& lanes) const {
-  gpu::Product p = stage.product;
-  p.lanes = lanes_of(lanes, stage.operation, stage.max_windows);
+gpu::Product Program::ready(const Node& node, const StepLanes& lanes) const {
+  gpu::Product p = node.product;
+  p.lanes = lanes_of(lanes, node.operation, node.max_windows);
   return p;
 }
 
-void Program::enqueue_zeros(const Lanes& lanes, cudaStream_t stream) const {
-  const gpu::Zeros zeros{zeroed_,           pads(),     lanes.scratch,
-                         scratch_.floats(), lanes.pads, lanes.parts != nullptr ? pads() : 0,
-                         lanes.count};
+void Program::enqueue_zeros(const StepLanes& lanes, cudaStream_t stream) const {
+  const gpu::Zeros zeros{.places = zeroed_,
+                         .count = pads(),
+                         .scratch = lanes.scratch,
+                         .scratch_step = scratch_.floats(),
+                         .table = lanes.pads,
+                         .table_step = lanes.parts != nullptr ? pads() : 0,
+                         .lanes = lanes.count};
   check(gpu::pad_zeros(zeros, stream), "pad with zeros");
 }
 
-void Program::enqueue_pad(const Stage& stage, const Lanes& lanes, cudaStream_t stream) const {
-  const Conv* conv = std::get_if<Conv>(&stage.layer);
+void Program::enqueue_pad(const Node& node, const StepLanes& lanes, cudaStream_t stream) const {
+  const ConvNode* conv = std::get_if<ConvNode>(&node.layer);
   if (conv == nullptr || !conv->plan.shape.reflect) return;
-  if (lanes.parts == nullptr && lanes.steady->pads[usize(stage.pad)].right == 0) return;
-  const gpu::Pad pad{
-      stage.buffer_at,        stage.product.source[0].row_floats,  lanes.scratch, scratch_.floats(),
-      lanes.pads + stage.pad, lanes.parts != nullptr ? pads() : 0, lanes.count};
+  if (lanes.parts == nullptr && lanes.steady->pads[usize(node.pad)].right == 0) return;
+  const gpu::Pad pad{.at = node.buffer_at,
+                     .row_floats = node.product.source[0].row_floats,
+                     .scratch = lanes.scratch,
+                     .scratch_step = scratch_.floats(),
+                     .table = lanes.pads + node.pad,
+                     .table_step = lanes.parts != nullptr ? pads() : 0,
+                     .lanes = lanes.count};
   check(gpu::pad_rows(pad, stream), "pad rows");
 }
 
-void Program::enqueue_lstm(const Stage& stage, const Lanes& lanes, cudaStream_t stream) const {
-  const Lstm& lstm = std::get<Lstm>(stage.layer);
-  const gpu::Lanes all = lanes_of(lanes, stage.operation, stage.max_windows);
+void Program::enqueue_lstm(const Node& node, const StepLanes& lanes, cudaStream_t stream) const {
+  const LstmNode& lstm = std::get<LstmNode>(node.layer);
+  const gpu::Lanes all = lanes_of(lanes, node.operation, node.max_windows);
   for (std::size_t s = 0; s < lstm.products.size(); ++s) {
     gpu::Product p = lstm.products[s];
     p.lanes = all;
@@ -264,28 +291,28 @@ void Program::enqueue_lstm(const Stage& stage, const Lanes& lanes, cudaStream_t 
   }
 }
 
-void Program::enqueue(const Lanes& lanes, cudaStream_t stream) const {
+void Program::enqueue(const StepLanes& lanes, cudaStream_t stream) const {
   if (lanes.pads != nullptr) enqueue_zeros(lanes, stream);
   for (const Launch& launch : launches_) {
-    const Stage& first = stages_[usize(launch.stage[0])];
-    if (std::holds_alternative<Lstm>(first.layer)) {
+    const Node& first = nodes_[usize(launch.node[0])];
+    if (std::holds_alternative<LstmNode>(first.layer)) {
       enqueue_lstm(first, lanes, stream);
       continue;
     }
-    if (std::holds_alternative<Norm>(first.layer)) {
+    if (std::holds_alternative<NormNode>(first.layer)) {
       enqueue_norm(first, lanes, stream);
       continue;
     }
-    if (std::holds_alternative<Give>(first.layer)) {
-      enqueue_give(first, lanes, stream);
+    if (std::holds_alternative<EmitNode>(first.layer)) {
+      enqueue_emit(first, lanes, stream);
       continue;
     }
     gpu::Product products[2];
     int count = 0;
     for (int i = 0; i < launch.count; ++i) {
-      const Stage& stage = stages_[usize(launch.stage[i])];
-      if (lanes.pads != nullptr) enqueue_pad(stage, lanes, stream);
-      const gpu::Product product = ready(stage, lanes);
+      const Node& node = nodes_[usize(launch.node[i])];
+      if (lanes.pads != nullptr) enqueue_pad(node, lanes, stream);
+      const gpu::Product product = ready(node, lanes);
       if (product.lanes.max_rows > 0) products[count++] = product;
     }
     if (count > 0) check(gpu::product(products, count, stream), "launch a product");

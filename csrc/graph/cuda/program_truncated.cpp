@@ -1,23 +1,23 @@
-// A truncated chain (layers/truncated.hpp) on the GPU: one step at a time.
+// A truncated chain (layers/truncated.hpp) on the GPU. It runs one step at a time.
 //
-// Each layer has a twin that looks on: what it would give if the stream ended here, worked out in
-// the same buffer, behind the rows of the step, which is never taken home. A layer and its
-// twin need nothing of each other and share a launch. So no state is copied, and at a batch of one
-// the look costs hardly a launch more.
+// Each layer has a second node that computes what the layer would emit if the stream ended here. It
+// works in the same buffer, behind the rows of the step, and its rows are never copied back to the
+// state. The two nodes do not depend on each other and share a launch. So no state is copied, and
+// with one stream the flush adds hardly a launch.
 #include <algorithm>
 #include <cmath>
 #include <string>
 
-#include "graph/cuda/walk.hpp"
+#include "base/integers.hpp"
+#include "graph/cuda/trace_memory.hpp"
 #include "layers/truncated.hpp"
 
 namespace hopcodec::graph::cuda {
 
 namespace gpu = kernels::cuda;
+using base::usize;
 
 namespace {
-
-std::size_t usize(int n) { return static_cast<std::size_t>(n); }
 
 [[noreturn]] void refuse(const std::string& what) {
   throw std::invalid_argument("cuda: expected " + what);
@@ -25,49 +25,50 @@ std::size_t usize(int n) { return static_cast<std::size_t>(n); }
 
 }  // namespace
 
-void Program::add_look(int stage, int max_windows, std::int64_t out_rows) {
-  Stage look = stages_[usize(stage)];
-  const Edge out = edges_[usize(look.out)];
-  look.looks_on = stage;
-  look.in = edges_[usize(look.in)].look;
-  look.operation = operations_++;
-  look.inlet = add_inlet(look.in, look.buffer_at, inlets_[usize(look.inlet)].activation);
-  look.hold = kNone;
-  look.pad = add_pad(look.buffer_at, look.product.source[0].row_floats);
-  look.max_windows = max_windows;
-  look.out = add_edge(out.channels, out_rows, out.row_samples, out.lookahead);
-  edges_[usize(stages_[usize(stage)].out)].look = look.out;
-  stages_.push_back(std::move(look));
+void Program::add_flush(int node, int max_windows, std::int64_t out_rows) {
+  Node flush = nodes_[usize(node)];
+  const Edge out = edges_[usize(flush.out)];
+  flush.flush_of = node;
+  flush.in = edges_[usize(flush.in)].flush;
+  flush.operation = operations_++;
+  flush.inlet = add_inlet(flush.in, flush.buffer_at, inlets_[usize(flush.inlet)].activation);
+  flush.state_part = kNone;
+  flush.pad = add_pad(flush.buffer_at, flush.product.source[0].row_floats);
+  flush.max_windows = max_windows;
+  flush.out = add_edge(out.channels, out_rows, out.row_samples, out.lookahead);
+  edges_[usize(nodes_[usize(node)].out)].flush = flush.out;
+  nodes_.push_back(std::move(flush));
   Launch& launch = launches_.back();
-  launch.stage[launch.count++] = static_cast<int>(stages_.size()) - 1;
+  launch.node[launch.count++] = static_cast<int>(nodes_.size()) - 1;
 }
 
-void Program::add_look(Queue queue, std::size_t rows_at) {
-  queue.looks_on = static_cast<int>(queues_.size()) - 1;
-  queue.shortcut = edges_[usize(queue.shortcut)].look;
-  queue.branch = edges_[usize(queue.branch)].look;
-  queue.joins = stage_making(queue.branch);
-  queue.hold = kNone;
+void Program::add_flush(Queue queue, std::size_t rows_at) {
+  queue.flush_of = static_cast<int>(queues_.size()) - 1;
+  queue.shortcut = edges_[usize(queue.shortcut)].flush;
+  queue.branch = edges_[usize(queue.branch)].flush;
+  queue.joins = producer_of(queue.branch);
+  queue.state_part = kNone;
   queue.inlet = add_inlet(queue.shortcut, rows_at, {});
-  stages_[usize(queue.joins)].product.add_at = static_cast<std::ptrdiff_t>(rows_at);
+  nodes_[usize(queue.joins)].product.add_at = static_cast<std::ptrdiff_t>(rows_at);
   queues_.push_back(queue);
 }
 
 int Program::add(const std::shared_ptr<const layers::TruncatedWeights>& w, int in) {
   w->check();
   const Edge from = edges_[usize(in)];
-  if (!stages_.empty() || w->step != from.max_rows) {
-    refuse("a truncated chain at the front, a frame a step, got one of " + std::to_string(w->step) +
-           " rows a step behind " + std::to_string(stages_.size()) + " layers");
+  if (!nodes_.empty() || w->step != from.max_rows) {
+    refuse("a truncated chain that is first and takes one frame per step, got one with " +
+           std::to_string(w->step) + " rows per step behind " + std::to_string(nodes_.size()) +
+           " layers");
   }
   const auto is_lstm = [](const auto& l) { return std::holds_alternative<layers::LstmWeights>(l); };
-  // Its cell is stepped in place: a look would be felt.
+  // An LSTM updates its cell in place, so a flush would change the state.
   if (std::any_of(w->layers.begin(), w->layers.end(), is_lstm)) {
-    refuse("a truncated chain without LSTM, got one");
+    refuse("a truncated chain without LSTM, got one with an LSTM");
   }
   const std::size_t header_at = state_.take(layers::floats_of<layers::Truncated::Header>());
-  const int look = add_edge(from.channels, 0, from.row_samples, from.lookahead);
-  edges_[usize(in)].look = look;
+  const int flush = add_edge(from.channels, 0, from.row_samples, from.lookahead);
+  edges_[usize(in)].flush = flush;
   const int made = compile(w->layers, in);
   const Edge out = edges_[usize(made)];
 
@@ -76,66 +77,77 @@ int Program::add(const std::shared_ptr<const layers::TruncatedWeights>& w, int i
   const double ahead = w->ahead * step_samples;
   if (std::fabs(rows_per_step - std::round(rows_per_step)) > 1e-9 ||
       ahead >= out.lookahead - from.lookahead) {
-    refuse("a truncated chain that makes whole rows of a step and looks further ahead than " +
+    refuse("a truncated chain with a whole number of rows per step and a look-ahead of more than " +
            std::to_string(w->ahead) + " steps, got " + std::to_string(rows_per_step) +
            " rows and a look-ahead of " +
            std::to_string((out.lookahead - from.lookahead) / step_samples));
   }
-  Give give{w->step, w->ahead, static_cast<int>(std::lround(rows_per_step)), 0};
-  Stage stage{Give{}, made, 0, operations_++, 0, kNone, kNone, out.max_rows + give.rows_per_step,
-              0,      0,    {}};
-  const int rows = out.max_rows + edges_[usize(out.look)].max_rows;
-  stage.header_at = header_at;
-  stage.buffer_at = scratch_.take(usize(rows) * usize(out.channels));
-  stage.inlet = add_inlet(made, stage.buffer_at, {});
-  give.look_inlet = add_inlet(out.look, stage.buffer_at, {});
-  stage.out = add_edge(out.channels, stage.max_windows, out.row_samples, from.lookahead + ahead);
-  stage.layer = give;
-  return stages_[usize(add_stage(std::move(stage)))].out;
+  EmitNode emit{.step = w->step,
+                .ahead = w->ahead,
+                .rows_per_step = static_cast<int>(std::lround(rows_per_step)),
+                .flush_inlet = 0};
+  Node node{.layer = EmitNode{},
+            .in = made,
+            .operation = operations_++,
+            .max_windows = out.max_rows + emit.rows_per_step};
+  const int rows = out.max_rows + edges_[usize(out.flush)].max_rows;
+  node.header_at = header_at;
+  node.buffer_at = scratch_.take(usize(rows) * usize(out.channels));
+  node.inlet = add_inlet(made, node.buffer_at, {});
+  emit.flush_inlet = add_inlet(out.flush, node.buffer_at, {});
+  node.out = add_edge(out.channels, node.max_windows, out.row_samples, from.lookahead + ahead);
+  node.layer = emit;
+  return nodes_[usize(add_node(std::move(node)))].out;
 }
 
-// Rows that have left for good once `taken` rows have come: those that are due, as far as the chain
-// makes them of a signal that ends there. `edge`: what the chain emits.
-std::int64_t Program::given_by(const Give& give, int edge, std::int64_t taken, Walk& walk) const {
-  const std::int64_t steps = taken / give.step;
-  if (steps <= give.ahead) return 0;
-  walk.whole[0] = {0, taken, true};
-  for (const Stage& stage : stages_) {
-    if (stage.looks_on != kNone) continue;
-    const Passage& from = walk.whole[usize(stage.in)];
-    Passage& out = walk.whole[usize(stage.out)];
-    if (const Conv* conv = std::get_if<Conv>(&stage.layer)) {
+// Returns how many rows have been emitted once `taken` rows have come: the rows that are due,
+// limited to those that the chain makes of a signal that ends there. `edge` is the output of the
+// chain.
+std::int64_t Program::emitted_by(const EmitNode& emit, int edge, std::int64_t taken,
+                                 TraceMemory& memory) const {
+  const std::int64_t steps = taken / emit.step;
+  if (steps <= emit.ahead) return 0;
+  memory.whole[0] = {0, taken, true};
+  for (const Node& node : nodes_) {
+    if (node.flush_of != kNone) continue;
+    const Passage& from = memory.whole[usize(node.in)];
+    Passage& out = memory.whole[usize(node.out)];
+    if (const ConvNode* conv = std::get_if<ConvNode>(&node.layer)) {
       out = conv_step(conv->plan, from).out;
-    } else if (const Transpose* transpose = std::get_if<Transpose>(&stage.layer)) {
+    } else if (const TransposeNode* transpose = std::get_if<TransposeNode>(&node.layer)) {
       out = transpose_step(transpose->shape, from).out;
     }
-    if (stage.out == edge) break;
+    if (node.out == edge) break;
   }
-  return std::min((steps - give.ahead) * give.rows_per_step, walk.whole[usize(edge)].after);
+  return std::min((steps - emit.ahead) * emit.rows_per_step, memory.whole[usize(edge)].after);
 }
 
-gpu::Part Program::walk_give(const Stage& stage, const Give& give, Walk& walk) const {
-  const Passage& in = walk.edges[0];
-  const Passage& made = walk.edges[usize(stage.in)];
-  const std::int64_t before = given_by(give, stage.in, in.before, walk);
+gpu::Part Program::trace_emit(const Node& node, const EmitNode& emit, TraceMemory& memory) const {
+  const Passage& in = memory.edges[0];
+  const Passage& made = memory.edges[usize(node.in)];
+  const std::int64_t before = emitted_by(emit, node.in, in.before, memory);
   const std::int64_t after =
-      in.last ? std::max(before, made.after) : given_by(give, stage.in, in.after, walk);
-  walk.edges[usize(stage.out)] = {before, after, in.last};
-  walk.inlet_rows[usize(stage.inlet)] = 0;
-  walk.inlet_rows[usize(give.look_inlet)] = made.rows();
+      in.last ? std::max(before, made.after) : emitted_by(emit, node.in, in.after, memory);
+  memory.edges[usize(node.out)] = {before, after, in.last};
+  memory.inlet_rows[usize(node.inlet)] = 0;
+  memory.inlet_rows[usize(emit.flush_inlet)] = made.rows();
   const int rows = static_cast<int>(after - before);
-  return {rows, static_cast<int>(before - made.before), 0, rows, {}, 0};
+  return {.rows = rows,
+          .begin = static_cast<int>(before - made.before),
+          .skip = 0,
+          .emit = rows,
+          .to = {}};
 }
 
-void Program::enqueue_give(const Stage& stage, const Lanes& lanes, cudaStream_t stream) const {
+void Program::enqueue_emit(const Node& node, const StepLanes& lanes, cudaStream_t stream) const {
   gpu::Feed feed{};
-  feed.rows = lanes.scratch + stage.buffer_at;
+  feed.rows = lanes.scratch + node.buffer_at;
   feed.lane_step = scratch_.floats();
-  feed.channels = edges_[usize(stage.out)].channels;
-  feed.sinks = stage.product.sinks;
-  std::copy_n(stage.product.sink, feed.sinks, feed.sink);
-  feed.lanes = lanes_of(lanes, stage.operation, stage.max_windows);
-  check(gpu::feed(feed, stream), "hand out rows");
+  feed.channels = edges_[usize(node.out)].channels;
+  feed.sinks = node.product.sinks;
+  std::copy_n(node.product.sink, feed.sinks, feed.sink);
+  feed.lanes = lanes_of(lanes, node.operation, node.max_windows);
+  check(gpu::feed(feed, stream), "emit rows");
 }
 
 }  // namespace hopcodec::graph::cuda

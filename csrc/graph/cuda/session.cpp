@@ -13,12 +13,14 @@ namespace gpu = kernels::cuda;
 namespace {
 
 constexpr std::size_t kAlign = 256;
-constexpr int kMostStreams = 32768;     // what one dimension of a grid surely holds
-constexpr int kFewLanes = 8;            // whose input and output are not worth a copy
-constexpr std::int64_t kSettled = 256;  // frames after which a stream is taken to run evenly
-constexpr std::int64_t kMostRows = std::int64_t{1} << 30;  // of all lanes: kernels count in int
+constexpr int kMostStreams = 32768;     // a safe limit for one dimension of a grid
+constexpr int kFewLanes = 8;            // below this, kernels access pinned host memory directly
+constexpr std::int64_t kSettled = 256;  // frames after which a stream should be in its steady state
+// Of all lanes together, because kernels count in int.
+constexpr std::int64_t kMostRows = std::int64_t{1} << 30;
 
-// 1, 2, 3, 4, 6, 8, 12, ... and n itself: no step is filled by less than two thirds.
+// Returns 1, 2, 3, 4, 6, 8, 12, ... and n, so that every step uses at least two thirds of its
+// lanes.
 std::vector<int> buckets_up_to(int n) {
   std::vector<int> buckets;
   for (int b = 1; b < n; b *= 2) {
@@ -63,25 +65,26 @@ void Session::prepare(int unit, std::size_t out_bytes, int variants) {
   }
   states_ = DeviceArray<float>(program_.state_floats() * streams, stream());
   scratch_ = DeviceArray<float>(program_.scratch_floats() * streams, stream());
-  input_ = DeviceArray<std::byte>(places(options_.streams).end, stream());
+  input_ = DeviceArray<std::byte>(layout(options_.streams).end, stream());
   output_ = DeviceArray<std::byte>(out_bytes * streams, stream());
-  holds_ = constants_.array(program_.holds());
+  state_parts_ = constants_.array(program_.state_parts());
   trace_ = program_.make_trace();
-  for (Half& half : halves_) {
-    half.in = PinnedBytes(input_.bytes());
-    half.out = PinnedBytes(output_.bytes());
-    half.done = make_event();
-    half.seats.reserve(streams);
-    std::memset(half.in.data(), 0, input_.bytes());
+  for (StagingBuffer& staging : staging_) {
+    staging.in = PinnedBytes(input_.bytes());
+    staging.out = PinnedBytes(output_.bytes());
+    staging.done = make_event();
+    staging.lanes.reserve(streams);
+    std::memset(staging.in.data(), 0, input_.bytes());
   }
-  find_steady(unit);
+  find_steady_shapes(unit);
   if (options_.graphs) capture_all(variants);
   for (int s = 0; s < options_.streams; ++s) start(s);
   check(cudaStreamSynchronize(stream()), "prepare");
 }
 
-// A shape is steady from the first frame on after which nothing changes any more.
-void Session::find_steady(int unit) {
+// Finds the steady shapes: a shape is steady from the frame after which its trace no longer
+// changes.
+void Session::find_steady_shapes(int unit) {
   if (program_.whole()) return;
   std::vector<int> frames = {1};
   if (options_.max_frames > 1) frames.push_back(options_.max_frames);
@@ -89,7 +92,11 @@ void Session::find_steady(int unit) {
     const auto at = [&](std::int64_t h, Trace& to) {
       program_.trace({h * unit, (h + f) * unit, false}, to);
     };
-    Steady steady{f, program_.make_trace(), nullptr, nullptr, kSettled};
+    SteadyShape steady{.frames = f,
+                       .trace = program_.make_trace(),
+                       .moves = nullptr,
+                       .pads = nullptr,
+                       .after = kSettled};
     Trace other = program_.make_trace();
     at(kSettled, steady.trace);
     while (steady.after > 0) {
@@ -97,31 +104,32 @@ void Session::find_steady(int unit) {
       if (!(other == steady.trace)) break;
       --steady.after;
     }
-    // Settled at the last moment is not settled.
+    // A trace that changed until shortly before the end is not steady.
     if (steady.after > kSettled - 8 || steady.trace.out_rows == 0) continue;
     steady.moves = constants_.array(steady.trace.moves);
     const auto& pads = steady.trace.pads;
     const bool padded =
         std::any_of(pads.begin(), pads.end(), [](const gpu::Padding& p) { return p.right > 0; });
     if (padded) steady.pads = constants_.array(pads);
-    steady_.push_back(std::move(steady));
+    steady_shapes_.push_back(std::move(steady));
   }
 }
 
 int Session::shape_of(std::int64_t rows, int frames) const {
-  for (std::size_t i = 0; i < steady_.size(); ++i) {
-    if (steady_[i].frames == frames && rows >= steady_[i].after * unit_) return static_cast<int>(i);
+  for (std::size_t i = 0; i < steady_shapes_.size(); ++i) {
+    if (steady_shapes_[i].frames == frames && rows >= steady_shapes_[i].after * unit_)
+      return static_cast<int>(i);
   }
   return kRagged;
 }
 
-// How many of `frames` to take now, so that the step is a steady one where there is one.
-int Session::even_frames(std::int64_t rows, int frames) const {
+// Returns how many of `frames` to process now, so that the step has a steady shape if possible.
+int Session::steady_frames(std::int64_t rows, int frames) const {
   if (shape_of(rows, frames) != kRagged) return frames;
   return shape_of(rows, 1) != kRagged ? 1 : frames;
 }
 
-Session::Places Session::places(int lanes) const {
+Session::StagingLayout Session::layout(int lanes) const {
   const auto n = static_cast<std::size_t>(lanes);
   std::size_t at = 0;
   const auto take = [&](std::size_t bytes) {
@@ -129,11 +137,11 @@ Session::Places Session::places(int lanes) const {
     at = base::round_up(at + bytes, kAlign);
     return begin;
   };
-  Places p{};
+  StagingLayout p{};
   p.slots = take(n * sizeof(std::int32_t));
   p.payload = take(n * payload_bytes_);
   p.parts = take(n * static_cast<std::size_t>(program_.operations()) * sizeof(gpu::Part));
-  p.moves = take(n * program_.holds().size() * sizeof(gpu::Move));
+  p.moves = take(n * program_.state_parts().size() * sizeof(gpu::Move));
   p.pads = take(n * static_cast<std::size_t>(program_.pads()) * sizeof(gpu::Padding));
   p.end = at;
   return p;
@@ -143,43 +151,45 @@ int Session::bucket_of(int lanes) const {
   return *std::lower_bound(buckets_.begin(), buckets_.end(), lanes);
 }
 
-Session::Half& Session::begin(int lanes) {
-  Half& half = halves_[next_half_];
-  next_half_ ^= 1;
-  if (half.busy) collect(half);
-  half.bucket = bucket_of(lanes);
-  half.seats.clear();
-  std::fill_n(half.in.at<std::int32_t>(places(half.bucket).slots), half.bucket, -1);
-  return half;
+Session::StagingBuffer& Session::begin(int lanes) {
+  StagingBuffer& staging = staging_[next_staging_];
+  next_staging_ ^= 1;
+  if (staging.busy) collect(staging);
+  staging.bucket = bucket_of(lanes);
+  staging.lanes.clear();
+  std::fill_n(staging.in.at<std::int32_t>(layout(staging.bucket).slots), staging.bucket, -1);
+  return staging;
 }
 
-int Session::sit(Half& half, int stream, int item, int frames_out, const Trace* trace) {
-  const int lane = static_cast<int>(half.seats.size());
-  const Places p = places(half.bucket);
-  half.seats.push_back({item, frames_out});
-  half.in.at<std::int32_t>(p.slots)[lane] = stream;
+int Session::add_lane(StagingBuffer& staging, int stream, int item, int frames_out,
+                      const Trace* trace) {
+  const int lane = static_cast<int>(staging.lanes.size());
+  const StagingLayout p = layout(staging.bucket);
+  staging.lanes.push_back({item, frames_out});
+  staging.in.at<std::int32_t>(p.slots)[lane] = stream;
   if (trace != nullptr) {
     const auto l = static_cast<std::size_t>(lane);
     std::copy(trace->parts.begin(), trace->parts.end(),
-              half.in.at<gpu::Part>(p.parts) + l * trace->parts.size());
+              staging.in.at<gpu::Part>(p.parts) + l * trace->parts.size());
     std::copy(trace->moves.begin(), trace->moves.end(),
-              half.in.at<gpu::Move>(p.moves) + l * trace->moves.size());
+              staging.in.at<gpu::Move>(p.moves) + l * trace->moves.size());
     std::copy(trace->pads.begin(), trace->pads.end(),
-              half.in.at<gpu::Padding>(p.pads) + l * trace->pads.size());
+              staging.in.at<gpu::Padding>(p.pads) + l * trace->pads.size());
   }
   return lane;
 }
 
-// Nobody's tables say that nothing is to be done; what stood there may be anything.
-void Session::clear_empty_seats(Half& half) const {
-  const Places p = places(half.bucket);
-  const std::size_t first = half.seats.size();
-  const std::size_t count = static_cast<std::size_t>(half.bucket) - first;
+// Zeroes the tables of unused lanes, which may hold values of earlier steps. Zero means that the
+// lane does nothing.
+void Session::clear_unused_lanes(StagingBuffer& staging) const {
+  const StagingLayout p = layout(staging.bucket);
+  const std::size_t first = staging.lanes.size();
+  const std::size_t count = static_cast<std::size_t>(staging.bucket) - first;
   const auto clear = [&](std::size_t at, std::size_t lane_bytes) {
-    std::memset(half.in.data() + at + first * lane_bytes, 0, count * lane_bytes);
+    std::memset(staging.in.data() + at + first * lane_bytes, 0, count * lane_bytes);
   };
   clear(p.parts, static_cast<std::size_t>(program_.operations()) * sizeof(gpu::Part));
-  clear(p.moves, program_.holds().size() * sizeof(gpu::Move));
+  clear(p.moves, program_.state_parts().size() * sizeof(gpu::Move));
   clear(p.pads, static_cast<std::size_t>(program_.pads()) * sizeof(gpu::Padding));
 }
 
@@ -188,53 +198,56 @@ Trace& Session::trace(const Passage& passage) {
   return trace_;
 }
 
-void Session::enqueue(Half& half, int lanes, int shape, int n_q) {
-  const Places p = places(lanes);
-  const bool even = shape != kRagged;
-  // Tables are read by every kernel: they belong on the device.
-  const bool near = even && lanes <= kFewLanes;
-  const std::byte* in = near ? half.in.data() : input_.data();
-  std::byte* out = near ? half.out.data() : output_.data();
-  if (!near) {
-    check(cudaMemcpyAsync(input_.data(), half.in.data(), even ? p.parts : p.end,
+void Session::enqueue(StagingBuffer& staging, int lanes, int shape, int n_q) {
+  const StagingLayout p = layout(lanes);
+  const bool is_steady = shape != kRagged;
+  // A ragged step always copies, because every kernel reads its tables.
+  const bool direct = is_steady && lanes <= kFewLanes;
+  const std::byte* in = direct ? staging.in.data() : input_.data();
+  std::byte* out = direct ? staging.out.data() : output_.data();
+  if (!direct) {
+    check(cudaMemcpyAsync(input_.data(), staging.in.data(), is_steady ? p.parts : p.end,
                           cudaMemcpyHostToDevice, stream()),
           "copy a step's input");
   }
-  const auto holds = static_cast<std::int32_t>(program_.holds().size());
-  const gpu::Moves moves{holds_,
-                         holds,
-                         even ? steady_[static_cast<std::size_t>(shape)].moves
-                              : reinterpret_cast<const gpu::Move*>(in + p.moves),
-                         even ? 0 : holds,
-                         reinterpret_cast<const std::int32_t*>(in + p.slots),
-                         lanes,
-                         scratch_.data(),
-                         program_.scratch_floats(),
-                         states_.data(),
-                         program_.state_floats(),
-                         options_.overlaps && device_.overlaps()};
-  const Program::Lanes all{scratch_.data(),
-                           lanes,
-                           even ? nullptr : reinterpret_cast<const gpu::Part*>(in + p.parts),
-                           even ? steady_[static_cast<std::size_t>(shape)].pads
-                                : reinterpret_cast<const gpu::Padding*>(in + p.pads),
-                           even ? &steady_[static_cast<std::size_t>(shape)].trace : nullptr,
-                           options_.overlaps && device_.overlaps()};
+  const auto parts = static_cast<std::int32_t>(program_.state_parts().size());
+  const SteadyShape* steady =
+      is_steady ? &steady_shapes_[static_cast<std::size_t>(shape)] : nullptr;
+  const gpu::Moves moves{
+      .state_parts = state_parts_,
+      .count = parts,
+      .table = is_steady ? steady->moves : reinterpret_cast<const gpu::Move*>(in + p.moves),
+      .table_step = is_steady ? 0 : parts,
+      .slots = reinterpret_cast<const std::int32_t*>(in + p.slots),
+      .lanes = lanes,
+      .scratch = scratch_.data(),
+      .scratch_step = program_.scratch_floats(),
+      .states = states_.data(),
+      .state_floats = program_.state_floats(),
+      .overlaps = options_.overlaps && device_.overlaps()};
+  const Program::StepLanes all{
+      .scratch = scratch_.data(),
+      .count = lanes,
+      .parts = is_steady ? nullptr : reinterpret_cast<const gpu::Part*>(in + p.parts),
+      .pads = is_steady ? steady->pads : reinterpret_cast<const gpu::Padding*>(in + p.pads),
+      .steady = is_steady ? &steady->trace : nullptr,
+      .overlaps = options_.overlaps && device_.overlaps()};
   enqueue_input(all, moves, in + p.payload);
   program_.enqueue(all, stream());
-  const int rows = even ? all.steady->out_rows : program_.max_out_rows();
+  const int rows = is_steady ? all.steady->out_rows : program_.max_out_rows();
   const std::size_t bytes = enqueue_output(all, moves, rows, n_q, out);
-  if (near) return;
-  check(cudaMemcpyAsync(half.out.data(), out, bytes, cudaMemcpyDeviceToHost, stream()),
+  if (direct) return;
+  check(cudaMemcpyAsync(staging.out.data(), out, bytes, cudaMemcpyDeviceToHost, stream()),
         "copy a step's output");
 }
 
-std::size_t Session::graph_index(int bucket, int shape, int variant, const Half& half) const {
+std::size_t Session::graph_index(int bucket, int shape, int variant,
+                                 const StagingBuffer& staging) const {
   const auto b = static_cast<std::size_t>(
       std::lower_bound(buckets_.begin(), buckets_.end(), bucket) - buckets_.begin());
-  const std::size_t shapes = steady_.size() + 1;
+  const std::size_t shapes = steady_shapes_.size() + 1;
   const auto s = static_cast<std::size_t>(shape + 1);
-  const auto side = static_cast<std::size_t>(&half - halves_);
+  const auto side = static_cast<std::size_t>(&staging - staging_);
   return ((b * shapes + s) * static_cast<std::size_t>(variants_) +
           static_cast<std::size_t>(variant)) *
              2 +
@@ -242,75 +255,76 @@ std::size_t Session::graph_index(int bucket, int shape, int variant, const Half&
 }
 
 void Session::capture_all(int variants) {
-  const int shapes = static_cast<int>(steady_.size());
-  for (Half& half : halves_) {
-    std::fill_n(half.in.at<std::int32_t>(places(options_.streams).slots), options_.streams, -1);
+  const int shapes = static_cast<int>(steady_shapes_.size());
+  for (StagingBuffer& staging : staging_) {
+    std::fill_n(staging.in.at<std::int32_t>(layout(options_.streams).slots), options_.streams, -1);
   }
   graphs_.resize(buckets_.size() * static_cast<std::size_t>(shapes + 1) *
                  static_cast<std::size_t>(variants) * 2);
   for (const int bucket : buckets_) {
     for (int shape = kRagged; shape < shapes; ++shape) {
-      // Once without a capture, on empty seats: so that the kernels are loaded by then. Variants
-      // differ in how often a kernel comes, not in which.
+      // Run the step once without capture, on unused lanes, so that all kernels are loaded before
+      // the capture. Variants differ in how often a kernel is launched, not in which kernels.
       if (variants > 0) {
-        enqueue(halves_[0], bucket, shape, books_of(0));
+        enqueue(staging_[0], bucket, shape, codebooks_of(0));
         check(cudaStreamSynchronize(stream()), "warm up");
       }
       for (int variant = 0; variant < variants; ++variant) {
-        for (Half& half : halves_) {
-          graphs_[graph_index(bucket, shape, variant, half)] =
-              capture(stream(), [&] { enqueue(half, bucket, shape, books_of(variant)); });
+        for (StagingBuffer& staging : staging_) {
+          graphs_[graph_index(bucket, shape, variant, staging)] =
+              capture(stream(), [&] { enqueue(staging, bucket, shape, codebooks_of(variant)); });
         }
       }
     }
   }
 }
 
-// `variant` < 0: none was captured for this number of codebooks.
-// After a failure nothing that was under way is believed, and nothing still reads the host's side.
-void Session::launch(Half& half, int shape, int variant, int n_q) {
+// Launches a step. `variant` < 0 means that no graph was captured for this number of codebooks.
+// After a failure, waits until the device no longer reads the host buffers, and discards all steps
+// in flight.
+void Session::launch(StagingBuffer& staging, int shape, int variant, int n_q) {
   try {
-    submit(half, shape, variant, n_q);
+    submit(staging, shape, variant, n_q);
   } catch (...) {
     static_cast<void>(cudaStreamSynchronize(stream()));
-    for (Half& each : halves_) each.busy = false;
+    for (StagingBuffer& each : staging_) each.busy = false;
     throw;
   }
 }
 
-void Session::submit(Half& half, int shape, int variant, int n_q) {
-  half.n_q = n_q;
-  if (shape == kRagged) clear_empty_seats(half);
-  half.rows = shape == kRagged ? program_.max_out_rows()
-                               : steady_[static_cast<std::size_t>(shape)].trace.out_rows;
+void Session::submit(StagingBuffer& staging, int shape, int variant, int n_q) {
+  staging.n_q = n_q;
+  if (shape == kRagged) clear_unused_lanes(staging);
+  staging.rows = shape == kRagged ? program_.max_out_rows()
+                                  : steady_shapes_[static_cast<std::size_t>(shape)].trace.out_rows;
   if (options_.graphs && variant >= 0) {
-    const Graph& graph = graphs_[graph_index(half.bucket, shape, variant, half)];
+    const Graph& graph = graphs_[graph_index(staging.bucket, shape, variant, staging)];
     check(cudaGraphLaunch(graph.get(), stream()), "launch a step");
     ++graph_steps_;
   } else {
-    enqueue(half, half.bucket, shape, n_q);
+    enqueue(staging, staging.bucket, shape, n_q);
     ++eager_steps_;
   }
-  check(cudaEventRecord(half.done.get(), stream()), "mark the end of a step");
-  half.busy = true;
+  check(cudaEventRecord(staging.done.get(), stream()), "mark the end of a step");
+  staging.busy = true;
 }
 
-void Session::finish() {
+void Session::drain() {
   for (int i = 0; i < 2; ++i) {
-    Half& half = halves_[(next_half_ + i) % 2];  // the older one first
-    if (half.busy) collect(half);
+    StagingBuffer& staging = staging_[(next_staging_ + i) % 2];  // the older step first
+    if (staging.busy) collect(staging);
   }
 }
 
-void Session::write_held(const Held& held, int stream, std::int64_t rows, int channels,
-                         float* state) const {
+void Session::write_stream_rows(const StreamRows& held, int stream, std::int64_t rows, int channels,
+                                float* state) const {
   layers::state_as<layers::Gather::Header>(state, program_.gather_at()).held =
       static_cast<std::int32_t>(rows);
   std::copy_n(held.row(stream, 0), rows * channels, state + program_.held_at());
 }
 
-bool Session::read_held(Held& held, int stream, std::int64_t rows, int channels,
-                        const float* state) const {
+bool Session::read_stream_rows(StreamRows& held, int stream, std::int64_t rows, int channels,
+                               const float* state) const {
   if (layers::state_as<layers::Gather::Header>(state, program_.gather_at()).held != rows) {
     return false;
   }
@@ -354,9 +368,11 @@ Status Session::restore(int stream_index, const std::byte* from, std::size_t byt
   check(cudaSetDevice(options_.device), "select the device");
   const base::FloatBuffer copy = base::make_floats(program_.state_floats());
   std::memcpy(copy.get(), body, state_bytes());
-  // Believed only if every position in it is the one a stream of its age has.
+  // Accept the state only if every position in it is right for a stream that has taken as many
+  // frames.
   if (!read_own(stream_index, copy.get())) {
-    throw SnapshotError("snapshot: expected positions within the stream's buffers, got others");
+    throw SnapshotError(
+        "snapshot: expected positions within the stream's buffers, got positions outside them");
   }
   check(cudaMemcpyAsync(state(stream_index), copy.get(), state_bytes(), cudaMemcpyHostToDevice,
                         stream()),

@@ -1,5 +1,5 @@
-// A codec's constants in the memory of its devices: packed and copied when the first session asks
-// for them, shared by all its sessions, kept as long as the codec.
+// The constants of a codec in device memory. They are packed and copied when the first session
+// needs them, shared by all sessions of the codec, and freed with it.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -14,18 +14,18 @@
 
 namespace hopcodec::graph::cuda {
 
-// What a constant is made of: objects of the host, which are kept so that no other takes their
-// place in memory, and which of the things that are made of them this is.
+// Identifies a constant by the host objects it is made of, and by which of their constants it is.
+// The objects are kept alive, so that no other object can get the same address.
 struct Origin {
   std::shared_ptr<const void> of;
-  std::shared_ptr<const void> with;  // an LSTM's second matrix, or null
+  std::shared_ptr<const void> with;  // second matrix of an LSTM, or null
   int part;
 };
 
 class Uploads {
  public:
-  // The copy on this device of what make() returns, a std::vector; made once. `stream` is one of
-  // the current device's.
+  // Returns the device copy of the std::vector that make() returns; it is made once. `stream` must
+  // belong to the current device.
   template <class T, class Make>
   const T* get(int device, const Origin& origin, cudaStream_t stream, Make make) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -40,7 +40,7 @@ class Uploads {
     return reinterpret_cast<const T*>(at->second.memory.data());
   }
 
-  std::size_t bytes() const;  // on all devices
+  std::size_t bytes() const;  // sum over all devices
 
  private:
   using Key = std::tuple<int, const void*, const void*, int>;

@@ -1,4 +1,4 @@
-// Marks a session as in use; a second thread that comes meanwhile is told so.
+// Marks a session as in use. A second thread that enters meanwhile gets ours() == false.
 #pragma once
 
 #include <atomic>

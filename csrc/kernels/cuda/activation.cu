@@ -1,5 +1,5 @@
-// The same bodies as on the CPU (math.inl.hpp) over one float per thread: the GPU's fma, division
-// and conversions round as IEEE asks, so it is meant to compute the same bits.
+// The bodies are those of the CPU (math.inl.hpp), with one float per thread. The GPU's fma,
+// division and conversions round as IEEE 754 requires, so the bits are the same.
 #define HOPCODEC_ISA cuda
 #include "kernels/cuda/activation.hpp"
 #include "kernels/cuda/launch.cuh"
@@ -53,25 +53,25 @@ struct SnakeColumns {
 
 }  // namespace
 
-cudaError_t elu(const float* x, float* y, std::size_t n, cudaStream_t stream) {
+cudaError_t map_elu(const float* x, float* y, std::size_t n, cudaStream_t stream) {
   return launch_map(x, y, n, Elu{}, stream);
 }
 
-cudaError_t tanh(const float* x, float* y, std::size_t n, cudaStream_t stream) {
+cudaError_t map_tanh(const float* x, float* y, std::size_t n, cudaStream_t stream) {
   return launch_map(x, y, n, Tanh{}, stream);
 }
 
-cudaError_t sigmoid(const float* x, float* y, std::size_t n, cudaStream_t stream) {
+cudaError_t map_sigmoid(const float* x, float* y, std::size_t n, cudaStream_t stream) {
   return launch_map(x, y, n, Sigmoid{}, stream);
 }
 
-cudaError_t snake(const float* x, const float* alpha, const float* inverse_alpha, float* y,
-                  std::size_t rows, std::size_t channels, cudaStream_t stream) {
+cudaError_t map_snake(const float* x, const float* alpha, const float* inverse_alpha, float* y,
+                      std::size_t rows, std::size_t channels, cudaStream_t stream) {
   return launch_map(x, y, rows * channels, Snake{alpha, inverse_alpha, channels}, stream);
 }
 
-cudaError_t snake_columns(const float* x, const float* alpha, float* y, std::size_t batch,
-                          std::size_t channels, std::size_t time, cudaStream_t stream) {
+cudaError_t map_snake_columns(const float* x, const float* alpha, float* y, std::size_t batch,
+                              std::size_t channels, std::size_t time, cudaStream_t stream) {
   return launch_map(
       x, y, batch * channels * time,
       SnakeColumns{alpha, static_cast<unsigned>(channels), static_cast<unsigned>(time)}, stream);

@@ -1,5 +1,6 @@
-// Few rows, as in a stream: one launch that reads torch's layouts as they lie. Many: rows and
-// weights are put in the kernels' order first, and the product is the codecs' own (product.hpp).
+// With few rows, as in a stream, one launch reads torch's layouts directly. With many rows, a first
+// launch converts rows and weights to the kernels' layout, and the product is that of the codecs
+// (product.hpp).
 #define HOPCODEC_ISA cuda
 #include "kernels/cuda/causal_conv1d.hpp"
 
@@ -30,11 +31,11 @@ struct ConvWeights {
   }
 };
 
-// Taps lie closest in torch's layout and farthest apart in ours: a block turns a stretch of
-// channels of one panel in shared memory, so that every float is read once.
+// Torch's layout has the taps next to each other, ours has them farthest apart. A block transposes
+// a range of channels of one panel in shared memory, so that every float is read once.
 struct PackStretches {
-  static constexpr int kStretch = 4 * kTurnThreads;  // floats of one column
-  static constexpr int kPitch = kStretch + 9;        // keeps columns off each other's banks
+  static constexpr int kStretch = 4 * kTransposeThreads;  // floats of one column
+  static constexpr int kPitch = kStretch + 9;             // avoids bank conflicts between columns
   static constexpr int kFloats = kPanelColumns * kPitch;
 
   static bool can(const ConvWeights& w) {
@@ -60,8 +61,8 @@ struct PackStretches {
                       static_cast<std::size_t>(first)) *
                          static_cast<std::size_t>(w.kernel);
 #pragma unroll
-      for (int j = 0; j < kStretch / kTurnThreads; ++j) {
-        const int i = thread + j * kTurnThreads;
+      for (int j = 0; j < kStretch / kTransposeThreads; ++j) {
+        const int i = thread + j * kTransposeThreads;
         if (i >= count * w.kernel) continue;
         tile[n * kPitch + i] = column < w.out ? __ldg(from + i) : 0.0F;
       }
@@ -70,7 +71,7 @@ struct PackStretches {
     auto* packed = reinterpret_cast<float4*>(to.weight) + static_cast<std::size_t>(panel) *
                                                               static_cast<std::size_t>(to.groups) *
                                                               kPanelColumns;
-    for (int i = thread; i < count * w.kernel; i += kTurnThreads) {
+    for (int i = thread; i < count * w.kernel; i += kTransposeThreads) {
       const int tap = i / count;
       const int group = i % count / 4;
       const float* x = tile + i % 4 * kPitch + group * 4 * w.kernel + tap;
@@ -82,9 +83,10 @@ struct PackStretches {
   }
 };
 
-// The workspace: rows of each item, and results or the chains' sums; weights; bias.
-struct Places {
-  std::size_t out_at;  // within an item
+// Offsets in the workspace: for each item its rows, and its results or chain sums; then weights and
+// bias.
+struct WorkspaceLayout {
+  std::size_t out_at;  // in the part of an item
   std::size_t step;
   std::size_t partial_at;
   std::size_t weight_at;
@@ -92,7 +94,7 @@ struct Places {
   std::size_t floats;
 };
 
-// All but the addresses.
+// The product without its addresses.
 Product product_of(const CausalConv1d& op) {
   const int in = op.input.channels;
   const int frames = op.frames();
@@ -112,8 +114,8 @@ Product product_of(const CausalConv1d& op) {
   return p;
 }
 
-Places places_of(const CausalConv1d& op, const Product& p) {
-  Places at{};
+WorkspaceLayout workspace_layout(const CausalConv1d& op, const Product& p) {
+  WorkspaceLayout at{};
   const bool split = can_split(p);
   at.out_at =
       aligned(static_cast<std::size_t>(op.total()) * static_cast<std::size_t>(op.input.channels));
@@ -131,7 +133,7 @@ Places places_of(const CausalConv1d& op, const Product& p) {
 
 cudaError_t many_rows(const CausalConv1d& op, cudaStream_t stream) {
   Product p = product_of(op);
-  const Places at = places_of(op, p);
+  const WorkspaceLayout at = workspace_layout(op, p);
   const Packing packing{op.workspace + at.weight_at, op.workspace + at.bias_at,
                         padded_columns(op.out), p.matrix.groups};
   const ConvWeights weights{op.weight, op.bias, op.input.channels, op.out, op.kernel};
@@ -155,7 +157,7 @@ cudaError_t many_rows(const CausalConv1d& op, cudaStream_t stream) {
 }  // namespace
 
 std::size_t causal_conv1d_workspace(const CausalConv1d& op) {
-  return few_shape(op).rows > 0 ? 0 : places_of(op, product_of(op)).floats;
+  return few_shape(op).rows > 0 ? 0 : workspace_layout(op, product_of(op)).floats;
 }
 
 cudaError_t causal_conv1d(const CausalConv1d& op, cudaStream_t stream) {

@@ -1,9 +1,11 @@
-// The causal convolution as a stand-alone operator on torch's layouts, state in and state out:
+// The causal convolution as a stand-alone operator on torch's layouts. It takes and returns the
+// state:
 //
 //   y[b, n, t] = bias[n] + sum_{c, k} weight[n, c, k] [state | f(x)][b, c, t * stride + k *
 //   dilation]
 //
-// Bit for bit the CPU's: the products of an output are added in the order (k, c), in chains of 256.
+// The bits are those of the CPU: the products of an output are added in the order (k, c), in chains
+// of 256.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -17,7 +19,7 @@ namespace hopcodec::kernels::cuda {
 struct CausalConv1d {
   Columns input;
   const float* weight;  // (out, in, kernel)
-  const float* bias;    // (out); null: zeros
+  const float* bias;    // (out); null for zeros
   std::int32_t out;
   std::int32_t kernel;
   std::int32_t stride;
@@ -35,7 +37,7 @@ struct CausalConv1d {
   int kept() const { return total() - frames() * stride; }
 };
 
-// In floats; `workspace`, and every pointer, may be null for the question.
+// Size of the workspace in floats. All pointers of `op` may be null here.
 std::size_t causal_conv1d_workspace(const CausalConv1d& op);
 
 cudaError_t causal_conv1d(const CausalConv1d& op, cudaStream_t stream);

@@ -1,7 +1,7 @@
-// A causal convolution for a few rows. A block takes some output channels, whose weights are one
-// contiguous stretch of torch's layout, and some rows; both go through shared memory once.
+// A causal convolution for a few rows. A block computes some output channels, whose weights are
+// contiguous in torch's layout, for some rows. It reads both once, through shared memory.
 //
-//   thread = (column, row, chain); the chain sums meet in shared memory and are added in order.
+//   thread = (column, row, chain); the chain sums are added in order in shared memory.
 #pragma once
 
 #include "kernels/cuda/causal_conv1d.hpp"
@@ -11,14 +11,14 @@
 namespace hopcodec::kernels::cuda {
 
 inline constexpr int kFewThreads = 256;
-inline constexpr int kFewFloats = 12 * 1024;  // of shared memory: what every GPU gives a block
+inline constexpr int kFewFloats = 12 * 1024;  // shared memory that every GPU gives a block
 inline constexpr int kFewColumns = 4;
 inline constexpr int kFewRows = 8;
 inline constexpr int kFewBlocks = 128;  // about one per processor of a large GPU
 
 struct FewShape {
   std::int32_t columns;     // output channels of a block
-  std::int32_t rows;        // rows of a block; 0: this is no case for it
+  std::int32_t rows;        // rows of a block; 0 if this kernel does not suit the problem
   std::int32_t row_blocks;  // at most two, so that weights are read no more than twice
   std::int32_t all_rows;
   std::int32_t frames;
@@ -26,7 +26,7 @@ struct FewShape {
   std::int32_t chains;
 };
 
-// What each column and each chain has more keeps neighbouring threads off each other's banks.
+// Extra floats per column and per chain avoid bank conflicts between neighbouring threads.
 inline constexpr int kColumnGap = 4;
 HOPCODEC_HOST_DEVICE constexpr int few_floats(int depth, int columns, int rows) {
   const int chains = chains_of(depth);
@@ -57,8 +57,8 @@ inline FewShape few_shape(const CausalConv1d& op) {
   return s;
 }
 
-// The weights of a block, all on their way before the first is stored: bytes in flight are what
-// counts. `count` floats lie one behind the other at `from`.
+// The weights of a block. All loads are issued before the first store, because the bytes in flight
+// limit the speed. `count` floats are contiguous at `from`.
 struct FewWeights {
   static constexpr int kMost = kFewFloats / 4 / kFewThreads;
   float4 four[kMost];

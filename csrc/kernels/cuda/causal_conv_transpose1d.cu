@@ -18,7 +18,7 @@ struct TransposeWeights {
   std::int32_t stride;
   std::int32_t taps;
 
-  // Window row `tap` is the input taps - 1 - tap steps ago; column = (phase, channel).
+  // Row `tap` of a window is the input from taps - 1 - tap steps ago; column = (phase, channel).
   __device__ float at(int group, int j, int column) const {
     const int k = group * 4 + j;
     if (k >= in * taps || column >= out * stride) return 0.0F;
@@ -33,8 +33,8 @@ struct TransposeWeights {
   }
 };
 
-struct Places {
-  std::size_t out_at;  // within an item
+struct WorkspaceLayout {
+  std::size_t out_at;  // in the part of an item
   std::size_t step;
   std::size_t partial_at;
   std::size_t weight_at;
@@ -42,7 +42,7 @@ struct Places {
   std::size_t floats;
 };
 
-// All but the addresses.
+// The product without its addresses.
 Product product_of(const CausalConvTranspose1d& op) {
   const int in = op.input.channels;
   const int depth = op.taps() * in;
@@ -58,8 +58,8 @@ Product product_of(const CausalConvTranspose1d& op) {
   return p;
 }
 
-Places places_of(const CausalConvTranspose1d& op, const Product& p) {
-  Places at{};
+WorkspaceLayout workspace_layout(const CausalConvTranspose1d& op, const Product& p) {
+  WorkspaceLayout at{};
   const bool split = can_split(p);
   const auto time = static_cast<std::size_t>(op.input.time);
   at.out_at = aligned(static_cast<std::size_t>(op.input.held + op.input.time) *
@@ -76,13 +76,13 @@ Places places_of(const CausalConvTranspose1d& op, const Product& p) {
 }  // namespace
 
 std::size_t causal_conv_transpose1d_workspace(const CausalConvTranspose1d& op) {
-  return places_of(op, product_of(op)).floats;
+  return workspace_layout(op, product_of(op)).floats;
 }
 
 cudaError_t causal_conv_transpose1d(const CausalConvTranspose1d& op, cudaStream_t stream) {
   if (op.input.batch == 0) return cudaSuccess;
   Product p = product_of(op);
-  const Places at = places_of(op, p);
+  const WorkspaceLayout at = workspace_layout(op, p);
   const Packing packing{op.workspace + at.weight_at, op.workspace + at.bias_at,
                         padded_columns(p.matrix.columns), p.matrix.groups};
   const TransposeWeights weights{op.weight, op.bias,   op.input.channels, op.out,

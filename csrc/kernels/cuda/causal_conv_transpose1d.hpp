@@ -1,5 +1,5 @@
-// The causal transposed convolution as a stand-alone operator on torch's layouts: `stride` columns
-// out for each one in; the state is the last inputs. Bit for bit the CPU's.
+// The causal transposed convolution as a stand-alone operator on torch's layouts. It emits `stride`
+// columns per input column, and the state is the last inputs. The bits are those of the CPU.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -13,7 +13,7 @@ namespace hopcodec::kernels::cuda {
 struct CausalConvTranspose1d {
   Columns input;        // held = taps - 1, no activation
   const float* weight;  // (in, out, kernel)
-  const float* bias;    // (out); null: zeros
+  const float* bias;    // (out); null for zeros
   std::int32_t out;
   std::int32_t kernel;
   std::int32_t stride;

@@ -1,7 +1,7 @@
-// What blocks of a cluster do together: instructions that CUDA C++ has no plain functions for.
+// Instructions for clusters of blocks that CUDA C++ has no plain functions for.
 //
-// A cluster is up to eight blocks that run at the same time and reach into each other's shared
-// memory (compute capability 9.0). Kernels for it are compiled for older devices too, but never
+// A cluster is up to eight blocks that run at the same time and can access each other's shared
+// memory (compute capability 9.0). Its kernels are compiled for older devices too, but never
 // launched there.
 #pragma once
 

@@ -5,8 +5,8 @@
 namespace hopcodec::kernels::cuda {
 namespace {
 
-__global__ void __launch_bounds__(kTurnThreads) turn_back(const RowsBack b) {
-  __shared__ TurnTile tile;
+__global__ void __launch_bounds__(kTransposeThreads) transpose_rows(const RowsBack b) {
+  __shared__ TransposeTile tile;
   const int across = ceil_div(b.time, kEdge);
   const int down = ceil_div(b.channels, kEdge);
   const int index = static_cast<int>(blockIdx.x);
@@ -15,7 +15,7 @@ __global__ void __launch_bounds__(kTurnThreads) turn_back(const RowsBack b) {
   const int first_t = index % across * kEdge;
   const int lane = static_cast<int>(threadIdx.x) % kEdge;
   const float* rows = b.rows + item * b.step;
-  for (int i = static_cast<int>(threadIdx.x) / kEdge; i < kEdge; i += kTurnThreads / kEdge) {
+  for (int i = static_cast<int>(threadIdx.x) / kEdge; i < kEdge; i += kTransposeThreads / kEdge) {
     const int t = first_t + i;
     const int c = first_c + lane;
     if (t >= b.time || c >= b.channels) continue;
@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(kTurnThreads) turn_back(const RowsBack b) {
   __syncthreads();
   float* columns =
       b.columns + item * static_cast<std::size_t>(b.channels) * static_cast<std::size_t>(b.time);
-  for (int i = static_cast<int>(threadIdx.x) / kEdge; i < kEdge; i += kTurnThreads / kEdge) {
+  for (int i = static_cast<int>(threadIdx.x) / kEdge; i < kEdge; i += kTransposeThreads / kEdge) {
     const int t = first_t + lane;
     const int c = first_c + i;
     if (t >= b.time || c >= b.channels) continue;
@@ -39,7 +39,7 @@ __global__ void __launch_bounds__(kTurnThreads) turn_back(const RowsBack b) {
 cudaError_t columns_from_rows(const RowsBack& b, cudaStream_t stream) {
   const int tiles = ceil_div(b.time, kEdge) * ceil_div(b.channels, kEdge) * b.batch;
   if (tiles == 0) return cudaSuccess;
-  return launch(turn_back, dim3(static_cast<unsigned>(tiles)), kTurnThreads, stream, b);
+  return launch(transpose_rows, dim3(static_cast<unsigned>(tiles)), kTransposeThreads, stream, b);
 }
 
 }  // namespace hopcodec::kernels::cuda

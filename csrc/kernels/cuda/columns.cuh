@@ -1,5 +1,5 @@
-// A tile of 32 channels by 32 columns, turned in shared memory: both sides are read and written
-// along their own rows.
+// Transposes tiles of 32 channels by 32 columns in shared memory, so that global memory is read and
+// written along rows.
 #pragma once
 
 #include "kernels/cuda/columns.hpp"
@@ -9,18 +9,19 @@
 namespace hopcodec::kernels::cuda {
 
 inline constexpr int kEdge = 32;
-inline constexpr int kTurnThreads = 256;
+inline constexpr int kTransposeThreads = 256;
 
-using TurnTile = float[kEdge][kEdge + 1];  // a column of it touches every bank once
+using TransposeTile =
+    float[kEdge][kEdge + 1];  // the pitch of 33 puts a column on 32 different banks
 
-// alpha's inverse as the CPU takes it once per weight (layers/activation.cpp).
+// The inverse of alpha is computed as in layers/activation.cpp.
 __device__ inline float activate_column(Pointwise kind, const float* alpha, float x, int channel) {
   if (kind != Pointwise::kSnake) return activate({kind, nullptr, nullptr}, x, channel);
   const float a = alpha[channel];
   return snake(x, a, div(1.0F, add(a, 1e-9F)));
 }
 
-// Column t of [state | x], as it lies in memory.
+// Column t of [state | x], before the activation.
 __device__ inline float raw_column(const Columns& s, int item, int channel, int t) {
   const std::size_t row = static_cast<std::size_t>(item) * static_cast<std::size_t>(s.channels) +
                           static_cast<std::size_t>(channel);
@@ -46,9 +47,9 @@ HOPCODEC_HOST_DEVICE inline int tiles_of(const Columns& s) {
   return tiles_across(s) * ceil_div(s.channels, kEdge) * s.batch;
 }
 
-// Tile `index` of tiles_of(s), by a block of kTurnThreads.
-__device__ inline void turn_columns(const Columns& s, const ColumnsTo& to, int index,
-                                    TurnTile& tile) {
+// Transposes tile `index` of tiles_of(s) with a block of kTransposeThreads threads.
+__device__ inline void transpose_columns(const Columns& s, const ColumnsTo& to, int index,
+                                         TransposeTile& tile) {
   const int across = tiles_across(s);
   const int down = ceil_div(s.channels, kEdge);
   const int item = index / (across * down);
@@ -56,7 +57,7 @@ __device__ inline void turn_columns(const Columns& s, const ColumnsTo& to, int i
   const int first_t = index % across * kEdge;
   const int lane = static_cast<int>(threadIdx.x) % kEdge;
   const int total = s.held + s.time;
-  for (int i = static_cast<int>(threadIdx.x) / kEdge; i < kEdge; i += kTurnThreads / kEdge) {
+  for (int i = static_cast<int>(threadIdx.x) / kEdge; i < kEdge; i += kTransposeThreads / kEdge) {
     const int c = first_c + i;
     const int t = first_t + lane;
     if (c >= s.channels || t >= total) continue;
@@ -70,7 +71,7 @@ __device__ inline void turn_columns(const Columns& s, const ColumnsTo& to, int i
   }
   __syncthreads();
   float* rows = to.rows + static_cast<std::size_t>(item) * to.step;
-  for (int i = static_cast<int>(threadIdx.x) / kEdge; i < kEdge; i += kTurnThreads / kEdge) {
+  for (int i = static_cast<int>(threadIdx.x) / kEdge; i < kEdge; i += kTransposeThreads / kEdge) {
     const int c = first_c + lane;
     const int t = first_t + i;
     if (c >= s.channels || t >= total) continue;

@@ -1,5 +1,5 @@
-// Tensors at the door of the stand-alone operators are channels first, (batch, channels, time), as
-// torch's are; the kernels' rows are channels last. What stands between the two.
+// Conversions between the tensors of the stand-alone operators, which are channels first, (batch,
+// channels, time), as in torch, and the kernels' rows, which are channels last.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -11,11 +11,11 @@
 
 namespace hopcodec::kernels::cuda {
 
-// [state | f(x)] of every batch item. The state holds columns that are activated already, as a
-// layer's history does.
+// [state | f(x)] of every batch item. The state holds columns after the activation, as a layer's
+// history does.
 struct Columns {
   const float* x;      // (batch, channels, time)
-  const float* state;  // (batch, channels, held); null: zeros
+  const float* state;  // (batch, channels, held); null for zeros
   const float* alpha;  // per channel, for Snake
   Pointwise activation;
   std::int32_t batch;
@@ -24,12 +24,12 @@ struct Columns {
   std::int32_t held;
 };
 
-// Where they go: as rows, item b from rows + b * step on; and the last `kept` columns as the state
-// for what comes next.
+// Where the columns go: as rows, those of item b at rows + b * step; and the last `kept` columns as
+// the next state.
 struct ColumnsTo {
   float* rows;
   std::size_t step;
-  float* next;  // (batch, channels, kept); null: not wanted
+  float* next;  // (batch, channels, kept), or null
   std::int32_t kept;
 };
 
@@ -45,8 +45,8 @@ struct RowsBack {
 
 cudaError_t columns_from_rows(const RowsBack& back, cudaStream_t stream);
 
-// Floats of workspace are counted in these, so that every buffer in it begins where four floats can
-// be read at once.
+// Sizes in a workspace are rounded up to this many floats, so that every buffer is aligned for
+// float4.
 inline constexpr std::size_t kAligned = 16;
 constexpr std::size_t aligned(std::size_t floats) {
   return (floats + kAligned - 1) / kAligned * kAligned;

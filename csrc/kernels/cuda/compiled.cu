@@ -11,7 +11,7 @@ __global__ void probe() {}
 
 bool compiled_for_hopper() {
   cudaFuncAttributes attributes{};
-  // Not the binary's version: compiled from old PTX it is the device's.
+  // Not binaryVersion: for code compiled from old PTX, that is the version of the device.
   return cudaFuncGetAttributes(&attributes, probe) == cudaSuccess && attributes.ptxVersion >= 90;
 }
 

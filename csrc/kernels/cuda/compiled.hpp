@@ -1,11 +1,11 @@
-// What the kernels of this build were compiled for. A device runs code of an older architecture
-// than its own where nothing nearer was compiled: that code lacks what only newer ones have.
+// The architecture that the kernels of this build were compiled for. A device may run code for an
+// older architecture than its own, which lacks the newer instructions.
 #pragma once
 
 namespace hopcodec::kernels::cuda {
 
-// Whether the code that the current device runs knows compute capability 9.0: clusters, and
-// launches that wait for the one ahead of them.
+// Whether the current device runs code for compute capability 9.0, which has clusters and
+// overlapping launches.
 bool compiled_for_hopper();
 
 }  // namespace hopcodec::kernels::cuda

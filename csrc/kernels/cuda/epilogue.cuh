@@ -1,4 +1,5 @@
-// Where a product's results go: output activation, a residual's other side, the readers' buffers.
+// Finishes the results of a product: applies the output activation, adds the other side of a
+// residual, and writes to the readers' buffers.
 #pragma once
 
 #include "kernels/cuda/index.hpp"
@@ -6,9 +7,9 @@
 
 namespace hopcodec::kernels::cuda {
 
-// Row `flat` of a launch: which lane's, and which of its windows.
+// A row of a launch: its lane, and its window.
 struct Row {
-  float* scratch;  // of its lane
+  float* scratch;  // scratch of the lane
   Part part;
   int t;
   bool live;
@@ -30,8 +31,8 @@ __device__ inline Row locate(const Lanes& lanes, int flat, int step) {
   return row;
 }
 
-// Where a row begins to read. A row that does not exist reads the start of the buffer; nothing is
-// made of it.
+// Start of the row's window. A row that does not exist reads the start of the buffer, and its
+// result is ignored.
 __device__ inline const float* window_at(const Row& row, const Source& s) {
   if (!row.live) return row.scratch + s.at;
   return row.scratch + s.at + static_cast<std::ptrdiff_t>(row.part.begin) * s.row_floats +
@@ -42,7 +43,7 @@ __device__ inline const float* window_of(const Lanes& lanes, int flat, int step,
   return window_at(locate(lanes, flat, step), s);
 }
 
-// y as element `at` of the lane's result, counted from the first row kept.
+// Writes y as element `at` of the lane's result, counted from the first emitted row.
 __device__ inline void deliver(const Product& p, const Row& row, std::int64_t at, int channel,
                                float y) {
 #pragma unroll
@@ -54,7 +55,7 @@ __device__ inline void deliver(const Product& p, const Row& row, std::int64_t at
   }
 }
 
-// What is added to the lane's result, from its first row kept on.
+// The values that are added to the lane's result, from its first emitted row on.
 __device__ inline const float* added(const Product& p, const Row& row) {
   return row.scratch + p.add_at + static_cast<std::int64_t>(row.part.add) * p.out_channels;
 }
@@ -69,8 +70,8 @@ __device__ inline void finish(const Product& p, const Row& row, int column, floa
   deliver(p, row, at, channel, y);
 }
 
-// Four neighbouring columns from a multiple of four on, those beyond the matrix left out: one
-// position for all four and sixteen bytes at a time, where a row of the result has room for them.
+// Finishes four neighbouring columns, the first a multiple of four; columns beyond the matrix are
+// skipped. Accesses are 16 bytes wide if the rows of the result allow it.
 __device__ inline void finish_four(const Product& p, const Row& row, int column, const float4& y) {
   float four[4] = {y.x, y.y, y.z, y.w};
   if (p.out_channels % 4 != 0) {
@@ -105,7 +106,8 @@ __device__ inline void finish_four(const Product& p, const Row& row, int column,
   }
 }
 
-// All four gates of `unit` (Hochreiter & Schmidhuber 1997): c = f c + i g, h = o tanh(c).
+// Finishes an LSTM unit from its four gates (Hochreiter & Schmidhuber 1997): c = f c + i g, h = o
+// tanh(c).
 __device__ inline void finish_cell(const Product& p, const Cell& cell, const Row& row, int unit,
                                    const float (&gate)[4]) {
   const float i = sigmoid(gate[0]);

@@ -8,14 +8,14 @@ namespace hopcodec::kernels::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kChunk = 4096;  // columns of one channel that a block takes
+constexpr int kChunk = 4096;  // columns of one channel that a block processes
 
 struct Moments {
   double sum;
   double squares;
 };
 
-// The sum over all threads, in every thread.
+// Returns the sum over all threads to every thread.
 __device__ Moments total_of(Moments mine) {
   __shared__ Moments all[kThreads];
   const int thread = static_cast<int>(threadIdx.x);
@@ -33,7 +33,7 @@ __device__ Moments total_of(Moments mine) {
 
 int chunks_of(const GroupNorm& op) { return ceil_div(op.time, kChunk); }
 
-// Block (channel of an item, chunk): workspace[channel * chunks + chunk].
+// Block (channel of an item, chunk) writes workspace[channel * chunks + chunk].
 __global__ void __launch_bounds__(kThreads) add_moments(const GroupNorm op, const int chunks) {
   const int block = static_cast<int>(blockIdx.x);
   const int first = block % chunks * kChunk;

@@ -1,8 +1,8 @@
 // Group normalisation of (batch, channels, time): statistics over a group's channels and all of
 // time, in float64 as on the CPU (kernels/group_norm.hpp).
 //
-// The sums are a tree over threads here, the same one every time, where the CPU adds rows in order:
-// statistics agree to some 1e-15, and a result may differ from the CPU's in its last bit.
+// The sums are a fixed tree over threads here, while the CPU adds rows in order. The statistics
+// agree to about 1e-15, so a result may differ from the CPU's in its last bit.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -1,9 +1,9 @@
-// What every kernel of a step knows: lanes, what each does in this step, and where results go.
+// Parameters common to all kernels of a step: its lanes, what each lane does, and where results go.
 //
-// A lane is one stream's seat in a step. Its *scratch* is one block of floats; a layer's input
-// buffer in it holds [history | new rows], channels last, so that a window is contiguous memory, as
-// on the CPU. Producers write their results, already activated, straight behind the consumer's
-// history.
+// A lane is the slot of one stream in a step. Its *scratch* is one block of floats. In it, a
+// layer's input buffer holds [history | new rows], channels last, so that a window is contiguous,
+// as on the CPU. Producers write their results, after the activation, directly behind the
+// consumer's history.
 #pragma once
 
 #include <cstddef>
@@ -26,28 +26,28 @@ struct Sink {
 };
 inline constexpr int kMaxSinks = 2;  // a residual block has two readers
 
-// What one lane does at one operation of a step. A function of how many rows the stream has taken
-// (graph/cuda/passage.hpp), never of what another lane does.
+// What one lane does in one operation of a step. It depends only on how many rows the stream has
+// brought (graph/cuda/passage.hpp), never on other lanes.
 struct Part {
   std::int32_t rows;           // windows to compute
   std::int32_t begin;          // first window, in rows of the source buffer
-  std::int32_t skip;           // rows of the result cut off in front
-  std::int32_t emit;           // rows of the result that are kept
-  std::int32_t to[kMaxSinks];  // where they begin at each sink, in rows
-  std::int32_t add = 0;        // where the rows begin that are added to them
+  std::int32_t skip;           // rows trimmed at the start of the result
+  std::int32_t emit;           // rows of the result that are emitted
+  std::int32_t to[kMaxSinks];  // row of each sink where they begin
+  std::int32_t add = 0;        // row where the rows to be added begin
 };
 
-// The lanes of a launch. `table` holds one Part per lane, `table_step` apart; without a table every
-// lane does what `fixed` says, and nothing need be read to know it.
+// The lanes of a launch. `table` has one Part per lane, `table_step` apart. Without a table every
+// lane follows `fixed`, and the kernel reads nothing to know it.
 struct Lanes {
   float* scratch;
   std::size_t scratch_step;
   std::int32_t count;
-  std::int32_t max_rows;  // most rows of any lane
+  std::int32_t max_rows;  // maximum of the rows of a lane
   const Part* table;
   std::int32_t table_step;
   Part fixed;
-  bool overlaps = false;  // a launch may begin before the one ahead of it has ended (overlap.cuh)
+  bool overlaps = false;  // a launch may begin before the previous one has ended (overlap.cuh)
 };
 
 }  // namespace hopcodec::kernels::cuda

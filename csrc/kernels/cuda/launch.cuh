@@ -1,4 +1,4 @@
-// A launch into a stream: the error, if any, is the caller's to report.
+// Launches a kernel into a stream and returns the error for the caller to report.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -7,17 +7,18 @@
 
 namespace hopcodec::kernels::cuda {
 
-// Where a launch goes, and whether it may begin before the one ahead of it has ended (overlap.cuh).
+// The stream of a launch, and whether it may begin before the previous launch has ended
+// (overlap.cuh).
 struct Order {
   cudaStream_t stream;
   bool overlaps;
   Order(cudaStream_t of, bool may_overlap = false) : stream(of), overlaps(may_overlap) {}
 };
 
-// With `shared_bytes` of dynamic shared memory, of which the kernel never asks for more than
-// `most_bytes`. Beyond 48 KiB, together with what a kernel declares itself, it must be allowed
-// them; as the latter is not known here, it always is. Not `shared_bytes` but the most: the limit
-// is the function's, in all sessions of the process.
+// Launches with `shared_bytes` of dynamic shared memory, at most `most_bytes` in any launch of this
+// kernel. More than 48 KiB in total, including static shared memory, must be allowed by an
+// attribute. The static size is not known here, so the attribute is always set. It is set to
+// `most_bytes`, because it belongs to the function and is shared by all sessions of the process.
 template <class... Params, class... Args>
 cudaError_t launch_within(void (*kernel)(Params...), dim3 grid, unsigned threads,
                           std::size_t shared_bytes, std::size_t most_bytes, const Order& order,
@@ -40,7 +41,7 @@ cudaError_t launch_within(void (*kernel)(Params...), dim3 grid, unsigned threads
   return cudaLaunchKernelEx(&config, kernel, args...);
 }
 
-// With always as much.
+// The same for a kernel whose dynamic shared memory is always `shared_bytes`.
 template <class... Params, class... Args>
 cudaError_t launch_shared(void (*kernel)(Params...), dim3 grid, unsigned threads,
                           std::size_t shared_bytes, const Order& order, const Args&... args) {

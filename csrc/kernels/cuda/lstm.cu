@@ -6,7 +6,8 @@
 namespace hopcodec::kernels::cuda {
 namespace {
 
-// Both halves one behind the other in depth; the four gates of a unit are neighbours.
+// The input and recurrent weights, concatenated in depth. The four gates of a unit are neighbouring
+// columns.
 struct GateWeights {
   const float* weight_ih;
   const float* weight_hh;
@@ -29,8 +30,9 @@ struct GateWeights {
   }
 };
 
-// Rows of x; hidden rows 0 (before) to time; the cell; weights; bias.
-struct Places {
+// Offsets in the workspace: rows of x; hidden rows 0 (before the first step) to `time`; the cell;
+// weights; bias.
+struct WorkspaceLayout {
   std::size_t hidden_at;
   std::size_t cell_at;
   std::size_t weight_at;
@@ -38,10 +40,10 @@ struct Places {
   std::size_t floats;
 };
 
-Places places_of(const Lstm& op) {
+WorkspaceLayout workspace_layout(const Lstm& op) {
   const auto units = static_cast<std::size_t>(op.units);
   const auto time = static_cast<std::size_t>(op.time);
-  Places p{};
+  WorkspaceLayout p{};
   p.hidden_at = aligned(time * units);
   p.cell_at = p.hidden_at + aligned((time + 1) * units);
   p.weight_at = p.cell_at + aligned(units);
@@ -57,7 +59,8 @@ cudaError_t copy(float* to, const float* from, int floats, cudaStream_t stream) 
   return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream);
 }
 
-cudaError_t steps(const Lstm& op, const Places& at, const Packing& packing, cudaStream_t stream) {
+cudaError_t steps(const Lstm& op, const WorkspaceLayout& at, const Packing& packing,
+                  cudaStream_t stream) {
   const int n = op.units;
   Product p{};
   p.matrix = {packing.weight, packing.bias, 4 * n, packing.groups};
@@ -76,10 +79,10 @@ cudaError_t steps(const Lstm& op, const Places& at, const Packing& packing, cuda
 
 }  // namespace
 
-std::size_t lstm_workspace(const Lstm& op) { return places_of(op).floats; }
+std::size_t lstm_workspace(const Lstm& op) { return workspace_layout(op).floats; }
 
 cudaError_t lstm(const Lstm& op, cudaStream_t stream) {
-  const Places at = places_of(op);
+  const WorkspaceLayout at = workspace_layout(op);
   const int n = op.units;
   float* hidden = op.workspace + at.hidden_at;
   float* cell = op.workspace + at.cell_at;

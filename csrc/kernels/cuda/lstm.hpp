@@ -1,5 +1,5 @@
-// One LSTM layer over time as a stand-alone operator on torch's layouts, gates i, f, g, o: a launch
-// per step (product.hpp, lstm_step). Bit for bit the CPU's.
+// One LSTM layer over time as a stand-alone operator on torch's layouts, with gates i, f, g, o.
+// There is one launch per step (product.hpp, lstm_step). The bits are those of the CPU.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -15,7 +15,7 @@ struct Lstm {
   const float* weight_hh;
   const float* bias_ih;  // (4 units)
   const float* bias_hh;
-  const float* hidden;  // (units) before; null: zeros
+  const float* hidden;  // (units) before the first step; null for zeros
   const float* cell;
   std::int32_t units;
   std::int32_t time;

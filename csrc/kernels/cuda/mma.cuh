@@ -1,10 +1,10 @@
-// What a thread holds of a tensor core's factors, and in which registers it hands them over.
+// The factors that a thread holds for a tensor core, and their registers.
 //
-// A warp multiplies 16 rows by 16 k by 8 columns at a time: a *slice* of an operand. PTX says which
-// thread holds which element of it, but a sum does not care what its terms are called: we hand the
-// k out so that a thread's share is four neighbouring ones, for rows and columns alike. Thread
+// A warp multiplies 16 rows by 16 k by 8 columns at a time: a *slice* of an operand. PTX defines
+// which thread holds which element. The order of k within a slice does not matter to a sum, so we
+// assign the k such that a thread holds four neighbouring ones, for rows and columns alike. Thread
 // (g, t) = (lane / 4, lane % 4) holds k = 4 t .. 4 t + 3 of rows g and g + 8 and of column g, and
-// of the result rows g and g + 8 in columns 2 t and 2 t + 1.
+// the results of rows g and g + 8 in columns 2 t and 2 t + 1.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -15,7 +15,7 @@
 
 namespace hopcodec::kernels::cuda {
 
-// Factors with 10 bits behind the point and the range of float32.
+// Factors with 10 fraction bits and the range of float32.
 struct Tf32 {
   using Weight = std::uint32_t;
   using Instruction = M16n8k8Tf32;
@@ -30,7 +30,7 @@ struct Tf32 {
     return {{to_tf32(low.x), to_tf32(high.x), to_tf32(low.y), to_tf32(high.y), to_tf32(low.z),
              to_tf32(high.z), to_tf32(low.w), to_tf32(high.w)}};
   }
-  // `weights`: this thread's four, rounded when they were packed.
+  // `weights` are this thread's four, which were rounded when they were packed.
   __device__ static Columns columns(const Weight* weights) {
     const uint4 w = *reinterpret_cast<const uint4*>(weights);
     return {{w.x, w.y, w.z, w.w}};
@@ -41,7 +41,7 @@ struct Tf32 {
   }
 };
 
-// Factors with 7 bits behind the point and the range of float32: half the bytes of a weight.
+// Factors with 7 fraction bits and the range of float32; a weight takes two bytes.
 struct Bf16 {
   using Weight = std::uint16_t;
   using Instruction = M16n8k16Bf16;

@@ -1,4 +1,4 @@
-// The instructions of a tensor core as functions. sm_80 has them, and so has everything newer.
+// The instructions of a tensor core as functions, for sm_80 and newer.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -7,29 +7,28 @@
 
 namespace hopcodec::kernels::cuda {
 
-// As cvt.rna.tf32.f32, which is three instructions that work in place, so that a thread's share
-// would have to be put in the order of its registers by as many again. The smaller of the two keeps
-// the NaN that arithmetic makes from becoming a zero.
+// Rounds like cvt.rna.tf32.f32, which compiles to three instructions that work in place and would
+// need further moves between registers. The minimum keeps a NaN from becoming a zero.
 __device__ inline std::uint32_t to_tf32(float x) {
   constexpr int kMost = 0x7fffe000;
   const int bits = __float_as_int(x);
   return (static_cast<std::uint32_t>(bits < kMost ? bits : kMost) + 0x1000U) & ~0x1fffU;
 }
 
-// `low` in the lower half of the word.
+// Packs two bfloat16, `low` in the lower half of the word.
 __device__ inline std::uint32_t to_bf16_pair(float low, float high) {
   std::uint32_t bits;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
   return bits;
 }
 
-// One thread's registers of both factors, in PTX's order.
+// The registers of a thread for both factors, in the order of PTX.
 struct Operands {
   std::uint32_t a[4];
   std::uint32_t b[2];
 };
 
-// sum += a b, by the whole warp.
+// sum += a b, computed by the whole warp.
 struct M16n8k8Tf32 {
   __device__ static void multiply(const Operands& o, float (&sum)[4]) {
     asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
@@ -48,7 +47,8 @@ struct M16n8k16Bf16 {
   }
 };
 
-// sum[m][n] += a[m] b[n]. Halves outside: a sum waits for its own last addition.
+// sum[m][n] += a[m] b[n]. The loop over halves is outermost, because an addition to a sum waits for
+// the previous one to the same sum.
 template <class Format, int kM, int kN>
 __device__ inline void multiply_slices(const typename Format::Rows (&a)[kM],
                                        const typename Format::Columns (&b)[kN],

@@ -1,8 +1,9 @@
-// Tiles for a tensor core in shared memory, and their way there.
+// Tiles for a tensor core in shared memory, and the copies that fill them.
 //
-// Both operands stand slice by slice, 16 k of a row being 64 bytes: the eight threads that read at
-// once, two rows' four times four k, find all banks once, without padding. Activations stay float32
-// until a thread holds them; weights were rounded when they were packed.
+// Both operands are stored slice by slice; 16 k of a row are 64 bytes. The eight threads that read
+// at the same time read two rows of four times four k, which are on different banks without
+// padding. Activations stay float32 until a thread loads them. Weights were rounded when they were
+// packed.
 #pragma once
 
 #include "kernels/cuda/copies.cuh"
@@ -15,9 +16,9 @@ namespace hopcodec::kernels::cuda {
 
 inline constexpr int kTileSlices = 2;
 inline constexpr int kStageDepth = kTileSlices * kSlice;  // divides kChainTerms
-inline constexpr int kStages = 3;                         // one in use, two on their way
+inline constexpr int kStages = 3;                         // one in use, two in flight
 
-// A block's rows and columns, a warp's share of them.
+// Rows and columns of a block and of a warp.
 template <class F, int kBlockRows, int kBlockColumns, int kWarpRows, int kWarpColumns>
 struct MmaShape {
   using Format = F;
@@ -27,7 +28,7 @@ struct MmaShape {
   static constexpr int kN = kWarpColumns / kSliceColumns;
   static constexpr int kWarpsAcross = kColumns / kWarpColumns;
   static constexpr int kThreads = 32 * (kRows / kWarpRows) * kWarpsAcross;
-  // Of the results: rows that follow each other begin 8 or 24 banks apart.
+  // Pitch of the results: neighbouring rows begin 8 or 24 banks apart.
   static constexpr int kPitch = kColumns + (kColumns % 16 == 0 ? 8 : 0);
   static_assert(kRows % kWarpRows == 0 && kColumns % kWarpColumns == 0);
 
@@ -37,21 +38,21 @@ struct MmaShape {
   };
   union Memory {
     Stage stage[kStages];
-    float result[kRows][kPitch];  // once all is multiplied
+    float result[kRows][kPitch];  // after the last multiplication
   };
 };
 
-// One thread's part in filling stage after stage, along one source and then the other.
+// One thread's part of filling the stages, along one source and then the other.
 template <class S>
 class MmaFeed {
  public:
-  // `rows`: where the block's rows are, in shared memory.
+  // `rows` are the block's rows, in shared memory.
   __device__ MmaFeed(const Product& p, const Row* rows, int first_column)
       : p_(p), rows_(rows), first_panel_(first_column / kSliceColumns) {
     enter(0);
   }
 
-  // The next stage's copies, or none when all have begun; a group of its own either way.
+  // Starts the copies of the next stage, if there is one, as a group of their own.
   __device__ void next(typename S::Stage& to) {
     if (source_ < p_.sources) {
       bring_rows(p_.source[source_], to);
@@ -63,7 +64,7 @@ class MmaFeed {
   }
 
  private:
-  static constexpr int kFours = kStageDepth / 4;  // of a row in a stage
+  static constexpr int kFours = kStageDepth / 4;  // groups of four in a row of a stage
   static constexpr int kShare = S::kRows * kFours / S::kThreads;
   static constexpr int kRowStep = S::kThreads / kFours;
   static_assert(S::kRows * kFours % S::kThreads == 0 && S::kThreads % kFours == 0);
@@ -135,14 +136,14 @@ class MmaFeed {
   const Row* rows_;
   int first_panel_;
   int source_ = 0;
-  int first_slice_ = 0;  // of the source
+  int first_slice_ = 0;  // first slice of the source
   int k_ = 0;
   bool by_four_ = false;
   bool live_[kShare];
   const float* window_[kShare];
 };
 
-// sum += one stage, of which `slices` count. (row, column): the warp's corner of the tile.
+// sum += one stage with `slices` valid slices. (row, column) is the warp's corner of the tile.
 template <class S>
 __device__ inline void multiply_stage(const typename S::Stage& stage, int slices, int row,
                                       int column, float (&sum)[S::kM][S::kN][4]) {

@@ -1,4 +1,4 @@
-// Reading windows: four factors at a time, where they lie so.
+// Reads windows four factors at a time where they are contiguous.
 #pragma once
 
 #include "kernels/cuda/index.hpp"
@@ -10,7 +10,7 @@ __device__ inline float& part_of(float4& v, int i) {
   return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
 }
 
-// Four factors from k on; beyond the source's depth, zeros.
+// Four factors from k on; zeros beyond the depth of the source.
 __device__ inline float4 four_of(const float* window, const Source& s, bool by_four, int k) {
   if (by_four && k < s.depth) return *reinterpret_cast<const float4*>(window + window_offset(s, k));
   float4 v = {0.0F, 0.0F, 0.0F, 0.0F};

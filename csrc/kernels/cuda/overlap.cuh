@@ -1,31 +1,31 @@
-// Launches that begin before the one ahead of them in the stream has ended (compute
-// capability 9.0): what a block needs before its first instruction, and all that does not depend on
-// another launch's results, is then done by the time those are there.
+// Launches that begin before the previous launch in the stream has ended (compute capability 9.0).
+// Work that does not depend on the previous results is then done while the previous launch
+// finishes.
 #pragma once
 
 #include <cuda_runtime.h>
 
 namespace hopcodec::kernels::cuda {
 
-// The launch behind this one may begin once every block has said so. It waits for this one's end
-// even so, which makes it safe to say at once: where launches overlap, as that of a stranger behind
-// an operator may not wait.
+// Allows the next launch to begin once every block has called this. It is safe to call at once,
+// because kernels launched with an overlap wait for this launch in await_previous(). It must not be
+// called where the next launch may be a foreign kernel, which does not wait.
 __device__ inline void let_next_begin([[maybe_unused]] bool overlaps) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   if (overlaps) asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
 
-// Until the launch ahead of this one has ended and what it wrote can be seen. Before, nothing may
-// be read but constants, and nothing written but shared memory. Every thread of a kernel that is
-// launched with an overlap comes here: the launch behind it relies on that for all before it.
+// Waits until the previous launch has ended and its writes are visible. Before it, a kernel may
+// read only constants and write only shared memory. Every thread of a kernel launched with an
+// overlap must call it, because the next launch relies on that.
 __device__ inline void await_previous() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
 
-// Both, for kernels that have nothing to do in between.
+// Both calls, for kernels that have nothing to do in between.
 __device__ inline void take_turn(bool overlaps) {
   let_next_begin(overlaps);
   await_previous();

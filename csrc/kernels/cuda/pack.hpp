@@ -1,4 +1,4 @@
-// Weights in the order the GPU reads them (product.hpp, Matrix). On the host, once.
+// Packs weights on the host into the layout of the GPU kernels (product.hpp, Matrix).
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace hopcodec::kernels::cuda {
 
-// weight[k * columns + n] of one source, or of an LSTM's two one behind the other.
+// weight[k * columns + n] of one source. An LSTM has two sources.
 struct HostMatrix {
   std::vector<float> weight;
   std::vector<float> bias;
@@ -25,8 +25,8 @@ struct PackedMatrix {
   int groups;
 };
 
-// Sources side by side in depth; the bias is the first one's. `order`, if not empty, says which
-// column comes where.
+// Concatenates the sources in depth; the bias is that of the first source. If `order` is not empty,
+// column n of the result is column order[n] of the sources.
 inline PackedMatrix pack(const std::vector<HostMatrix>& sources,
                          const std::vector<int>& order = {}) {
   const int columns = sources.front().columns;
@@ -54,7 +54,7 @@ inline PackedMatrix pack(const std::vector<HostMatrix>& sources,
   return packed;
 }
 
-// For a tensor core: Weight is std::uint32_t for tf32, std::uint16_t for bfloat16.
+// A matrix for tensor cores. Weight is std::uint32_t for tf32, std::uint16_t for bfloat16.
 template <class Weight>
 struct PackedSlices {
   std::vector<Weight> weight;
@@ -63,14 +63,14 @@ struct PackedSlices {
   int slices;
 };
 
-// To 10 bits behind the point, ties away from zero, as cvt.rna does. No weight is near overflow.
+// Rounds to 10 fraction bits, ties away from zero, like cvt.rna. No weight is near overflow.
 inline std::uint32_t tf32_of(float x) {
   std::uint32_t bits;
   std::memcpy(&bits, &x, sizeof bits);
   return (bits + 0x1000U) & ~0x1fffU;
 }
 
-// To 7 bits, ties to even, as cvt.rn does and layers::Packed.
+// Rounds to 7 fraction bits, ties to even, like cvt.rn and layers::Packed.
 inline std::uint16_t bfloat16_of(float x) {
   std::uint32_t bits;
   std::memcpy(&bits, &x, sizeof bits);
@@ -86,7 +86,7 @@ Weight rounded(float x) {
   }
 }
 
-// As pack(), in slices; zeros where a slice is not full.
+// Like pack(), in slices. Incomplete slices are padded with zeros.
 template <class Weight>
 PackedSlices<Weight> pack_slices(const std::vector<HostMatrix>& sources,
                                  const std::vector<int>& order = {}) {
@@ -116,7 +116,7 @@ PackedSlices<Weight> pack_slices(const std::vector<HostMatrix>& sources,
   return packed;
 }
 
-// The order that makes four neighbours of one unit's gates i, f, g, o, which torch keeps apart.
+// The column order that makes the gates i, f, g, o of a unit neighbours; torch stores them apart.
 inline std::vector<int> gate_order(int units) {
   std::vector<int> order;
   for (int unit = 0; unit < units; ++unit) {

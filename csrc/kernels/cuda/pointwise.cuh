@@ -1,4 +1,4 @@
-// One nonlinearity, chosen at run time, on one value of one channel.
+// Applies a nonlinearity that is chosen at run time to one value of a channel.
 #pragma once
 
 #include "kernels/cuda/lane.hpp"

@@ -1,8 +1,8 @@
-// What comes before a product of foreign tensors, in one launch: the input as rows (columns.cuh)
-// and the weights in the order of product.hpp, Matrix.
+// Prepares a product of torch tensors in one launch: converts the input to rows (columns.cuh) and
+// the weights to the layout of product.hpp, Matrix.
 //
-// `Weights` says what stands in torch's layout: at(group, j, column) is factor j of four k, zero
-// beyond the depth; bias(column). `Pack` says who reads what.
+// `Weights` reads torch's layout: at(group, j, column) is factor j of a group of four k, zero
+// beyond the depth; bias(column) is the bias. `Pack` assigns the reads to threads.
 #pragma once
 
 #include "kernels/cuda/columns.cuh"
@@ -11,7 +11,7 @@
 
 namespace hopcodec::kernels::cuda {
 
-// A Matrix that is still to be filled. `columns` are those of `weight`, a multiple of four.
+// A Matrix to be filled. `columns` is the number of packed columns, a multiple of four.
 struct Packing {
   float* weight;
   float* bias;
@@ -27,17 +27,17 @@ HOPCODEC_HOST_DEVICE constexpr int padded_columns(int columns) {
   return ceil_div(columns, kPanelColumns) * kPanelColumns;
 }
 
-// One thread, four factors of one column: for weights whose k lie one behind the other.
+// Each thread packs four factors of one column, for weights that are contiguous in k.
 struct PackEach {
   static constexpr int kFloats = 1;  // of shared memory
 
   template <class Weights>
   static int blocks(const Weights&, const Packing& to) {
-    return ceil_div(to.columns * to.groups, kTurnThreads);
+    return ceil_div(to.columns * to.groups, kTransposeThreads);
   }
   template <class Weights>
   __device__ static void run(const Weights& weights, const Packing& to, int block, float*) {
-    const int i = block * kTurnThreads + static_cast<int>(threadIdx.x);
+    const int i = block * kTransposeThreads + static_cast<int>(threadIdx.x);
     const int group = i / kPanelColumns % to.groups;
     const int column = i / (kPanelColumns * to.groups) * kPanelColumns + i % kPanelColumns;
     if (column >= to.columns) return;
@@ -52,14 +52,14 @@ struct PackEach {
 };
 
 template <class Pack, class Weights>
-__global__ void __launch_bounds__(kTurnThreads)
+__global__ void __launch_bounds__(kTransposeThreads)
     prepare(const Columns columns, const ColumnsTo to, const Weights weights, const Packing packing,
             const int tiles) {
-  __shared__ TurnTile tile;
+  __shared__ TransposeTile tile;
   __shared__ float packs[Pack::kFloats];
   const int block = static_cast<int>(blockIdx.x);
   if (block < tiles) {
-    turn_columns(columns, to, block, tile);
+    transpose_columns(columns, to, block, tile);
   } else {
     Pack::run(weights, packing, block - tiles, packs);
   }
@@ -70,8 +70,8 @@ cudaError_t launch_prepare(const Columns& columns, const ColumnsTo& to, const We
                            const Packing& packing, cudaStream_t stream) {
   const int tiles = tiles_of(columns);
   const int blocks = tiles + Pack::blocks(weights, packing);
-  return launch(prepare<Pack, Weights>, dim3(static_cast<unsigned>(blocks)), kTurnThreads, stream,
-                columns, to, weights, packing, tiles);
+  return launch(prepare<Pack, Weights>, dim3(static_cast<unsigned>(blocks)), kTransposeThreads,
+                stream, columns, to, weights, packing, tiles);
 }
 
 }  // namespace hopcodec::kernels::cuda

@@ -1,5 +1,5 @@
-// Which kernel computes a product: staged for a few rows, thin for more, wide once tiles can fill
-// the device, narrow where there are hardly columns to a tile. The choice changes no bit.
+// Chooses the kernel for a product: staged for a few rows, thin for more, wide once tiles can fill
+// the device, narrow for very few columns. The choice changes no bit.
 #define HOPCODEC_ISA cuda
 #include "kernels/cuda/product.hpp"
 
@@ -14,8 +14,8 @@ namespace hopcodec::kernels::cuda {
 namespace {
 
 constexpr int kProcessors = 132;  // of an H200; only the choice of shapes depends on it
-constexpr int kEnoughTiles = 64;  // below, wide tiles leave most of the device idle
-constexpr int kAmpleTiles = 100;  // below, narrower ones are done sooner, on more processors
+constexpr int kEnoughTiles = 64;  // with fewer, wide tiles leave most of the device idle
+constexpr int kAmpleTiles = 100;  // with fewer, narrower tiles finish sooner, on more processors
 constexpr int kFewRows = 128;
 constexpr int kMostGroups = 16;
 
@@ -30,8 +30,9 @@ bool is_wide(const Product& p, int tile_rows, int tile_columns, int enough = kEn
   return rows_of(p) >= kFewRows && tiles >= enough;
 }
 
-// Rows that share a read of the weights. While the second level of cache gives all that is asked
-// for within microseconds, none should: sharing costs threads, and with them loads in flight.
+// Number of rows that share a read of the weights. While the second-level cache delivers everything
+// within microseconds, rows should not share: sharing uses fewer threads and so has fewer loads in
+// flight.
 int shared_rows(const Product& p) {
   constexpr double kEasyBytes = 32e6;
   const double rows = rows_of(p);
@@ -45,7 +46,8 @@ std::size_t staged_bytes(const StagedShape& s) {
   return static_cast<std::size_t>(staged_floats(s)) * sizeof(float);
 }
 
-// Whether a block may be so large: while every processor still has one, or it is not yet a warp.
+// Whether a block may have this size: every processor still has a block, or the block is smaller
+// than a warp.
 bool fits(const Product& p, const StagedShape& s) {
   const int blocks = ceil_div(p.matrix.columns, s.columns) * ceil_div(rows_of(p), s.rows);
   const int threads = s.columns * s.groups * s.rows;
@@ -60,7 +62,7 @@ StagedShape staged_shape(const Product& p) {
   StagedShape shape{
       4, 1, 1, deepest < kChainTerms ? 4 * groups_of(deepest) : kChainTerms, 1, kStagedThreads};
   while (shape.groups < chains_in(p) && shape.groups < kMostGroups) shape.groups *= 2;
-  // Rows share a read of the weights, columns one of the rows: about as many of either.
+  // Rows share reads of the weights, columns share reads of the rows; balance the two.
   while (true) {
     StagedShape wider = shape;
     wider.columns *= 2;
@@ -72,12 +74,12 @@ StagedShape staged_shape(const Product& p) {
     shape = grows && (!widens || shape.rows < shape.columns) ? taller : wider;
   }
   const int own = shape.columns * shape.groups * shape.rows;
-  const int least = shape.groups * shape.slot > 512 ? 64 : 32;  // many copies to be begun
+  const int least = shape.groups * shape.slot > 512 ? 64 : 32;  // more threads to start many copies
   shape.threads = own < least ? least : own;
   return shape;
 }
 
-// As many threads side by side as a chain has groups of four, so that all have a part in copying.
+// Lets as many threads copy a chain side by side as it has groups of four.
 void share_copies(StagedShape& shape, int threads) {
   shape.threads = threads;
   while (shape.across * 4 < shape.slot && shape.across < threads) shape.across *= 2;
@@ -135,7 +137,7 @@ unsigned threads_of(const ThinShape& s) {
   return static_cast<unsigned>(s.columns * s.groups * s.lanes);
 }
 
-// Rows along x: no other dimension holds those of as many streams as there may be.
+// Rows are along x, because no other grid dimension is large enough for all streams.
 dim3 thin_grid(const Product& p, const ThinShape& s, int shared, int n) {
   return dim3(static_cast<unsigned>(ceil_div(rows_of(p), s.lanes * shared)),
               static_cast<unsigned>(ceil_div(p.matrix.columns, s.columns)),
@@ -143,7 +145,7 @@ dim3 thin_grid(const Product& p, const ThinShape& s, int shared, int n) {
 }
 
 cudaError_t launch_thin(const Product* products, int n, cudaStream_t stream) {
-  // One block size serves both: the smaller product's extra threads find nothing to do.
+  // Both products use one block size; extra threads of the smaller one are idle.
   const int shared = shared_rows(products[0]);
   if (shared == 1) return launch_staged(products, n, stream);
   Pair pair{{products[0], products[n - 1]}, {}};
@@ -164,8 +166,8 @@ cudaError_t launch_thin(const Product* products, int n, cudaStream_t stream) {
   return launch(thin<4>, grid, threads, order, pair);
 }
 
-// Columns first: neighbours in time share the rows, and all the weights. One dimension, as no other
-// holds the rows of as many streams as there may be.
+// Columns first: blocks that run at the same time share rows, and all share the weights. The grid
+// has one dimension, because no other is large enough for the rows of all streams.
 dim3 tiles_of(const Product& p, int rows, int columns) {
   return dim3(
       static_cast<unsigned>(ceil_div(p.matrix.columns, columns) * ceil_div(rows_of(p), rows)));
@@ -218,7 +220,8 @@ cudaError_t product(const Product* products, int n, cudaStream_t stream) {
   }
   if (products[0].matrix.precision != Precision::kFloat32) return product_mma(products, n, stream);
   if (n == 1) return one(products[0], stream);
-  // Side by side while both are small; each to its best kernel once they fill the device anyway.
+  // Small products run side by side. Larger ones fill the device alone, so each uses its best
+  // kernel.
   if (!is_wide(products[0], 128, 16) && !is_wide(products[1], 128, 16)) {
     return launch_thin(products, 2, stream);
   }

@@ -1,15 +1,15 @@
-// y[t, n] = bias[n] + sum_k x[t, k] w[k, n] for the windows of many lanes: convolutions, transposed
-// convolutions and the two products of an LSTM step.
+// y[t, n] = bias[n] + sum_k x[t, k] w[k, n] for the windows of many lanes. Convolutions, transposed
+// convolutions and the two products of an LSTM step use it.
 //
 // Each output is the same sequence of IEEE operations as on the CPU (kernels/gemm.inl.hpp): chains
 // of 256 fused multiply-adds over k in order, added to a running total that begins with the bias.
-// It costs nothing here. With few rows a product is bound by reading weights, and the chains are
-// what is spread over threads: K / 256 of them per column, where otherwise K would have to be cut
-// anyway. With many rows it is one more addition per 256.
+// This order costs no speed. With few rows, a product is bound by reading weights, and K must be
+// split over threads anyway; the chains are the split. With many rows, it costs one addition per
+// 256 terms.
 //
-// On a tensor core (product_mma.cuh) factors are rounded and the order within a chain is the
-// instruction's own, so the bits are not the CPU's. They are still the same for any number of rows
-// and any neighbours: every kernel of a matrix makes the same chains and adds them in order.
+// On a tensor core (product_mma.cuh) factors are rounded, and the order within a chain is the
+// instruction's, so the bits differ from the CPU's. They do not depend on the number of rows or on
+// neighbours: every kernel for a matrix computes the same chains and adds them in order.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -23,11 +23,11 @@ namespace hopcodec::kernels::cuda {
 
 inline constexpr int kPanelColumns = 4;  // columns of a packed panel
 
-// How the factors of a product are multiplied. Sums are float32 always.
+// Precision of the factors of a product. Sums are always float32.
 enum class Precision : std::int32_t { kFloat32, kTf32, kBfloat16 };
 
-// Windows of a buffer: window t starts at at + begin * row_floats + t * step_floats and has `taps`
-// runs of `tap_length` consecutive floats, tap_stride floats apart.
+// The windows of a buffer. Window t starts at `at` + begin * row_floats + t * step_floats and has
+// `taps` runs of `tap_length` consecutive floats, tap_stride floats apart.
 struct Source {
   std::size_t at;
   std::int32_t depth;  // taps * tap_length
@@ -39,47 +39,49 @@ struct Source {
 };
 
 // weight[((n / 4) * groups + k / 4) * 16 + n % 4 * 4 + k % 4]: a thread reads four consecutive k of
-// its column at once, neighbouring threads read neighbouring columns. Each source's depth is padded
-// to a multiple of four with zeros, columns too. Bias: one float per padded column.
+// its column at once, and neighbouring threads read neighbouring columns. The depth of each source
+// and the columns are padded with zeros to multiples of four. The bias has one float per padded
+// column.
 struct Matrix {
   const float* weight;
   const float* bias;
   std::int32_t columns;
-  std::int32_t groups;  // of four k, over both sources
-  // For a tensor core instead, `weight` being null: slices of 16 k by 8 columns in the order of
-  // slice_at (index.hpp), of tf32 words or of bfloat16; bias as above.
+  std::int32_t groups;  // groups of four k, over both sources
+  // For a tensor core, `weight` is null, and `panels` has slices of 16 k by 8 columns in the order
+  // of slice_at (index.hpp), as tf32 words or bfloat16; the bias is as above.
   Precision precision = Precision::kFloat32;
   const void* panels = nullptr;
-  std::int32_t slices = 0;  // of 16 k, over both sources
+  std::int32_t slices = 0;  // slices of 16 k, over both sources
 };
 
 struct Product {
   Matrix matrix;
-  Source source[2];  // an LSTM has two: x, then h; chains do not cross from one to the other
+  Source source[2];  // an LSTM has two, x and h; no chain spans both
   std::int32_t sources;
-  std::int32_t out_channels;  // of an output row; a window makes columns / out_channels rows
+  // Channels of an output row; a window makes columns / out_channels rows.
+  std::int32_t out_channels;
   Activation output;
-  std::ptrdiff_t add_at;  // rows added to the result (a residual's shortcut), or -1
+  std::ptrdiff_t add_at;  // offset of rows to add (a residual's shortcut), or -1
   Sink sink[kMaxSinks];
   std::int32_t sinks;
   Lanes lanes;
 };
 
-// One step of an LSTM on row `step`: columns are (unit, gate), gates i, f, g, o. The cell is
-// updated in place; the hidden vector of row `step` is read behind row step - 1 and written behind
-// itself.
+// One step of an LSTM on row `step`. Columns are (unit, gate), with gates i, f, g, o. The cell is
+// updated in place. `hidden_at` has max_rows + 1 rows: the step reads row `step` and writes row
+// `step` + 1.
 struct Cell {
   std::int32_t units;
   std::int32_t step;
   std::size_t cell_at;
-  std::size_t hidden_at;   // rows 0 (before the step) to max_rows
-  std::ptrdiff_t skip_at;  // rows added to the output, or -1
+  std::size_t hidden_at;   // rows 0 to max_rows
+  std::ptrdiff_t skip_at;  // offset of rows to add to the output, or -1
 };
 
-// One or two products that need nothing of each other, in one launch.
+// Computes one or two independent products in one launch.
 cudaError_t product(const Product* products, int n, cudaStream_t stream);
 
-// product.matrix.columns = 4 * cell.units. Lanes with fewer than step + 1 rows stand still.
+// product.matrix.columns is 4 * cell.units. Lanes with fewer than step + 1 rows do nothing.
 cudaError_t lstm_step(const Product& product, const Cell& cell, cudaStream_t stream);
 
 }  // namespace hopcodec::kernels::cuda

@@ -1,5 +1,5 @@
-// Which kernel computes a tensor core's product: thin for few rows, tiles once they can fill the
-// device. The choice changes no bit.
+// Chooses the kernel for a product on a tensor core: thin for few rows, tiles once they can fill
+// the device. The choice changes no bit.
 #define HOPCODEC_ISA cuda
 #include "kernels/cuda/product_mma.hpp"
 
@@ -11,8 +11,8 @@ namespace hopcodec::kernels::cuda {
 namespace {
 
 constexpr int kProcessors = 132;  // of an H200; only the choice of shapes depends on it
-// From here on tiles win even where they leave most of the device idle: the thin kernel reads the
-// rows once per panel of columns, from the second-level cache.
+// From this number on, tiles win even if most of the device is idle, because the thin kernel reads
+// the rows once per panel of columns, from the second-level cache.
 constexpr int kEnoughTiles = 20;
 constexpr int kFewRows = 64;
 
@@ -26,7 +26,7 @@ int tiles_in(const Product& p, int rows, int columns) {
   return ceil_div(rows_of(p), rows) * ceil_div(p.matrix.columns, columns);
 }
 
-// Rows and columns of a tile, or 0: too few for tiles.
+// Rows and columns of a tile; 0 if there are too few rows for tiles.
 struct TileSize {
   int rows;
   int columns;
@@ -54,8 +54,8 @@ cudaError_t launch_tiles(const Product& p, cudaStream_t stream) {
   return chains_in(p) == 1 ? launch_tiles<S, true>(p, stream) : launch_tiles<S, false>(p, stream);
 }
 
-// The largest tiles of tf32 need more shared memory than consumer GPUs have: that is asked for
-// before the launch, and refused then.
+// The largest tiles of tf32 need more shared memory than consumer GPUs have. Setting the attribute
+// before the launch then fails.
 bool lacks_memory(cudaError_t error) {
   if (error != cudaErrorInvalidValue) return false;
   static_cast<void>(cudaGetLastError());
@@ -76,7 +76,7 @@ cudaError_t tiles(const Product& p, const TileSize& size, cudaStream_t stream) {
 
 constexpr int kEnoughWarps = 4 * kProcessors;
 
-// 16-row blocks that share a read of the weights, while there are warps enough.
+// Number of 16-row blocks that share a read of the weights, as long as there are enough warps.
 int row_blocks(const Product& p) {
   int blocks = rows_of(p) > 32 ? 4 : rows_of(p) > 16 ? 2 : 1;
   const int across = ceil_div(p.matrix.columns, kSliceColumns) * chains_in(p);
@@ -89,7 +89,7 @@ MmaThinShape thin_shape(const Product& p, int blocks) {
   while (shape.groups < chains_in(p) && shape.groups < kMostMmaWarps) shape.groups *= 2;
   const int panels = ceil_div(p.matrix.columns, kSliceColumns);
   const int rows = ceil_div(rows_of(p), 16 * blocks);
-  // Panels to a block while every processor has one to itself.
+  // Add panels to a block while every processor still has a block.
   while (shape.groups * shape.panels * 2 <= kMostMmaWarps / 2 &&
          ceil_div(panels, shape.panels * 2) * rows >= kProcessors) {
     shape.panels *= 2;
@@ -117,7 +117,7 @@ cudaError_t thin(const Product* products, int n, cudaStream_t stream) {
   }
   dim3 grid(1);
   for (int i = 0; i < n; ++i) {
-    pair.shape[i].panels = warps / pair.shape[i].groups;  // one block size serves both
+    pair.shape[i].panels = warps / pair.shape[i].groups;  // both products use one block size
     const dim3 own = thin_grid(products[i], pair.shape[i], blocks, n);
     grid = dim3(own.x > grid.x ? own.x : grid.x, own.y > grid.y ? own.y : grid.y, own.z);
   }
@@ -156,7 +156,7 @@ cudaError_t cell_step(const Product& p, const Cell& cell, cudaStream_t stream) {
     const cudaError_t error = cell_tiles<MmaShape<Format, 128, 128, 64, 32>>(p, cell, stream);
     if (!lacks_memory(error)) return error;
   }
-  // Narrower than a wide tile is no LSTM of ours; the small one serves any.
+  // All LSTMs of our codecs are at least as wide as a wide tile; the small tile works for any.
   if (size.rows != 0) return cell_tiles<MmaShape<Format, 64, 64, 32, 32>>(p, cell, stream);
   const int blocks = row_blocks(p);
   const MmaThinShape shape = thin_shape(p, blocks);

@@ -1,10 +1,10 @@
-// The product for many rows on a tensor core: tiles of both operands on their way to shared memory
-// while another is multiplied.
+// The product for many rows on a tensor core. Tiles of both operands are copied to shared memory
+// while earlier tiles are multiplied.
 //
-// Sums are chains of 256 as everywhere, for three reasons: a tensor core cuts off what its adder
-// cannot hold, which in a sum of 7000 terms would add up; float32 additions between chains round;
-// and the kernel for few rows (product_mma_thin.cuh) spreads the same chains over warps, so that
-// the number of rows changes no bit.
+// Sums are chains of 256, for three reasons. A tensor core truncates what its adder cannot hold,
+// and in a sum of 7000 terms the error would accumulate. The float32 additions between chains round
+// instead. And the kernel for few rows (product_mma_thin.cuh) distributes the same chains over
+// warps, so the number of rows changes no bit.
 #pragma once
 
 #include "kernels/cuda/mma_tile.cuh"
@@ -12,7 +12,7 @@
 
 namespace hopcodec::kernels::cuda {
 
-// kOneChain: no product here has a second one, so its sums are the totals and need no place of
+// kOneChain: the products have a single chain, so its sums are the totals and need no registers of
 // their own.
 template <class S, bool kOneChain>
 struct MmaProduct {
@@ -46,7 +46,7 @@ struct MmaProduct {
     }
   }
 
-  // All chains of the block's tile, added to total.
+  // Adds all chains of the block's tile to total.
   __device__ static void accumulate(const Product& p, const Row* rows, int first_column, int row,
                                     int column, typename S::Memory& memory, Sums& total) {
     MmaFeed<S> feed(p, rows, first_column);
@@ -58,7 +58,7 @@ struct MmaProduct {
       const int depth = p.source[s].depth;
       for (int k = 0; k < depth; k += kStageDepth) {
         await_copies<kStages - 2>();
-        __syncthreads();  // it is here, and the stage before it has been read by all
+        __syncthreads();  // this stage has arrived, and all threads have read the one before it
         feed.next(memory.stage[stage == 0 ? kStages - 1 : stage - 1]);
         multiply_stage<S>(memory.stage[stage], slices_of(depth - k), row, column, sum);
         if constexpr (!kOneChain) {
@@ -74,8 +74,8 @@ struct MmaProduct {
     __syncthreads();
   }
 
-  // Results to shared memory, so that a thread comes to have neighbours: a unit's four gates, or
-  // sixteen bytes to write.
+  // Writes results to shared memory, so that a thread gets neighbouring columns: the four gates of
+  // a unit, or 16 bytes to write.
   __device__ static void spread(const Sums& total, int row, int column,
                                 typename S::Memory& memory) {
     const int lane = static_cast<int>(threadIdx.x) % 32;

@@ -1,6 +1,6 @@
-// The product for few rows on a tensor core: bound by reading weights. The chains of a panel of
-// eight columns are spread over warps, which read both operands from where they are, and whose sums
-// meet in shared memory, in order.
+// The product for few rows on a tensor core, which is bound by reading weights. The chains of a
+// panel of eight columns are distributed over warps. The warps read both operands from global
+// memory, and their sums are added in order in shared memory.
 //
 //   warp = (chain group, panel)
 #pragma once

@@ -1,6 +1,6 @@
-// The product for many rows and hardly a column: the last layer before the speaker. Neighbouring
-// windows overlap, so a block's are one stretch of memory, read once; a thread has a row, and all
-// its columns.
+// The product for many rows and very few columns: the last layer of a decoder. Neighbouring windows
+// overlap, so the windows of a block are one range of memory, which is read once. A thread computes
+// all columns of one row.
 #pragma once
 
 #include "kernels/cuda/copies.cuh"
@@ -13,8 +13,8 @@ namespace hopcodec::kernels::cuda {
 inline constexpr int kNarrowRows = 64;  // of one lane, and a block's threads
 inline constexpr std::size_t kNarrowBytes = 96 * 1024;
 
-// Where float i of the stretch stands: windows begin a multiple of 32 floats apart, mostly, which
-// would all be on the same banks.
+// Position of float i of the range in shared memory. Most windows begin a multiple of 32 floats
+// apart, so without the padding they would be on the same banks.
 HOPCODEC_HOST_DEVICE inline int narrow_at(int i) { return i + i / 32 * 4; }
 
 HOPCODEC_HOST_DEVICE inline int narrow_floats(const Source& s) {

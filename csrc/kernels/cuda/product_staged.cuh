@@ -1,8 +1,8 @@
-// The product for a few rows, as one stream brings them: bound by how long it takes until a weight
-// is there. All that a block needs is on its way to shared memory at once, weights even before the
-// launch ahead has ended, and then each chain is one thread's.
+// The product for a few rows, as from a single stream, which is bound by the latency of reading
+// weights. All data of a block is copied to shared memory at once, the weights even before the
+// previous launch has ended. Then each thread computes one chain.
 //
-//   thread = (column, chain group, row); partial sums meet in shared memory, in order.
+//   thread = (column, chain group, row); partial sums are added in order in shared memory.
 #pragma once
 
 #include "kernels/cuda/copies.cuh"
@@ -31,8 +31,8 @@ struct StagedPair {
   StagedShape shape[2];
 };
 
-// Where things stand in shared memory, in floats. The four more terms per chain keep those that
-// read at once, a few columns or rows of two chains each, on different banks.
+// Offsets in shared memory, in floats. Four extra terms per chain avoid bank conflicts between
+// threads that read a few columns or rows of two chains at the same time.
 HOPCODEC_HOST_DEVICE inline int weight_pitch(const StagedShape& s) {
   return (s.slot + 4) * s.columns;
 }
@@ -88,8 +88,8 @@ class StagedProduct {
   __device__ float total(int step) {
     float total = p_.matrix.bias[column() < p_.matrix.columns ? column() : 0];
     bring_weights(0);
-    // A table was on the device before any launch of this step; but who knows what a first-level
-    // cache still holds.
+    // The table was copied before any launch of this step, but the first-level cache may still hold
+    // the table of an earlier step. Waiting for the previous launch makes it visible.
     if (p_.lanes.table != nullptr) await_previous();
     const int first_row = static_cast<int>(blockIdx.x) * s_.rows;
     if (thread() < s_.rows) rows_[thread()] = locate(p_.lanes, first_row + thread(), step);

@@ -1,7 +1,7 @@
-// The product for few rows: bound by reading weights, so every weight is read once per kRows rows,
-// and the chains of a column are spread over threads.
+// The product for few rows, which is bound by reading weights. Every weight is read once per kRows
+// rows, and the chains of a column are distributed over threads.
 //
-//   thread = (column, chain group, row lane); partial sums meet in shared memory, in order.
+//   thread = (column, chain group, row lane); partial sums are added in order in shared memory.
 #pragma once
 
 #include "kernels/cuda/epilogue.cuh"
@@ -18,8 +18,8 @@ struct ThinShape {
   std::int32_t lanes;
 };
 
-// sum[r] = the chain of terms [from, to) of `source`, in order. Loads come kAhead at a time, before
-// the first is used: with this little arithmetic, bytes in flight are what counts.
+// sum[r] = the chain of terms [from, to) of `source`, in order. kAhead loads are issued before the
+// first is used, because with so little arithmetic the bytes in flight limit the speed.
 template <int kRows>
 __device__ inline void chain(const float* const (&x)[kRows], const Source& source,
                              const float* weight, int from, int to, float (&sum)[kRows]) {
@@ -55,8 +55,8 @@ __device__ inline void chain(const float* const (&x)[kRows], const Source& sourc
   }
 }
 
-// total[r] of this thread's column: complete in the threads of group 0. The chains of both sources
-// are one list, so that an LSTM's recurrent half does not wait for its input half.
+// Computes total[r] of this thread's column, complete in the threads of group 0. The chains of both
+// sources are one list, so the recurrent part of an LSTM does not wait for its input part.
 template <int kRows>
 __device__ inline void thin_total(const Product& p, const ThinShape& shape, int column, int group,
                                   int first_row, int step, float* partial, float (&total)[kRows]) {

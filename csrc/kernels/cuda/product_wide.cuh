@@ -1,5 +1,6 @@
-// The product for many rows: bound by arithmetic. Tiles of rows and columns in shared memory, a
-// block of sums per thread; the next tile is on its way while this one is multiplied.
+// The product for many rows, which is bound by arithmetic. Tiles of rows and columns are in shared
+// memory, and each thread holds a block of sums. The next tile is loaded while this one is
+// multiplied.
 #pragma once
 
 #include "kernels/cuda/epilogue.cuh"
@@ -11,14 +12,17 @@ namespace hopcodec::kernels::cuda {
 
 inline constexpr int kTileDepth = 8;  // divides kChainTerms
 
-// A block's rows and columns, a thread's share of them.
+// Rows and columns of a block and of a thread.
 template <int kRows, int kColumns, int kThreadRows, int kThreadColumns>
 struct Tile {
   static constexpr int kAcross = kColumns / kThreadColumns;
   static constexpr int kThreads = kRows / kThreadRows * kAcross;
-  static constexpr int kBlocks = kThreads > 128 ? 2 : 3;  // to a processor, for their registers
-  static constexpr int kFours = kThreadRows * kThreadColumns / 4;  // of a thread's results
-  static constexpr int kRowPitch = kRows + 4;  // keeps stores of transposed rows off one bank
+  // Blocks per processor, limited by their registers.
+  static constexpr int kBlocks = kThreads > 128 ? 2 : 3;
+  // Groups of four results of a thread.
+  static constexpr int kFours = kThreadRows * kThreadColumns / 4;
+  // Avoids bank conflicts when rows are stored transposed.
+  static constexpr int kRowPitch = kRows + 4;
   static constexpr int kFetchX = kRows * kTileDepth / 4 / kThreads;
   static constexpr int kFetchW = (kColumns * kTileDepth / 4 + kThreads - 1) / kThreads;
   static_assert(kRows * kTileDepth / 4 % kThreads == 0);
@@ -34,9 +38,9 @@ struct Fetch {
   float4 w[T::kFetchW];
 };
 
-// This thread's share of one tile after another along a source, from global memory. Its terms are
-// at the same place in every tile, so that where they lie is a matter of additions. kPlain: windows
-// are read by four, and of one tap.
+// Loads this thread's part of the tiles along a source from global memory. Its terms have the same
+// position in every tile, so addresses are advanced by additions. kPlain: windows have one tap and
+// are read four floats at a time.
 template <class T, int kColumns, bool kPlain>
 class WideFeed {
  public:
@@ -58,7 +62,7 @@ class WideFeed {
     }
   }
 
-  // The tile at depth k; tiles one after the other.
+  // Loads the tile at depth k. Tiles must be loaded in order.
   __device__ void next(int k, Fetch<T>& to) {
     const int mine = k + own_term();
 #pragma unroll
@@ -90,17 +94,17 @@ class WideFeed {
 
  private:
   __device__ static int thread() { return static_cast<int>(threadIdx.x); }
-  // This thread's first term in a tile.
+  // The first term of this thread in a tile.
   __device__ static int own_term() { return thread() % (kTileDepth / 4) * 4; }
 
   static_assert(T::kThreads % (kTileDepth / 4) == 0);
   const Product& p_;
   const Source& s_;
-  int offset_;  // of this thread's first term in the next tile, in a window
+  int offset_;  // offset in a window of this thread's first term in the next tile
   int in_tap_;
   const float* window_[T::kFetchX];
-  bool there_[T::kFetchW];  // its columns
-  int weight_[T::kFetchW];  // and where they go on
+  bool there_[T::kFetchW];  // whether the columns exist
+  int weight_[T::kFetchW];  // offset of the next weights
 };
 
 template <class T, int kColumns>
@@ -126,9 +130,10 @@ __device__ inline void store(T& tile, int buffer, Fetch<T>& from) {
   }
 }
 
-// Totals wait in shared memory, each thread's own: 256 terms are added between two visits, and the
-// registers they would take are another block's on the same processor. From there they are also
-// finished, in a loop: what follows a sum is much code, to be fetched once and not once per sum.
+// Totals are kept in shared memory, separately for each thread. They are updated once per 256
+// terms, and keeping them in registers would reduce the number of blocks per processor. Results are
+// finished from there in a loop, so that the long code after a sum exists once and not once per
+// sum.
 template <class T>
 struct WideMemory {
   T tile;
@@ -140,9 +145,10 @@ struct WideProduct {
   using T = Tile<kRows, kColumns, kThreadRows, kThreadColumns>;
   using Memory = WideMemory<T>;
   using Sums = float[kThreadRows][kThreadColumns];
-  static constexpr int kApart = kColumns / (kThreadColumns / 4);  // a thread's fours of columns
+  // Distance between a thread's groups of four columns.
+  static constexpr int kApart = kColumns / (kThreadColumns / 4);
 
-  // Sixteen bytes at a time: shared memory is what a tile waits for.
+  // Loads 16 bytes at a time, because shared memory limits the speed of a tile.
   __device__ static void load(const float* from, float* to) {
     const float4 v = *reinterpret_cast<const float4*>(from);
     to[0] = v.x;
@@ -173,7 +179,7 @@ struct WideProduct {
 
   // Columns first_column + column + c / 4 * kApart + c % 4: c from a multiple of four on.
   __device__ static float4 bias_of(const Product& p, int column) {
-    // Padded to four.
+    // The bias is padded to a multiple of four.
     return column < p.matrix.columns
                ? __ldg(reinterpret_cast<const float4*>(p.matrix.bias + column))
                : float4{0.0F, 0.0F, 0.0F, 0.0F};
@@ -210,7 +216,7 @@ struct WideProduct {
       if (k + kTileDepth < s.depth) feed.next(k + kTileDepth, next);
       multiply(memory.tile, buffer, row, column, sum);
       if ((k + kTileDepth) % kChainTerms == 0 || k + kTileDepth >= s.depth) end_chain(memory, sum);
-      buffer ^= 1;  // the other one was last read before the barrier that everyone has passed
+      buffer ^= 1;  // all threads have passed the barrier after the last read of the other buffer
     }
     __syncthreads();
   }
@@ -265,7 +271,7 @@ struct WideProduct {
   }
 };
 
-// Several blocks to a processor: one finishes while another multiplies.
+// Several blocks per processor: one finishes while another multiplies.
 template <int kRows, int kColumns, int kThreadRows, int kThreadColumns>
 __global__ void __launch_bounds__(Tile<kRows, kColumns, kThreadRows, kThreadColumns>::kThreads,
                                   Tile<kRows, kColumns, kThreadRows, kThreadColumns>::kBlocks)

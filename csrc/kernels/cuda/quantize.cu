@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
-// Codebooks one behind the other, each padded to whole panels; -|e|^2 / 2 as the bias, summed in
+// The codebooks, concatenated, each padded to whole panels. The bias is -|e|^2 / 2, summed in
 // double as on the CPU (layers/rvq.cpp).
 struct SearchWeights {
   const float* codebooks;
@@ -46,7 +46,7 @@ struct SearchWeights {
 };
 
 // to[row, :] = from[row, :] / max(|from[row, :]|, 1e-12), in double as on the CPU
-// (kernels/fold.cpp); element i of a row stands `between` floats after the one before.
+// (kernels/fold.cpp); the elements of a row are `between` floats apart.
 struct Normalise {
   const float* from;
   std::size_t row_step;
@@ -83,13 +83,14 @@ cudaError_t launch_normalise(const Normalise& a, cudaStream_t stream) {
 // (frame, n_q) -> (n_q, frame)
 template <class Code>
 __global__ void __launch_bounds__(kThreads)
-    turn_codes(const std::uint16_t* from, Code* to, int n_q, int time) {
+    transpose_codes(const std::uint16_t* from, Code* to, int n_q, int time) {
   const int i = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (i < n_q * time) to[i] = static_cast<Code>(from[i % time * n_q + i / time]);
 }
 
-// Rows of x; packed entries and their bias; normalised entries; what rvq_encode asks for.
-struct Places {
+// Offsets in the workspace: rows of x; packed entries and their bias; normalised entries; the
+// buffers of rvq_encode.
+struct WorkspaceLayout {
   std::size_t weight_at;
   std::size_t bias_at;
   std::size_t entries_at;
@@ -99,13 +100,13 @@ struct Places {
   std::size_t floats;
 };
 
-Places places_of(const Quantize& op) {
+WorkspaceLayout workspace_layout(const Quantize& op) {
   const auto time = static_cast<std::size_t>(op.time);
   const auto dim = static_cast<std::size_t>(op.dim);
   const auto n_q = static_cast<std::size_t>(op.n_q);
   const auto columns = n_q * static_cast<std::size_t>(padded_columns(op.size));
   const auto chunks = static_cast<std::size_t>(most_chunks(op.size));
-  Places p{};
+  WorkspaceLayout p{};
   p.weight_at = aligned(time * dim);
   p.bias_at = p.weight_at + aligned(columns * static_cast<std::size_t>(groups_of(op.dim)) * 4);
   p.entries_at = p.bias_at + aligned(columns);
@@ -117,8 +118,8 @@ Places places_of(const Quantize& op) {
   return p;
 }
 
-// The rows of x and the packed codebooks.
-cudaError_t prepare_search(const Quantize& op, const Places& at, const Packing& packing,
+// Converts x to rows and packs the codebooks.
+cudaError_t prepare_search(const Quantize& op, const WorkspaceLayout& at, const Packing& packing,
                            cudaStream_t stream) {
   Columns columns{op.x, nullptr, nullptr, Pointwise::kNone, 1, op.dim, op.time, 0};
   SearchWeights weights{op.codebooks, op.size, op.dim};
@@ -131,7 +132,7 @@ cudaError_t prepare_search(const Quantize& op, const Places& at, const Packing& 
         {op.x, 1, static_cast<std::size_t>(op.time), op.workspace, op.time, op.dim}, stream);
     if (error != cudaSuccess) return error;
     weights.codebooks = entries;
-    columns.batch = 0;  // the rows are there already
+    columns.batch = 0;  // the rows have been written already
   }
   return launch_prepare<PackEach>(columns, {op.workspace, 0, nullptr, 0}, weights, packing, stream);
 }
@@ -139,20 +140,20 @@ cudaError_t prepare_search(const Quantize& op, const Places& at, const Packing& 
 cudaError_t deliver_codes(const Quantize& op, const std::uint16_t* codes, cudaStream_t stream) {
   const dim3 grid(static_cast<unsigned>(ceil_div(op.n_q * op.time, kThreads)));
   if (op.wide) {
-    return launch(turn_codes<std::int32_t>, grid, kThreads, stream, codes,
+    return launch(transpose_codes<std::int32_t>, grid, kThreads, stream, codes,
                   static_cast<std::int32_t*>(op.codes), op.n_q, op.time);
   }
-  return launch(turn_codes<std::uint16_t>, grid, kThreads, stream, codes,
+  return launch(transpose_codes<std::uint16_t>, grid, kThreads, stream, codes,
                 static_cast<std::uint16_t*>(op.codes), op.n_q, op.time);
 }
 
 }  // namespace
 
-std::size_t quantize_workspace(const Quantize& op) { return places_of(op).floats; }
+std::size_t quantize_workspace(const Quantize& op) { return workspace_layout(op).floats; }
 
 cudaError_t quantize(const Quantize& op, cudaStream_t stream) {
   if (op.time == 0 || op.n_q == 0) return cudaSuccess;
-  const Places at = places_of(op);
+  const WorkspaceLayout at = workspace_layout(op);
   const int padded = padded_columns(op.size);
   const Packing packing{op.workspace + at.weight_at, op.workspace + at.bias_at, op.n_q * padded,
                         groups_of(op.dim)};
@@ -186,14 +187,14 @@ cudaError_t quantize(const Quantize& op, cudaStream_t stream) {
 namespace {
 
 template <class Code>
-__global__ void __launch_bounds__(kTurnThreads) sum_entries(const Dequantize op) {
-  __shared__ TurnTile tile;
+__global__ void __launch_bounds__(kTransposeThreads) sum_entries(const Dequantize op) {
+  __shared__ TransposeTile tile;
   const auto* codes = static_cast<const Code*>(op.codes);
   const int across = ceil_div(op.time, kEdge);
   const int first_t = static_cast<int>(blockIdx.x) % across * kEdge;
   const int first_d = static_cast<int>(blockIdx.x) / across * kEdge;
   const int lane = static_cast<int>(threadIdx.x) % kEdge;
-  for (int i = static_cast<int>(threadIdx.x) / kEdge; i < kEdge; i += kTurnThreads / kEdge) {
+  for (int i = static_cast<int>(threadIdx.x) / kEdge; i < kEdge; i += kTransposeThreads / kEdge) {
     const int t = first_t + i;
     const int d = first_d + lane;
     if (t >= op.time || d >= op.dim) continue;
@@ -211,7 +212,7 @@ __global__ void __launch_bounds__(kTurnThreads) sum_entries(const Dequantize op)
     tile[i][lane] = y;
   }
   __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x) / kEdge; i < kEdge; i += kTurnThreads / kEdge) {
+  for (int i = static_cast<int>(threadIdx.x) / kEdge; i < kEdge; i += kTransposeThreads / kEdge) {
     const int t = first_t + lane;
     const int d = first_d + i;
     if (t >= op.time || d >= op.dim) continue;
@@ -225,8 +226,8 @@ __global__ void __launch_bounds__(kTurnThreads) sum_entries(const Dequantize op)
 cudaError_t dequantize(const Dequantize& op, cudaStream_t stream) {
   const dim3 grid(static_cast<unsigned>(ceil_div(op.time, kEdge) * ceil_div(op.dim, kEdge)));
   if (grid.x == 0) return cudaSuccess;
-  if (op.wide) return launch(sum_entries<std::int32_t>, grid, kTurnThreads, stream, op);
-  return launch(sum_entries<std::uint16_t>, grid, kTurnThreads, stream, op);
+  if (op.wide) return launch(sum_entries<std::int32_t>, grid, kTransposeThreads, stream, op);
+  return launch(sum_entries<std::uint16_t>, grid, kTransposeThreads, stream, op);
 }
 
 }  // namespace hopcodec::kernels::cuda

@@ -69,7 +69,7 @@ __device__ inline void feed_row(const Feed& f, int i, int lane) {
   }
 }
 
-// The first blocks of a lane see to its state, the others to its rows.
+// The first blocks of a lane load its state, the others write its rows.
 __global__ void feed_rows(const Moves m, const Feed f) {
   let_next_begin(m.overlaps);
   const int block = static_cast<int>(blockIdx.x);
@@ -78,7 +78,7 @@ __global__ void feed_rows(const Moves m, const Feed f) {
   feed_row(f, (block - m.count) * kThreads + static_cast<int>(threadIdx.x), lane);
 }
 
-__global__ void gather_rows(const Moves m, const Gather g) {
+__global__ void gather_rows(const Moves m, const GatherRows g) {
   let_next_begin(m.overlaps);
   const int block = static_cast<int>(blockIdx.x);
   const int lane = static_cast<int>(blockIdx.y);
@@ -114,7 +114,7 @@ cudaError_t feed(const Feed& f, cudaStream_t stream, const Moves& opened) {
   return launch(feed_rows, grid(count, f.lanes.count), kThreads, stream, opened, f);
 }
 
-cudaError_t gather(const Gather& g, cudaStream_t stream, const Moves& closed) {
+cudaError_t gather(const GatherRows& g, cudaStream_t stream, const Moves& closed) {
   const unsigned count = static_cast<unsigned>(closed.count) + blocks(g.floats);
   if (count == 0) return cudaSuccess;
   const std::int32_t lanes = closed.count > 0 && closed.lanes > g.lanes ? closed.lanes : g.lanes;

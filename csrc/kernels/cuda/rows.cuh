@@ -1,24 +1,24 @@
-// A stream's state into the scratch and back, one piece per block: part of the first launch of a
-// step and of the last, so that neither costs one of its own.
+// Copies a stream's state to the scratch and back, one StatePart per block. This is part of the
+// first and the last launch of a step, so that it needs no launch of its own.
 #pragma once
 
 #include "kernels/cuda/rows.hpp"
 
 namespace hopcodec::kernels::cuda {
 
-__device__ inline Move move_of(const Moves& m, int lane, int hold) {
+__device__ inline Move move_of(const Moves& m, int lane, int part) {
   return m.table[static_cast<std::size_t>(lane) * static_cast<std::size_t>(m.table_step) +
-                 static_cast<std::size_t>(hold)];
+                 static_cast<std::size_t>(part)];
 }
 
-// Who sits in a lane. Perhaps in the host's memory, a long way off: asked for before anything else,
-// and past a cache that may hold what stood there a step ago.
+// The slot of a lane. It may be in host memory, which is slow to read, so it is read first. The
+// read bypasses the first-level cache, which may hold the value of an earlier step.
 __device__ inline int slot_of(const Moves& m, int lane) { return __ldcg(m.slots + lane); }
 
-__device__ inline void open_state(const Moves& m, int hold, int lane, int threads) {
+__device__ inline void open_state(const Moves& m, int part, int lane, int threads) {
   const int slot = slot_of(m, lane);
-  const Hold h = m.holds[hold];
-  const Move move = move_of(m, lane, hold);
+  const StatePart h = m.state_parts[part];
+  const Move move = move_of(m, lane, part);
   if (slot < 0) return;
   const float* from = m.states + static_cast<std::size_t>(slot) * m.state_floats + h.state_at;
   float* to = m.scratch + static_cast<std::size_t>(lane) * m.scratch_step + h.scratch_at +
@@ -27,10 +27,10 @@ __device__ inline void open_state(const Moves& m, int hold, int lane, int thread
   for (int i = static_cast<int>(threadIdx.x); i < floats; i += threads) to[i] = from[i];
 }
 
-__device__ inline void close_state(const Moves& m, int hold, int lane, int slot, int threads) {
+__device__ inline void close_state(const Moves& m, int part, int lane, int slot, int threads) {
   if (slot < 0) return;
-  const Hold h = m.holds[hold];
-  const Move move = move_of(m, lane, hold);
+  const StatePart h = m.state_parts[part];
+  const Move move = move_of(m, lane, part);
   float* to = m.states + static_cast<std::size_t>(slot) * m.state_floats + h.state_at;
   const float* from = m.scratch + static_cast<std::size_t>(lane) * m.scratch_step + h.scratch_at +
                       static_cast<std::ptrdiff_t>(move.close_from) * h.row_floats;

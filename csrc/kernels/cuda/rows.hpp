@@ -1,5 +1,5 @@
-// Rows that move: states into scratch before a step and back after it, padding at a stream's ends,
-// samples and codes in and out.
+// Kernels that copy rows: states to the scratch before a step and back after it, padding at the
+// ends of a stream, and the input and output of a step.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -11,15 +11,15 @@
 
 namespace hopcodec::kernels::cuda {
 
-// A piece of a stream's state and where it stands in the scratch during a step.
-struct Hold {
+// A part of a stream's state and its position in the scratch during a step.
+struct StatePart {
   std::size_t state_at;
   std::size_t scratch_at;
   std::int32_t row_floats;
 };
 
-// What a lane copies of one Hold: `open_rows` from the state to row `open_to` of the buffer; later
-// `close_rows` from row `close_from` of the buffer to the state.
+// What a lane copies of one StatePart: `open_rows` from the state to row `open_to` of the buffer
+// before the step, and `close_rows` from row `close_from` of the buffer to the state after it.
 struct Move {
   std::int32_t open_rows;
   std::int32_t open_to;
@@ -28,27 +28,27 @@ struct Move {
 };
 
 struct Moves {
-  const Hold* holds;
+  const StatePart* state_parts;
   std::int32_t count;
-  const Move* table;  // (lane, hold), or (hold) for all lanes when table_step is zero
+  const Move* table;  // (lane, part), or (part) for all lanes if table_step is 0
   std::int32_t table_step;
-  const std::int32_t* slots;  // per lane; -1: nobody sits there
+  const std::int32_t* slots;  // for each lane; -1 for an unused lane
   std::int32_t lanes;
   float* scratch;
   std::size_t scratch_step;
   float* states;
   std::size_t state_floats;
-  bool overlaps = false;  // as Lanes::overlaps
+  bool overlaps = false;  // like Lanes::overlaps
 };
 
-// Rows of padding to be made in one layer's buffer. Zeros stand behind rows that are still to be
-// written, so those of all layers are made at once; what is mirrored must be there first.
+// Padding rows of one layer's buffer. Zeros go behind rows that are written later, so one launch
+// writes the zeros of all layers. Reflected rows must exist before they are copied.
 struct Padding {
-  std::int32_t left;         // rows in front to be filled by reflection; 0: none
-  std::int32_t end;          // row behind the last one
-  std::int32_t right;        // rows behind it to be filled; 0: none
-  std::int32_t reflect;      // by reflection rather than zeros
-  std::int32_t widest_left;  // the layer's left padding: the small-input rule asks
+  std::int32_t left;         // rows to fill by reflection at the front
+  std::int32_t end;          // index behind the last row
+  std::int32_t right;        // rows to fill from there on
+  std::int32_t reflect;      // 1 for reflection, 0 for zeros
+  std::int32_t widest_left;  // the layer's left padding, for pad1d's rule for short inputs
   std::int64_t total;        // rows of the whole stream so far
 };
 
@@ -64,7 +64,7 @@ struct Pad {
 
 cudaError_t pad_rows(const Pad& pad, cudaStream_t stream);
 
-// Where a layer's buffer stands in the scratch.
+// Position of a layer's buffer in the scratch.
 struct PadPlace {
   std::size_t at;
   std::int32_t row_floats;
@@ -75,15 +75,15 @@ struct Zeros {
   std::int32_t count;
   float* scratch;
   std::size_t scratch_step;
-  const Padding* table;  // (lane, place), or (place) for all lanes when table_step is zero
+  const Padding* table;  // (lane, place), or (place) for all lanes if table_step is 0
   std::int32_t table_step;
   std::int32_t lanes;
 };
 
-// The right padding of every layer that does not reflect.
+// Writes the right padding of every layer that does not reflect.
 cudaError_t pad_zeros(const Zeros& zeros, cudaStream_t stream);
 
-// Rows given to their readers, from row `begin` of the lane's part on: rows[begin + t] -> sinks.
+// Copies rows to their readers: rows[begin + t] -> sinks, with `begin` from the lane's part.
 struct Feed {
   const float* rows;  // (lane, row, channel)
   std::size_t lane_step;
@@ -93,13 +93,13 @@ struct Feed {
   Lanes lanes;
 };
 
-// The same launch puts states into the scratch, whose lanes are those of `feed`.
+// The same launch loads states into the scratch of the same lanes.
 cudaError_t feed(const Feed& feed, cudaStream_t stream, const Moves& opened = {});
 
-// The first `rows` of a buffer of each lane, packed for the way home: to + lane * lane_step.
-struct Gather {
+// Gathers the first `floats` of a buffer of each lane at to + lane * lane_step.
+struct GatherRows {
   std::size_t at;
-  std::size_t floats;  // per lane
+  std::size_t floats;  // floats of each lane
   const float* scratch;
   std::size_t scratch_step;
   float* to;
@@ -107,7 +107,7 @@ struct Gather {
   std::int32_t lanes;
 };
 
-// The same launch takes states home.
-cudaError_t gather(const Gather& gather, cudaStream_t stream, const Moves& closed = {});
+// The same launch stores states back.
+cudaError_t gather(const GatherRows& gather, cudaStream_t stream, const Moves& closed = {});
 
 }  // namespace hopcodec::kernels::cuda

@@ -1,4 +1,4 @@
-// What the quantizers share: sums of products from packed matrices, and the best of many scores.
+// Common parts of the quantisers: dot products with packed matrices, and the best of many scores.
 #pragma once
 
 #include "kernels/cuda/epilogue.cuh"
@@ -37,7 +37,7 @@ __device__ inline bool beats(const Best& a, const Best& b) {
   return a.score > b.score || (a.score == b.score && a.index < b.index);
 }
 
-// Leaves the best of each frame's kWidth candidates in best[frame * kWidth].
+// Reduces the kWidth candidates of each frame to the best, in best[frame * kWidth].
 template <int kFrames, int kWidth, int kThreads>
 __device__ inline void reduce(Best* best) {
   for (int width = kWidth / 2; width >= 1; width /= 2) {
@@ -50,8 +50,8 @@ __device__ inline void reduce(Best* best) {
   __syncthreads();
 }
 
-// What loses to every number, and is an entry even so: scores that are not numbers must never
-// become an index beyond the codebook.
+// A candidate with a valid index that loses to every finite score, so that NaN scores never lead to
+// an index beyond the codebook.
 __device__ inline Best no_candidate() { return {-3.4e38F, 0}; }
 
 }  // namespace hopcodec::kernels::cuda

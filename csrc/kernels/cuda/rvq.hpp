@@ -1,13 +1,18 @@
-// Residual vector quantisation (layers/rvq.hpp), many frames at once: score, best entry, subtract,
-// next codebook. Scores are x . e - |e|^2 / 2; the lowest index wins ties.
+// Residual vector quantisation (layers/rvq.hpp) of many frames at once: score, find the best entry,
+// subtract it, and go on with the next codebook. Scores are x . e - |e|^2 / 2. The lowest index
+// wins ties.
 //
-// Euclidean: one launch for all codebooks, where a GPU has clusters of blocks (compute capability
-// 9.0) and the shared memory of a data centre's: a cluster holds the residuals of some frames, each
-// of its blocks scores a share of every codebook's entries, and they tell each other what they
-// found (rvq_cluster.cuh). Elsewhere one launch per codebook: blocks take a share of the entries
-// each; which entry won is found at the start of the next launch, by every block for itself, so
-// that nothing waits in between. Projected (DAC): a codebook is small, and one block does all
-// stages of a frame.
+// Euclidean codebooks on a GPU with clusters of blocks (compute capability 9.0) and enough shared
+// memory: one launch for all codebooks (rvq_cluster.cuh). A cluster holds the residuals of some
+// frames. Each block scores a part of every codebook's entries and sends its best entries to the
+// other blocks.
+//
+// Euclidean codebooks on other GPUs: one launch per codebook (rvq_staged.cuh). Each block scores a
+// part of the entries. The next launch begins by reducing the results, in every block, so that no
+// launch waits for a reduction.
+//
+// Projected codebooks (DAC) are small, and one block runs all codebooks of a frame
+// (rvq_projected.cuh).
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -20,8 +25,9 @@
 
 namespace hopcodec::kernels::cuda {
 
-inline constexpr int kMaxSearchDim = 512;      // of a Euclidean search, held in shared memory
-inline constexpr int kMaxProjectedDim = 2048;  // of a latent, likewise
+// Of a Euclidean search; a frame is kept in shared memory.
+inline constexpr int kMaxSearchDim = 512;
+inline constexpr int kMaxProjectedDim = 2048;  // of a latent; it is kept in shared memory
 inline constexpr int kMaxInnerDim = 32;        // of a projected entry
 
 struct Best {
@@ -29,7 +35,7 @@ struct Best {
   std::int32_t index;
 };
 
-// The frames of a step: lane by lane, `lanes.max_rows` each, latents in the scratch.
+// The frames of a step, lane by lane, `lanes.max_rows` each. The latents are in the scratch.
 struct Frames {
   Lanes lanes;
   std::size_t latents_at;
@@ -37,15 +43,15 @@ struct Frames {
 };
 
 struct Book {
-  Matrix search;         // depth inner, columns size: the entries, normalised when projected
+  Matrix search;         // depth inner, columns size: the entries, normalised if projected
   const float* entries;  // (size, inner)
-  Matrix project;        // depth dim, columns inner; weight null when not projected
+  Matrix project;        // depth dim, columns inner; weight null if not projected
   Matrix unproject;      // depth inner, columns dim
 };
 
 struct RvqEncode {
   Frames frames;
-  const Book* books;  // on the host
+  const Book* books;  // host memory
   std::int32_t size;
   std::int32_t inner;
   std::int32_t n_q;
@@ -54,15 +60,16 @@ struct RvqEncode {
   std::uint16_t* codes;  // (frame, n_q)
 };
 
-// How many shares the entries of a codebook may be cut into: what `best` must hold per frame.
+// Upper bound of the parts that a codebook is split into; `best` needs room for this many per
+// frame.
 int most_chunks(int size);
 
 cudaError_t rvq_encode(const RvqEncode& encode, cudaStream_t stream);
 
-// latent = sum of the first n_q entries, in codebook order from zero, given to the sinks. n_q is
-// read per lane, because the caller may change it from push to push.
+// latent = sum of the first n_q entries, added to zero in the order of the codebooks and written to
+// the sinks. n_q is read per lane, because the caller may change it from push to push.
 struct RvqDecode {
-  const Book* books;           // on the device
+  const Book* books;           // device memory
   const std::uint16_t* codes;  // (lane, frames_step, books_step)
   const std::int32_t* n_q;     // per lane
   std::int32_t books_step;
@@ -75,7 +82,7 @@ struct RvqDecode {
   Lanes lanes;
 };
 
-// The same launch puts states into the scratch, as feed() does.
+// The same launch loads states into the scratch, like feed().
 cudaError_t rvq_decode(const RvqDecode& decode, cudaStream_t stream, const Moves& opened = {});
 
 }  // namespace hopcodec::kernels::cuda

@@ -1,6 +1,6 @@
-// The whole search in one launch: a cluster of blocks holds its frames' residuals and each block
-// scores its share of every codebook's entries. What they found they write into each other's shared
-// memory; then every block knows the winner and subtracts it for itself.
+// The whole search in one launch. A cluster of blocks holds the residuals of its frames, and each
+// block scores a part of every codebook's entries. The blocks write their best candidates to each
+// other's shared memory; then every block knows the winner and subtracts it from its own copy.
 #pragma once
 
 #include "kernels/cuda/cluster.cuh"
@@ -28,11 +28,11 @@ struct ClusterSearch {
   std::uint16_t* codes;
 };
 
-// A candidate as two numbers of which the greater wins, the first one first: its score, and the
-// complement of its index, because the lowest of equals wins.
+// A candidate as two numbers, compared in order, of which the greater wins: its score, and the
+// complement of its index, because the lowest index wins ties.
 using Key = uint2;
 
-// Floats in their order. Zeros are equal, whatever their signs.
+// Maps floats to unsigned integers of the same order. Zeros of both signs are equal.
 __device__ inline unsigned order_of(float x) {
   const unsigned bits = __float_as_uint(add(x, 0.0F));
   return bits >> 31 != 0 ? ~bits : bits | 0x80000000U;
@@ -229,10 +229,10 @@ cudaError_t launch_clusters(const ClusterSearch& search, cudaStream_t stream) {
   return cudaLaunchKernelEx(&config, kernel, search);
 }
 
-// A device of 132 processors holds sixteen clusters, a block on each, or twice as many where two
-// blocks share one. So many frames to a cluster that all run at once, for as long as that lasts:
-// more frames share a read of the entries, fewer are done sooner. A cluster of few has memory for
-// two whole codebooks ahead.
+// A device of 132 processors runs 16 clusters with one block per processor, or 32 with two. The
+// number of frames per cluster is chosen so that all clusters run at once if possible: more frames
+// share a read of the entries, fewer finish sooner. A cluster with few frames has shared memory to
+// prefetch two whole codebooks.
 inline cudaError_t launch_clusters(const ClusterSearch& search, cudaStream_t stream) {
   constexpr int kClusters = 16;
   if (search.total <= kClusters / 4) return launch_clusters<1, 1, 6>(search, stream);

@@ -8,18 +8,18 @@ namespace hopcodec::kernels::cuda {
 namespace {
 
 constexpr int kThreads = 128;
-constexpr int kAhead = 8;  // entries asked for before the first is added
+constexpr int kAhead = 8;  // entries loaded before the first is added
 
-// y + the terms of codebooks first, first + 1, ... < end, of kAhead at most; `codes` begin with the
-// first one's.
+// Returns y plus the terms of codebooks first, first + 1, ... < end, at most kAhead; `codes` begins
+// with the code of codebook `first`.
 __device__ inline float add_terms(const RvqDecode& d, const std::int32_t* codes, int first, int end,
                                   int channel, float y) {
   const float* entry[kAhead];
 #pragma unroll
   for (int i = 0; i < kAhead; ++i) {
-    // The last one again rather than a branch: loads that wait for nothing go out together.
+    // Repeat the last one instead of branching, so that all loads are issued together.
     const int q = first + i < end ? first + i : end - 1;
-    // Codes were checked at the door; an index is clamped all the same.
+    // The codes were checked by the host; clamp the index all the same.
     const int code = codes[q - first] < d.size ? codes[q - first] : d.size - 1;
     entry[i] =
         d.books[q].entries + static_cast<std::size_t>(code) * static_cast<std::size_t>(d.inner);
@@ -44,7 +44,7 @@ __device__ inline float add_terms(const RvqDecode& d, const std::int32_t* codes,
   return y;
 }
 
-// Codes may be in the host's memory: a block asks for all of them at once.
+// Codes may be in host memory, so a block loads all of them at once.
 __global__ void __launch_bounds__(kThreads) decode(const Moves m, const RvqDecode d, int chunks) {
   __shared__ std::int32_t codes[kThreads];
   let_next_begin(m.overlaps);

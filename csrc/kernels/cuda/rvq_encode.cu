@@ -1,4 +1,4 @@
-// Which search quantises: a matter of the codebooks and of the device. The choice changes no code.
+// Chooses the search by codebooks and device. The choice changes no code.
 #define HOPCODEC_ISA cuda
 #include "kernels/cuda/compiled.hpp"
 #include "kernels/cuda/rvq_cluster.cuh"
@@ -10,8 +10,8 @@ namespace {
 
 constexpr int kFewFrames = 8;
 
-// Whether the device has clusters, and the shared memory that the rings of slabs are made for. One
-// that cannot be asked will say so at the launch.
+// Whether the device has clusters and enough shared memory for them. If the device cannot be
+// queried, the launch will report the error.
 bool suits_clusters() {
   int device = 0;
   int major = 0;

@@ -1,4 +1,4 @@
-// DAC's search: each codebook in a space of its own, small enough for one block to do all of a
+// DAC's search. Each codebook has a space of its own, small enough for one block to process a
 // frame.
 #pragma once
 
@@ -15,15 +15,15 @@ struct Projected {
   Book books[32];
   std::int32_t size;
   std::int32_t inner;
-  std::int32_t first;  // of these books
+  std::int32_t first;  // index of the first of these books
   std::int32_t count;
   std::int32_t n_q;
-  const float* residual;  // what the books before left; null: the latents
+  const float* residual;  // residual after the books before; null for the latents
   float* after;
   std::uint16_t* codes;
 };
 
-// L2 normalisation as on the CPU (kernels/fold.cpp): in double, terms in order.
+// L2 normalisation as on the CPU (kernels/fold.cpp), in double with the terms in order.
 __device__ inline void normalise(float* x, int n) {
   double sum = 0.0;
   for (int i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(kProjectedThreads) search_projected(const Proj
 }
 
 inline cudaError_t projected(const RvqEncode& e, int count, cudaStream_t stream) {
-  constexpr int kBooks = 32;  // that fit a launch's parameters
+  constexpr int kBooks = 32;  // books that fit in the parameters of a launch
   for (int first = 0; first < e.n_q; first += kBooks) {
     const int books = e.n_q - first < kBooks ? e.n_q - first : kBooks;
     Projected p{e.frames,   {},     e.size, e.inner,

@@ -7,21 +7,21 @@
 namespace hopcodec::kernels::cuda {
 
 inline constexpr int kNarrow = 32;  // entries per block when frames are few
-inline constexpr int kBroad = 128;  // and when they are many
+inline constexpr int kBroad = 128;  // entries per block when frames are many
 inline constexpr int kShared = 8;   // frames that share a read of the entries
 
-// One codebook's search, and the subtraction that the one before it left to do.
+// The search of one codebook, and the subtraction of the previous codebook's winner.
 struct Stage {
   Frames frames;
-  Matrix search;          // weight null: only settle the stage before
-  const float* previous;  // entries of the stage before; null at the first
+  Matrix search;          // weight null after the last codebook: only find its winner
+  const float* previous;  // entries of the previous codebook; null for the first
   std::int32_t q;
   std::int32_t n_q;
   std::int32_t chunks;
   std::int32_t count;      // frames of all lanes
-  const float* residual;   // before the subtraction
-  float* after;            // and after it
-  const Best* candidates;  // of the stage before
+  const float* residual;   // residual before the subtraction
+  float* after;            // residual after the subtraction
+  const Best* candidates;  // candidates of the previous codebook
   Best* best;
   std::uint16_t* codes;
 };

@@ -1,5 +1,5 @@
-// Scores of many entries against many vectors: entries arrive in shared memory slab by slab while
-// the slab before is multiplied, and a thread holds a tile of scores.
+// Scores many entries against many vectors. Entries are copied to shared memory slab by slab while
+// the previous slab is multiplied, and a thread holds a tile of scores.
 #pragma once
 
 #include "kernels/cuda/copies.cuh"

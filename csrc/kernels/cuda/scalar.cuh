@@ -1,5 +1,5 @@
-// One float per thread, with the roundings spelled out: the _rn intrinsics are never contracted
-// into anything else. The counterpart of kernels/simd/*.hpp.
+// Operations on one float per thread with explicit rounding: the compiler never contracts _rn
+// intrinsics. The counterpart of kernels/simd/*.hpp.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -8,13 +8,13 @@ namespace hopcodec::kernels::cuda {
 namespace {
 
 constexpr int kThreads = 128;
-constexpr int kChannels = 32;  // per block: a warp reads them side by side
+constexpr int kChannels = 32;  // channels of a block, read side by side by a warp
 
 __device__ inline double* doubles(const Row& row, std::size_t at) {
   return reinterpret_cast<double*>(row.scratch + at);
 }
 
-// A thread is a channel: its two sums are chains, and the order of a chain is its result.
+// One thread per channel, because its two sums must be added in the order of the rows.
 __global__ void moments(const SegmentNorm n) {
   const int channel = static_cast<int>(blockIdx.x) * kChannels + static_cast<int>(threadIdx.x);
   if (channel >= n.channels) return;
@@ -32,7 +32,7 @@ __global__ void moments(const SegmentNorm n) {
   doubles(row, n.moments_at)[n.channels + channel] = squares;
 }
 
-// As kernels/group_norm.cpp, one group.
+// Like kernels/group_norm.cpp, with one group.
 __global__ void make_map(const SegmentNorm n) {
   __shared__ double mean;
   __shared__ double inverse;

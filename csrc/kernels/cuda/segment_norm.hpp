@@ -1,5 +1,5 @@
-// Group normalisation over all channels and all rows of a segment (layers/group_norm.hpp), for many
-// lanes. Sums are float64, per channel, rows in order: the CPU's, and so are the bits.
+// Group normalisation over all channels and all rows of a segment (layers/group_norm.hpp) for many
+// lanes. Sums are float64, one per channel, with rows in order, so the bits are those of the CPU.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -11,16 +11,16 @@
 
 namespace hopcodec::kernels::cuda {
 
-// Of a lane's Part: `rows` take part in the statistics, `emit` of them are given from `skip` on.
+// In a lane's Part, `rows` count in the statistics, and `emit` rows are emitted from `skip` on.
 struct SegmentNorm {
-  std::size_t at;  // the rows
+  std::size_t at;  // offset of the rows
   std::int32_t channels;
   const float* weight;
   const float* bias;
   float eps;
   std::size_t moments_at;  // two doubles per channel: sums, squares
-  std::size_t map_at;      // likewise: scale, shift
-  std::ptrdiff_t add_at;   // rows added to the result, or -1
+  std::size_t map_at;      // two doubles per channel: scale, shift
+  std::ptrdiff_t add_at;   // offset of rows to add to the result, or -1
   Sink sink[kMaxSinks];
   std::int32_t sinks;
   Lanes lanes;

@@ -1,4 +1,4 @@
-// A block's dynamic shared memory, of which there may be more than a launch has by itself.
+// The dynamic shared memory of a block.
 #pragma once
 
 #include <cuda_runtime.h>

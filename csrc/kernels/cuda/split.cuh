@@ -1,6 +1,6 @@
-// The product for a middling number of rows: too many for one read of the weights each, too few for
-// their tiles to fill the device. The chains of 256 terms, which are sums of their own anyway, are
-// spread over blocks, and added in order by a second launch, which writes channels first.
+// The product for a medium number of rows: too many to read the weights for each, too few for tiles
+// to fill the device. The chains of 256 terms are distributed over blocks. A second launch adds
+// them in order and writes channels first.
 #pragma once
 
 #include "kernels/cuda/launch.cuh"

@@ -10,8 +10,8 @@ inline constexpr int kLanes = 16;
 // Register blocking of the panel kernel: rows x vectors of accumulators.
 inline constexpr int kRows4 = 6, kRows2 = 8, kRows1 = 8;
 inline constexpr int kWideVectors = 4;    // vectors per row of a block
-inline constexpr int kSingleVectors = 4;  // the same for a single row,
-inline constexpr int kTogether = 2;       // of so many chains at once
+inline constexpr int kSingleVectors = 4;  // vectors per block of a single row
+inline constexpr int kTogether = 2;       // chains of a single row computed at the same time
 
 static inline F load(const float* p) { return _mm512_loadu_ps(p); }
 static inline void store(float* p, F v) { _mm512_storeu_ps(p, v); }
@@ -40,7 +40,7 @@ static inline F exp2_integral(F n) {
 
 using U = __m512i;
 static inline U load_bits(const unsigned* p) { return _mm512_loadu_si512(p); }
-// The two bfloat16 in each word, widened.
+// One of the two bfloat16 in each word, widened to float32.
 static inline F low_half(U w) { return _mm512_castsi512_ps(_mm512_slli_epi32(w, 16)); }
 static inline F high_half(U w) {
   return _mm512_castsi512_ps(_mm512_and_si512(w, _mm512_set1_epi32(-65536)));

@@ -1,5 +1,5 @@
-// One float at a time: the specification of the vector versions, and the fallback for any CPU.
-// fma is one rounding by the C++ standard, with or without hardware for it.
+// One float at a time: the specification of the vector versions, and the fallback for any CPU. By
+// the C++ standard, fma rounds once, with or without hardware support.
 #pragma once
 
 namespace hopcodec::kernels::HOPCODEC_ISA {

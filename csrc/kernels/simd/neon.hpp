@@ -1,5 +1,5 @@
-// 4 floats at a time on AArch64. min and max are written as comparisons: NEON's own differ from
-// x86 on signed zeros, and every instruction set must give the same bits.
+// 4 floats at a time on AArch64. min and max are comparisons because NEON's own instructions differ
+// from x86 on signed zeros.
 #pragma once
 
 #include <arm_neon.h>

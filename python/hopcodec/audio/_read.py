@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec.audio._resample import Resampler
 from hopcodec.errors import AudioFileError
+from hopcodec.typing import Audio
 
 if TYPE_CHECKING:
     import soundfile  # type: ignore[import-untyped]
 
-Audio = npt.NDArray[np.float32]
 
 # Suffixes of audio files when a folder is searched.
 _SUFFIXES: Final = (

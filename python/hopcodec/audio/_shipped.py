@@ -5,11 +5,9 @@ from __future__ import annotations
 from importlib import resources
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec.audio._read import read_audio
-
-Audio = npt.NDArray[np.float32]
+from hopcodec.typing import Audio
 
 
 def shipped_speech(sample_rate: int, channels: int, seconds: float | None = None) -> Audio:

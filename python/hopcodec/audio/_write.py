@@ -1,21 +1,50 @@
-"""Decoded audio as 16-bit WAV, with the original tool's headroom."""
+"""Write audio files, with the original tool's headroom."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from typing import IO, Final
+from pathlib import Path
+from typing import IO, ClassVar, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec.errors import AudioFileError
-
-Audio = npt.NDArray[np.float32]
+from hopcodec.typing import Audio
 
 LIMIT: Final = 0.99  # loudest sample written, as the original `encodec`
 _BLOCK_SAMPLES: Final = 1 << 16
 _SPOOL_BYTES: Final = 1 << 24
+
+
+def write_audio(path: str | os.PathLike[str], audio: Audio, sample_rate: int) -> None:
+    """Write float32 `(channels, samples)` to a file of the kind that its name says.
+
+    `.wav` and `.flac` hold 16-bit samples, `.ogg` Vorbis and `.opus` Opus. Samples beyond +-0.99
+    are clamped.
+
+    Raises
+    ------
+    TypeError
+        Audio that is not float32.
+    ValueError
+        Audio of another shape, or NaN and infinity in it.
+    AudioFileError
+        The name has another ending, the file cannot be written, or its kind does not have this
+        sample rate or number of channels (Opus: 8, 12, 16, 24 or 48 kHz).
+
+    Examples
+    --------
+    >>> write_audio("decoded.flac", audio, 24000)  # doctest: +SKIP
+    """
+    kind = _WRITERS.get(Path(path).suffix.lower())
+    if kind is None:
+        raise AudioFileError(f"{path}: expected a name ending in {', '.join(_WRITERS)}")
+    _check_float32(audio)
+    if audio.ndim != 2:
+        raise ValueError(f"audio: expected (channels, samples), got {audio.shape}")
+    with kind(path, sample_rate, audio.shape[0]) as writer:
+        writer.write(audio)
 
 
 def write_wav(
@@ -46,6 +75,8 @@ class WavWriter:
         The file cannot be written.
     """
 
+    _format: ClassVar[tuple[str, str]] = ("WAV", "PCM_16")
+
     def __init__(
         self,
         path: str | os.PathLike[str],
@@ -63,8 +94,9 @@ class WavWriter:
         self.peak = 0.0
         self._spool: IO[bytes] | None = None
         try:
+            container, coding = self._format
             self._file = soundfile.SoundFile(
-                os.fspath(path), "w", sample_rate, channels, "PCM_16", format="WAV"
+                os.fspath(path), "w", sample_rate, channels, coding, format=container
             )
         except soundfile.LibsndfileError as error:
             raise AudioFileError(f"{path}: cannot be written: {error.error_string}") from None
@@ -73,9 +105,7 @@ class WavWriter:
 
     def write(self, audio: Audio) -> None:
         """Append float32 `(channels, samples)`."""
-        if not isinstance(audio, np.ndarray) or audio.dtype != np.float32:
-            got = audio.dtype if isinstance(audio, np.ndarray) else type(audio).__name__
-            raise TypeError(f"audio: expected float32, got {got}")
+        _check_float32(audio)
         if audio.ndim != 2 or audio.shape[0] != self._channels:
             raise ValueError(f"audio: expected ({self._channels}, samples), got {audio.shape}")
         if audio.size == 0:
@@ -131,3 +161,29 @@ class WavWriter:
             self.close()
         elif not self._closed:
             self._release()
+
+
+def _check_float32(audio: object) -> None:
+    if not isinstance(audio, np.ndarray) or audio.dtype != np.float32:
+        got = audio.dtype if isinstance(audio, np.ndarray) else type(audio).__name__
+        raise TypeError(f"audio: expected float32, got {got}")
+
+
+class _FlacWriter(WavWriter):
+    _format = ("FLAC", "PCM_16")
+
+
+class _VorbisWriter(WavWriter):
+    _format = ("OGG", "VORBIS")
+
+
+class _OpusWriter(WavWriter):
+    _format = ("OGG", "OPUS")
+
+
+_WRITERS: Final[dict[str, type[WavWriter]]] = {
+    ".wav": WavWriter,
+    ".flac": _FlacWriter,
+    ".ogg": _VorbisWriter,
+    ".opus": _OpusWriter,
+}

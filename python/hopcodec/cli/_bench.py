@@ -59,7 +59,7 @@ def bench(
     if live:
         bench_live(codec, input=input, output=output, bandwidth=kbps, seconds=seconds, json=json)
         return
-    by_hops = codec.spec.segments is None
+    by_hops = codec.segments is None
     if paced and not by_hops:
         raise CommandError(
             f"{codec.name} codes whole segments: expected no --paced, which goes hop by hop"

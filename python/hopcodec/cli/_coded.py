@@ -12,15 +12,12 @@ from hopcodec.cli._console import names_file, note
 from hopcodec.errors import CommandError
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from hopcodec.codec._codec import Codec
+    from hopcodec.codec._codes import AnyCodes
     from hopcodec.files import EcdcWriter, HopWriter
     from hopcodec.files.dac._audio import Decodes, Encodes
+    from hopcodec.typing import Audio
 
-    Audio = npt.NDArray[np.float32]
-    Codes = npt.NDArray[np.uint16]
 
 Kind = Literal["hop", "ecdc", "dac"]
 KINDS: Final[dict[str, Kind]] = {".hop": "hop", ".ecdc": "ecdc", ".dac": "dac"}
@@ -143,11 +140,11 @@ class TimedEncoder:
     def __init__(self, stream: Encodes, watch: Stopwatch) -> None:
         self._stream, self._watch = stream, watch
 
-    def push(self, audio: Audio) -> Codes:
+    def push(self, audio: Audio) -> AnyCodes:
         with self._watch:
             return self._stream.push(audio)
 
-    def flush(self) -> Codes:
+    def flush(self) -> AnyCodes:
         with self._watch:
             return self._stream.flush()
 
@@ -158,7 +155,7 @@ class TimedDecoder:
     def __init__(self, stream: Decodes, watch: Stopwatch) -> None:
         self._stream, self._watch = stream, watch
 
-    def push(self, codes: Codes) -> Audio:
+    def push(self, codes: AnyCodes) -> Audio:
         with self._watch:
             return self._stream.push(codes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hopcodec.codec._codec import Codec
+    from hopcodec.codec._codes import AnyCodes
     from hopcodec.files import EcdcReader, HopReader
 
 BLOCK_FRAMES = 16
@@ -181,16 +182,12 @@ def _length(reader: EcdcReader | HopReader) -> int | None:
     return reader.header.audio_length if isinstance(reader, EcdcReader) else reader.audio_length
 
 
-def _cut(reader: EcdcReader | HopReader) -> Iterator[Any]:
-    """Codes in blocks small enough for a smooth progress bar; segments as they are."""
-    import numpy as np
+def _cut(reader: EcdcReader | HopReader) -> Iterator[AnyCodes]:
+    """Yield codes in blocks small enough for a smooth progress bar; segments as they are."""
+    from hopcodec.codec._codes import cut_codes
 
     for block in reader.blocks():
-        if not isinstance(block, np.ndarray):
-            yield block
-            continue
-        for first in range(0, block.shape[1], BLOCK_FRAMES):
-            yield np.ascontiguousarray(block[:, first : first + BLOCK_FRAMES])
+        yield from cut_codes(block, BLOCK_FRAMES)
 
 
 def _decode_dac(codec: Codec, source: Path, output: Path, rescale: bool) -> Decoded:

@@ -79,7 +79,8 @@ def _times(run: DemoRun) -> dict[str, HopTimes]:
 
 def _fields(codec: Codec, bandwidth: float, run: DemoRun) -> dict[str, Any]:
     from hopcodec.audio import si_snr
-    from hopcodec.cli._demo_run import code_arrays, equals_whole_file
+    from hopcodec.cli._demo_run import equals_whole_file
+    from hopcodec.codec._codes import code_arrays
 
     codebooks, frames = run.codes.shape
     seconds = run.audio.shape[1] / codec.sample_rate

@@ -9,7 +9,7 @@ import numpy as np
 
 from hopcodec._figures import COLOURS, picture, spectrogram
 from hopcodec.audio._mel import mel, mel_decibels
-from hopcodec.cli._demo_run import code_arrays
+from hopcodec.codec._codes import code_arrays
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

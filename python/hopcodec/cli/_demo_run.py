@@ -5,28 +5,25 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from hopcodec.cli._demo_step import Step, step_of
-from hopcodec.codec._segments import SegmentedCodes
+from hopcodec.codec._codes import AnyCodes, code_arrays, same_codes
 from hopcodec.evaluation._speed import wait_until
+from hopcodec.typing import Audio, CodeArray
 
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
-    from hopcodec.files.hop._file import AnyCodes
-
-Audio = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.uint16]
 
 
 class Display(Protocol):
     """What shows a run while it goes on."""
 
     def update(
-        self, hop: Audio, sound: Audio, codes: list[Codes], compute_ms: float | None
+        self, hop: Audio, sound: Audio, codes: list[CodeArray], compute_ms: float | None
     ) -> None:
         """Take in one hop's input, what came out for it, and the time of a step it ended."""
         ...
@@ -55,7 +52,7 @@ class _Duplex:
 
     def __init__(self, codec: Codec, bandwidth: float) -> None:
         self._encoder, self._decoder = codec.encoder(bandwidth=bandwidth), codec.decoder()
-        self.codes: list[Any] = []  # of one kind, arrays or SegmentedCodes
+        self.codes: list[AnyCodes] = []
         self.decoded: list[Audio] = []
 
     def push(self, piece: Audio) -> tuple[int, int, int]:
@@ -112,7 +109,7 @@ def run_demo(
         step=step,
         audio=audio,
         decoded=np.ascontiguousarray(np.concatenate(stream.decoded, axis=1)[:, :total]),
-        codes=_joined(stream.codes),
+        codes=codec.join(stream.codes),
         encode_ns=spent_ns[: len(ends), 0],
         decode_ns=spent_ns[: len(ends), 1],
         missed=missed,
@@ -122,21 +119,6 @@ def run_demo(
 
 def equals_whole_file(codec: Codec, bandwidth: float, run: DemoRun) -> bool:
     """Whether `encode` and `decode` of the whole clip give the bits of the run."""
-    whole: Any = codec.encode(run.audio, bandwidth=bandwidth)
-    codes: Any = run.codes
-    # SegmentedCodes compare their scales too.
-    by_segments = isinstance(codes, SegmentedCodes)
-    same = bool(whole == codes if by_segments else np.array_equal(whole, codes))
+    whole = codec.encode(run.audio, bandwidth=bandwidth)
+    same = same_codes(whole, run.codes)
     return same and np.array_equal(codec.decode(whole, samples=run.audio.shape[1]), run.decoded)
-
-
-def code_arrays(codes: AnyCodes) -> list[Codes]:
-    """The arrays `(codebooks, frames)` that codes are made of: one, or one per segment."""
-    return [each.codes for each in codes] if isinstance(codes, SegmentedCodes) else [codes]
-
-
-def _joined(parts: list[Any]) -> AnyCodes:
-    if isinstance(parts[0], SegmentedCodes):
-        return SegmentedCodes.join(parts)
-    codes: Codes = np.concatenate(parts, axis=1)
-    return codes

@@ -39,7 +39,7 @@ class Step:
 
 def step_of(codec: Codec) -> Step:
     """What `codec` computes at a time."""
-    segments = codec.spec.segments
+    segments = codec.segments
     if segments is None:
         return Step("hop", codec.hop_samples, codec.hop_samples, codec.sample_rate)
     return Step("segment", segments.samples, segments.stride, codec.sample_rate)

@@ -23,12 +23,9 @@ from hopcodec.cli._console import audio_progress, names_file, out, print_json
 from hopcodec.cli._files import check_source, replacing
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from hopcodec.codec._codec import Codec
+    from hopcodec.typing import Audio
 
-    Audio = npt.NDArray[np.float32]
 
 BLOCK_HOPS = 16  # at once; small enough for a smooth progress bar
 

@@ -16,14 +16,11 @@ from hopcodec.cli._files import check_source, check_suffix, replacing
 from hopcodec.cli._interrupts import one_interrupt
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from hopcodec.cli._loopback_session import Session
     from hopcodec.codec._codec import Codec
     from hopcodec.live import Loopback
+    from hopcodec.typing import Audio
 
-    Audio = npt.NDArray[np.float32]
 
 Models = Annotated[
     list[str] | None,

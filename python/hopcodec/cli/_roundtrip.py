@@ -58,7 +58,7 @@ def roundtrip(
         if json:
             print_json({**head, **asdict(result)})
         else:
-            print_one(result, by_hops=codec.spec.segments is None)
+            print_one(result, by_hops=codec.segments is None)
         return
     results, failures = _run_folder(codec, source, output, settings)
     if json:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from hopcodec.codec._codec import Codec
+from hopcodec.codec._codes import AnyCodes, Codes, Segment
 from hopcodec.codec._load import load
-from hopcodec.codec._segmented import SegmentedCodec
-from hopcodec.codec._segmented_streams import SegmentedDecoder, SegmentedEncoder
-from hopcodec.codec._segments import Segment, SegmentedCodes
-from hopcodec.codec._streams import StreamDecoder, StreamEncoder, Streams
+from hopcodec.codec._pool import StreamPool
+from hopcodec.codec._sessions import Sessions
+from hopcodec.codec._streams import Decoder, Encoder
 
 __all__ = [
+    "AnyCodes",
     "Codec",
+    "Codes",
+    "Decoder",
+    "Encoder",
     "Segment",
-    "SegmentedCodec",
-    "SegmentedCodes",
-    "SegmentedDecoder",
-    "SegmentedEncoder",
-    "StreamDecoder",
-    "StreamEncoder",
-    "Streams",
+    "Sessions",
+    "StreamPool",
     "load",
 ]

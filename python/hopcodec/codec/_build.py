@@ -1,12 +1,8 @@
-"""From a codec's spec and weights to the compiled core's layers: the one place the two meet."""
+"""Build the compiled core's layers from a codec's spec and weights: the only place both meet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Sequence
 
 from hopcodec import _core
 from hopcodec.specs._language import (
@@ -19,9 +15,8 @@ from hopcodec.specs._language import (
     Residual,
 )
 from hopcodec.specs._lookahead import Truncation
+from hopcodec.typing import Precision, Weights
 
-Precision = Literal["fp32", "tf32", "bf16"]
-Weights = Mapping[str, npt.NDArray[np.float32]]
 NORM_EPS = 1e-5  # torch's default, as released
 
 
@@ -90,7 +85,7 @@ def build_layers(
 
 
 def _add_norm(chain: _core.Layers, layer: Conv1d | ConvTranspose1d, weights: Weights) -> None:
-    """The norm behind a convolution; what a transposed one cuts off still counts in it."""
+    """Add the norm behind a convolution; samples that a transposed one cuts off count in it."""
     weight, bias = weights[f"{layer.norm}.weight"], weights[f"{layer.norm}.bias"]
     if isinstance(layer, ConvTranspose1d):
         chain.group_norm(
@@ -106,6 +101,7 @@ def _add_norm(chain: _core.Layers, layer: Conv1d | ConvTranspose1d, weights: Wei
 
 
 def build_quantizer(rvq: Quantizer, weights: Weights) -> _core.Quantizer:
+    """Pack the codebooks and, where a quantizer has them, their projections."""
     quantizer = _core.Quantizer()
     for q in range(rvq.codebooks):
         name = rvq.codebook_name(q)

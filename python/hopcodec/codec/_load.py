@@ -1,19 +1,15 @@
-"""From a name or a path to a codec."""
+"""Load a codec by a name or a path."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from hopcodec.codec._build import Precision
-from hopcodec.codec._codec import Codec, Weights
+from hopcodec.codec._codec import Codec
 from hopcodec.codec._device import check_device, check_precision
-from hopcodec.codec._segmented import SegmentedCodec
 from hopcodec.errors import WeightsError
-from hopcodec.specs._language import CodecSpec
 from hopcodec.specs._lookahead import truncations
+from hopcodec.typing import Precision
 
 
 def load(
@@ -25,8 +21,8 @@ def load(
     seeded: bool = False,
     full_hop: bool = False,
     low_latency: int | None = None,
-) -> Codec | Any:
-    """Load a codec: a `Codec`, or a `SegmentedCodec` for one that codes segments.
+) -> Codec:
+    """Load a codec.
 
     Parameters
     ----------
@@ -34,7 +30,7 @@ def load(
         `None`: "hopcodec_24khz", whose weights come with the package. Another name, such as
         "encodec_24khz" or "dac_44khz": fetched once from the hub. A path: a Hugging Face folder, a
         `.safetensors` file (of a model trained here, any shape), or an original `.th`/`.pth`;
-        which codec it holds is found out.
+        the file itself says which codec it holds.
     device : str
         "cpu", "cuda" (the first NVIDIA GPU) or "cuda:1": where sessions run. With "fp32" the bits
         are meant to be the same. A snapshot may go from one to the other in any precision.
@@ -64,7 +60,7 @@ def load(
     Raises
     ------
     TypeError, ValueError
-        A parameter that is none of the above.
+        An argument has the wrong type or value.
     WeightsError
         The file is missing, malformed, or does not fit the codec.
     DeviceError
@@ -82,14 +78,7 @@ def load(
     check_precision(precision, device)  # before a model is fetched for nothing
     spec, weights = resolve(model, seeded=seeded)
     if spec.segments is not None:
-        check_precision(precision, "cpu")  # where segments are coded
-        if low_latency is not None:
-            raise ValueError(
-                f"low_latency: expected none for {spec.name}, whose segments are whole, "
-                f"got {low_latency}"
-            )
-        again = partial(resolve, model, seeded=seeded)
-        return _segmented(spec, weights, threads, precision, seeded, again, device)
+        check_precision(precision, "cpu")  # segments are computed in "fp32" or "bf16"
     if low_latency is not None:
         truncations(spec, low_latency)  # the caller's mistake, not the file's
     try:
@@ -105,28 +94,4 @@ def load(
             origin=partial(resolve, model, seeded=seeded),
         )
     except ValueError as error:  # a spec that came with a file, each field possible, not together
-        raise WeightsError(f"{spec.name}: {error}") from error
-
-
-def _segmented(
-    spec: CodecSpec,
-    weights: Weights,
-    threads: int,
-    precision: Precision,
-    seeded: bool,
-    origin: Callable[[], tuple[CodecSpec, Weights]],
-    device: str,
-) -> SegmentedCodec:
-    """`full_hop` or not makes no difference: every frame of a segment is a whole hop."""
-    try:
-        return SegmentedCodec(
-            spec,
-            weights,
-            threads=threads,
-            precision=precision,
-            seeded=seeded,
-            origin=origin,
-            device=device,
-        )
-    except ValueError as error:
         raise WeightsError(f"{spec.name}: {error}") from error

@@ -1,4 +1,4 @@
-"""Decoded segments put together: linear overlap-add, given as soon as it is final.
+"""Linear overlap-add of decoded segments; a sample is given as soon as it is final.
 
 Each segment is weighted by a triangle over the length of the first one and the sum is divided by
 the sum of the weights (encodec/utils.py, `_linear_overlap_add`). As only the ratio of the weights
@@ -11,13 +11,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hopcodec._checks import Audio
+from hopcodec.typing import Audio
 
 Wide = npt.NDArray[np.float64]
 
 
 class OverlapAdd:
-    """Takes segments `(channels, samples)` that begin `stride` samples apart."""
+    """Add up segments `(channels, samples)` that begin `stride` samples apart."""
 
     def __init__(self, channels: int, stride: int) -> None:
         self.channels = channels
@@ -28,12 +28,12 @@ class OverlapAdd:
         """Begin anew."""
         self.taken = 0  # segments
         self.first = 0  # samples of the first one: the width of every triangle
-        # Behind what was given: weighted sums, and the weights.
+        # Samples not yet given: weighted sums and their weights.
         self.sums: Wide = np.zeros((self.channels, 0))
         self.weights: Wide = np.zeros(0)
 
     def push(self, segment: Audio) -> Audio:
-        """Add a segment; give the samples before the place of the next.
+        """Add a segment; return the samples before the place of the next.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class OverlapAdd:
         return np.minimum(place, self.first + 1 - place).astype(np.float64)
 
     def flush(self) -> Audio:
-        """The samples behind the place of a next segment, there being none."""
+        """Return the samples that remain when no further segment follows."""
         rest = (self.sums / self.weights).astype(np.float32)
         self.sums, self.weights = self.sums[:, :0], self.weights[:0]
         return rest

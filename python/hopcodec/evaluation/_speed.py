@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from hopcodec.typing import Audio
+
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
+    from hopcodec.codec._codes import AnyCodes
 
-Audio = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.uint16]
 Progress = Callable[[str, float], None]  # the name of the step, and the share that is done
 
 WARMUP_HOPS: Final = 75
@@ -158,7 +159,7 @@ def time_hops(
     deadline = hop_deadline_ms(codec)
     encoder = codec.encoder(bandwidth=bandwidth, start="immediate")
     encode_ns: list[int] = []
-    codes: list[Codes] = []
+    codes: list[AnyCodes] = []
     for k, hop in enumerate(_warmed(hops)):
         begin = time.perf_counter_ns()
         frame = encoder.push(hop)

@@ -6,11 +6,9 @@ import os
 from typing import IO, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec._atomic import Replacement
 
-Codes = npt.NDArray[np.uint16]
 File = str | os.PathLike[str] | IO[bytes]
 
 _READ_BYTES: Final = 1 << 20

@@ -16,17 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec.errors import DeviceError
 from hopcodec.live._latency import Lags, measure_lags
 from hopcodec.live._loopback import Device, Loopback
 from hopcodec.live._stats import LiveStats
+from hopcodec.typing import Audio
 
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
 
-Audio = npt.NDArray[np.float32]
 
 _NOISE: Final = 0.05  # amplitude of the probe
 _GAIN: Final = 0.5  # of the microphone; the cable closes the loop, which must not howl

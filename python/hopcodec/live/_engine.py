@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
-from hopcodec._checks import Audio, check_audio, whole
+from hopcodec._checks import check_audio, whole
 from hopcodec.codec._codec import Codec
 from hopcodec.live._arguments import MAX_BLOCK, check_codec
 from hopcodec.live._link import LinkStatus
 from hopcodec.live._live_codec import LiveCodec
 from hopcodec.live._stats import LiveStats, read_stats
+from hopcodec.typing import Audio
 
 
 class LiveEngine(LiveCodec):
@@ -23,7 +24,7 @@ class LiveEngine(LiveCodec):
     Examples
     --------
     >>> import hopcodec, numpy as np, time
-    >>> with hopcodec.LiveEngine(hopcodec.load(), bandwidth=6.0) as engine:
+    >>> with hopcodec.live.LiveEngine(hopcodec.load(), bandwidth=6.0) as engine:
     ...     taken = engine.write(np.zeros((1, 3200), np.float32))
     ...     heard = engine.read(3200)
     >>> taken, heard.shape

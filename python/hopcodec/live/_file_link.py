@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec import _core
 from hopcodec.live._link import LinkStatus
+from hopcodec.typing import Audio
 
-Audio = npt.NDArray[np.float32]
 _TICK_S: Final = 0.05
 _WAIT_S: Final = 0.1
 

@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import TypeVar
 
 from hopcodec import _core
-from hopcodec._checks import Audio, check_audio
+from hopcodec._checks import check_audio
 from hopcodec.codec._codec import Codec
 from hopcodec.live._arguments import check_codec
+from hopcodec.typing import Audio
 
 _Self = TypeVar("_Self", bound="LiveCodec")
 
@@ -59,8 +60,8 @@ class LiveCodec(ABC):
         kbps = self._bandwidth if bandwidth is None else bandwidth
         codebooks = codec.codebooks_for(kbps)
         self._engine.set_coder(
-            codec._encoder_session(1, "immediate", 1),
-            codec._decoder_session(1, "immediate", 1),
+            codec.sessions.cpu_encoder(1, "immediate", 1),
+            codec.sessions.cpu_decoder(1, "immediate", 1),
             codebooks=codebooks,
             sample_rate=codec.sample_rate,
             hop_samples=codec.hop_samples,

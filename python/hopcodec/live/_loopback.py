@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec import _core
 from hopcodec._checks import check_audio, number, whole
@@ -20,8 +19,8 @@ from hopcodec.live._file_link import FileLink
 from hopcodec.live._live_codec import LiveCodec
 from hopcodec.live._recorder import Recorder
 from hopcodec.live._stats import LiveStats, read_stats
+from hopcodec.typing import Audio
 
-Audio = npt.NDArray[np.float32]
 Device = int | str | None
 
 _LOUDEST: Final = 1024.0  # the largest sample that an encoder takes
@@ -43,7 +42,7 @@ class Loopback(LiveCodec):
     --------
     >>> import hopcodec
     >>> codec = hopcodec.load()
-    >>> with hopcodec.Loopback(codec, bandwidth=6.0) as live:  # doctest: +SKIP
+    >>> with hopcodec.live.Loopback(codec, bandwidth=6.0) as live:  # doctest: +SKIP
     ...     time.sleep(5)
     ...     live.bandwidth = 1.5
     ...     print(live.stats().latency.total)

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from hopcodec import _core
 from hopcodec._checks import check_floats
+from hopcodec.typing import CodeArray
 
 Array = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.uint16]
 
 
 def _batched(name: str, x: Array) -> tuple[Array, bool]:
@@ -103,17 +103,17 @@ def lstm(
     return y, (hidden, cell)
 
 
-def rvq_encode(x: Array, codebooks: Array, *, isa: str = "") -> Codes:
+def rvq_encode(x: Array, codebooks: Array, *, isa: str = "") -> CodeArray:
     check_floats(x=x, codebooks=codebooks)
     return _core.rvq_encode(x, codebooks, isa=isa)
 
 
-def rvq_decode(codes: Codes, codebooks: Array, *, isa: str = "") -> Array:
+def rvq_decode(codes: CodeArray, codebooks: Array, *, isa: str = "") -> Array:
     check_floats(codebooks=codebooks)
     return _core.rvq_decode(codes, codebooks, isa=isa)
 
 
-def nearest_normalised(x: Array, codebook: Array, *, isa: str = "") -> Codes:
+def nearest_normalised(x: Array, codebook: Array, *, isa: str = "") -> CodeArray:
     check_floats(x=x, codebook=codebook)
     return _core.nearest_normalised(x, codebook, isa=isa)
 

@@ -78,8 +78,12 @@ def truncations(spec: CodecSpec, frames: int) -> tuple[Truncation | None, Trunca
     ------
     ValueError
         `frames` is not below the codec's look-ahead, or is below that of its decoder's end alone,
-        or the codec normalises over its whole signal.
+        or the codec has segments, or it normalises over its whole signal.
     """
+    if spec.segments is not None:
+        raise ValueError(
+            f"low_latency: expected none for {spec.name}, whose segments are whole, got {frames}"
+        )
     if has_norm(spec.encoder) or has_norm(spec.decoder):
         raise ValueError(
             f"low_latency: expected none for {spec.name}, which normalises over the whole signal, "

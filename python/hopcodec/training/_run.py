@@ -24,7 +24,8 @@ from hopcodec.training._stopping import StopRequest, stop_requests
 from hopcodec.training._trainer import Trainer
 from hopcodec.training._validate import check_bandwidths, validate, validation_files
 from hopcodec.weights import Dtype
-from hopcodec.weights._resolve import Weights, resolve
+from hopcodec.weights._raw import Tensors
+from hopcodec.weights._resolve import resolve
 
 _DTYPES: Final[dict[str, Dtype]] = {"fp32": "float32", "fp16": "float16"}
 
@@ -232,7 +233,7 @@ def find_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _start(source: str, spec: CodecSpec) -> Weights:
+def _start(source: str, spec: CodecSpec) -> Tensors:
     try:
         found, weights = resolve(source)
     except (WeightsError, OSError) as error:

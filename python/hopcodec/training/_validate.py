@@ -6,19 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-import hopcodec
 from hopcodec.audio import read_audio
-from hopcodec.codec._codec import Codec
+from hopcodec.codec import Codec, load
 from hopcodec.errors import ConfigError
 from hopcodec.evaluation import evaluate
 from hopcodec.training._config import ValidationConfig
 from hopcodec.training._corpus import source_files
 from hopcodec.training._validation_figure import draw_spectrograms
-
-Audio = npt.NDArray[np.float32]
+from hopcodec.typing import Audio
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,7 @@ def validate(weights: Path, config: ValidationConfig, files: Sequence[Path], out
     Findings
         Its notes name the metrics whose packages are not installed.
     """
-    codec = hopcodec.load(weights, full_hop=True)  # as long as the original
+    codec = load(weights, full_hop=True)  # as long as the original
     bandwidths = check_bandwidths(config, codec.bandwidths)
     report = evaluate(codec, files, bandwidths=bandwidths)
     means = {}

@@ -16,7 +16,7 @@ from hopcodec.weights._assemble import assemble
 from hopcodec.weights._hub import verify_original
 from hopcodec.weights._identify import best_fit
 from hopcodec.weights._limits import read_file
-from hopcodec.weights._raw import FloatArray, RawTensor
+from hopcodec.weights._raw import RawTensor, Tensors
 from hopcodec.weights.config._dac import dac_from_config, dac_from_kwargs, dac_from_shapes
 from hopcodec.weights.config._encodec import check_config, encodec_from_config, read_config
 from hopcodec.weights.formats._safetensors import check_metadata, read_safetensors, spec_in_metadata
@@ -30,10 +30,8 @@ _TORCH_SUFFIXES = (".th", ".pt", ".pth", ".bin")
 # The codecs, beside a DAC, of a file that does not name one.
 _BARE = (encodec_24khz, encodec_32khz, encodec_48khz, hopcodec_24khz)
 
-Weights = dict[str, FloatArray]
 
-
-def load_weights(source: str | os.PathLike[str], spec: CodecSpec) -> Weights:
+def load_weights(source: str | os.PathLike[str], spec: CodecSpec) -> Tensors:
     """Read a codec's weights from any published layout.
 
     Parameters
@@ -65,7 +63,7 @@ def load_weights(source: str | os.PathLike[str], spec: CodecSpec) -> Weights:
         return assemble(file.tensors, spec)
 
 
-def load_codec(source: str | os.PathLike[str]) -> tuple[CodecSpec, Weights]:
+def load_codec(source: str | os.PathLike[str]) -> tuple[CodecSpec, Tensors]:
     """Read codec and weights of a file that says which codec it holds.
 
     A file of our own holds its spec, a folder its `config.json`, and an original DAC the arguments

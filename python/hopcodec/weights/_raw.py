@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hopcodec.specs._language import Shape
 
 FloatArray = NDArray[np.float32]
+Tensors = dict[str, FloatArray]
 
 READABLE = ("float32", "float16", "bfloat16")  # each converts to float32 exactly
 

@@ -6,22 +6,18 @@ import os
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from hopcodec.errors import WeightsError
 from hopcodec.specs._language import CodecSpec
 from hopcodec.specs._names import DEFAULT, SPECS
 from hopcodec.weights._hub import REPOSITORIES, fetch
 from hopcodec.weights._load import load_codec, load_weights
+from hopcodec.weights._raw import Tensors
 from hopcodec.weights._seeded import seeded_weights
-
-Weights = dict[str, npt.NDArray[np.float32]]
 
 
 def resolve(
     model: str | os.PathLike[str] | None, *, seeded: bool = False
-) -> tuple[CodecSpec, Weights]:
+) -> tuple[CodecSpec, Tensors]:
     """Return spec and weights for the argument of `load`; noise for weights if `seeded`."""
     name = DEFAULT if model is None else os.fspath(model)
     if not name:

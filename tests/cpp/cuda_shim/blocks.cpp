@@ -1,4 +1,4 @@
-// What the threads of a warp, a block and a cluster have in common: barriers and shared memory.
+// Barriers and shared memory of warps, blocks and clusters.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -100,7 +100,7 @@ void* at_rank(void* mine, unsigned rank) {
 }
 
 void copy_later(void* to, const void* from, std::size_t bytes, bool there) {
-  // What the instruction requires of both addresses.
+  // The alignment that the instruction requires.
   if (reinterpret_cast<std::uintptr_t>(to) % bytes != 0 ||
       reinterpret_cast<std::uintptr_t>(from) % bytes != 0) {
     give_up("a copy into shared memory is not aligned");

@@ -1,9 +1,8 @@
-// The device half of the stand-in: kernels are ordinary functions, a block's threads are fibers
-// that take turns on one OS thread, and __shared__ memory is a static variable, because blocks run
-// one after the other. Only those of a cluster run together; their kernels use dynamic shared
-// memory, of which each block gets its own. Between barriers the threads run in an order that
-// changes from block to block: a kernel that lacks a barrier gives other results in one order than
-// in another.
+// The device part of the stand-in. Kernels are ordinary functions, the threads of a block are
+// fibers on one OS thread, and __shared__ memory is a static variable, because blocks run one after
+// the other. Only the blocks of a cluster run together; their kernels use dynamic shared memory, of
+// which each block has its own. Between barriers the threads run in an order that changes from
+// block to block, so a kernel that lacks a barrier gives different results.
 #pragma once
 
 #include <cmath>
@@ -64,41 +63,41 @@ struct cudaLaunchConfig_t {
 };
 
 namespace hopcodec::shim {
-// The block and thread that run now.
+// The current block and thread.
 extern dim3 block_index;
 extern dim3 thread_index;
 void barrier();
-// Waits for the rest of the warp; the last one hands everybody's `share` to `together`.
+// Waits for the rest of the warp. The last thread calls `together` with every thread's `share`.
 void meet_warp(void* share, void (*together)(void* const* shares));
-// The greatest value of a warp's lanes.
+// The maximum over the lanes of a warp.
 std::uint32_t warp_max(std::uint32_t value);
-// The running block's, rubbish at its beginning.
+// Dynamic shared memory of the current block, initially filled with NaN.
 void* dynamic_shared();
-// This thread's copies that go on by themselves: nothing arrives before it is waited for. Zeros
-// where nothing is `there`.
+// Asynchronous copies of this thread. Nothing arrives before the thread waits for it. Writes zeros
+// if `there` is false.
 void copy_later(void* to, const void* from, std::size_t bytes, bool there);
 void commit_copies();
 void await_copies(int groups_left);
-// The cluster's barrier in two halves, and the same place in the dynamic shared memory of another
-// of its blocks.
+// The two parts of a cluster's barrier, and access to the dynamic shared memory of another block.
 unsigned cluster_rank();
 void cluster_arrive();
 void cluster_wait();
 void* at_rank(void* mine, unsigned rank);
-// Until the launch ahead has ended: it always has, but a launch that may overlap must say it.
+// Waits for the previous launch. It has always ended here, but a kernel that may overlap must call
+// this.
 void await_previous();
 
 struct Shape {
   dim3 grid;
-  unsigned threads;  // of a block
-  unsigned cluster;  // blocks of one, along x
+  unsigned threads;  // threads of a block
+  unsigned cluster;  // blocks of a cluster, along x
   std::size_t shared_bytes;
-  bool overlaps;  // may begin before the launch ahead of it has ended
+  bool overlaps;  // may begin before the previous launch has ended
 };
-// Runs body once for every thread of every block.
+// Runs `body` once for every thread of every block.
 void run_grid(const Shape& shape, const std::function<void()>& body);
-// Dynamic shared memory that a kernel was allowed; unless set, 48 KiB less some, as what a kernel
-// declares itself counts too and is not known here.
+// Limit of the dynamic shared memory of a kernel. The default is somewhat below 48 KiB, because
+// static shared memory counts too and its size is not known here.
 std::size_t& shared_limit(const void* kernel);
 }  // namespace hopcodec::shim
 
@@ -141,7 +140,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   const hopcodec::shim::Aside aside;
   const dim3 grid = config->gridDim;
   const dim3 block = config->blockDim;
-  // The limits of every GPU that there is a kernel for.
+  // The limits of every supported GPU.
   if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffffU || grid.y > 65535 ||
       grid.z > 65535 || block.x == 0 || block.x > 1024 || block.y != 1 || block.z != 1) {
     return cudaErrorInvalidValue;
@@ -164,7 +163,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   if (shape.shared_bytes > hopcodec::shim::shared_limit(reinterpret_cast<const void*>(kernel))) {
     return cudaErrorInvalidValue;
   }
-  // Parameters are copied at the launch, as a GPU's are.
+  // Parameters are copied at the launch, as on a GPU.
   return hopcodec::shim::enqueue(
       config->stream, [kernel, shape, ... copies = std::decay_t<Params>(std::forward<Args>(args))] {
         hopcodec::shim::run_grid(shape, [&] { kernel(copies...); });

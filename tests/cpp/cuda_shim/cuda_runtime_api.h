@@ -1,10 +1,10 @@
 // A stand-in for the part of the CUDA runtime that hopcodec calls, for tests on machines without a
-// GPU: the very sources of csrc/kernels/cuda and csrc/graph/cuda are compiled against it. "Device"
-// memory is host memory, so that AddressSanitizer watches every access a kernel makes.
+// GPU. The sources of csrc/kernels/cuda and csrc/graph/cuda are compiled against it unchanged.
+// Device memory is host memory, so that AddressSanitizer checks every access of a kernel.
 //
-// Streams are as lazy as the standard allows: nothing that is put into one happens before somebody
-// waits for it. Host code that reads a result too early, or reuses a buffer that is still to be
-// copied, is found out.
+// Streams are as lazy as the standard allows: work in a stream runs only when a caller waits for
+// it. This detects host code that reads a result too early, or reuses a buffer before it has been
+// copied.
 #pragma once
 
 #include <cstddef>
@@ -36,18 +36,18 @@ using Work = std::function<void()>;
 struct Stream;
 struct Graph;
 struct Event;
-// Puts work into a stream, or into the graph that is being captured from it.
+// Enqueues work in a stream, or adds it to the graph that is being captured from it.
 cudaError_t enqueue(Stream* stream, Work work);
-// What a test may ask about: calls since the program began.
+// Counts of calls since the start of the program, for tests.
 struct Calls {
   long allocations = 0;
   long waits = 0;
-  long launches = 0;  // of kernels, put into a stream directly
+  long launches = 0;  // kernel launches outside graphs
   long graph_launches = 0;
 };
 Calls& calls();
-// Told when the stand-in's own work begins and when it ends, which is not the caller's: a queue
-// grows, kernels run. May be null.
+// Called when work of the stand-in itself, such as queues and kernels, begins and ends, because
+// that is not work of the caller. May be null.
 using OwnWork = void (*)(bool begins);
 OwnWork& own_work();
 struct Aside {
@@ -61,12 +61,12 @@ struct Aside {
     if (own_work() != nullptr) own_work()(begins);
   }
 };
-// A machine without a GPU, one with an older GPU, or one that runs out of memory after so many
-// bytes (0: never).
+// Simulates a machine without a GPU, with an older GPU, or with device memory for this many bytes
+// (0 is unlimited).
 struct Machine {
   int devices = 1;
   int capability_major = 9;
-  int shared_bytes = 227 * 1024;  // that a block may have
+  int shared_bytes = 227 * 1024;  // shared memory of a block
   std::size_t memory_bytes = 0;
 };
 Machine& machine();

@@ -1,6 +1,7 @@
-// The threads of a cluster's blocks as fibers: each runs until it must wait for others or returns;
-// when all have, those whose wait is over go on. In every other cluster they run backwards.
-#undef _FORTIFY_SOURCE  // it takes a jump to another stack for a fault
+// Runs the threads of a cluster's blocks as fibers. Each runs until it must wait or returns. When
+// all have stopped, those whose wait is over continue. In every other cluster the threads run in
+// reverse order.
+#undef _FORTIFY_SOURCE  // its checks mistake a jump to another stack for a fault
 #include <setjmp.h>
 #include <ucontext.h>
 
@@ -28,14 +29,14 @@ namespace {
 
 constexpr std::size_t kStackBytes = 128 * 1024;
 
-// Where the scheduler or a fiber goes on. Contexts only begin a fiber: to change one for another
-// asks the system for the signal mask each time, which takes longer than the threads do.
+// Where the scheduler or a fiber continues. Contexts are used only to start a fiber: switching
+// contexts queries the system for the signal mask each time, which takes longer than the threads.
 struct Place {
   jmp_buf registers;
 };
 
-// A fiber runs threads one after the other for as long as none of them waits; one that does keeps
-// the fiber, and the threads after it get another. A kernel without barriers is one fiber.
+// A fiber runs threads one after the other as long as none of them waits. A thread that waits keeps
+// its fiber, and the next threads get another. A kernel without barriers needs one fiber.
 struct Fiber {
   ucontext_t context;
   std::unique_ptr<char[]> stack;
@@ -53,7 +54,7 @@ bool backwards = false;
 [[maybe_unused]] const void* scheduler_stack = nullptr;
 [[maybe_unused]] std::size_t scheduler_stack_bytes = 0;
 
-// AddressSanitizer must be told whenever the stack changes.
+// AddressSanitizer must be notified of every change of the stack.
 void run_fiber(Fiber& fiber) {
   current = &fiber;
 #if defined(__SANITIZE_ADDRESS__)
@@ -117,7 +118,7 @@ Fiber& fiber_at(std::size_t i) {
   return *fibers[i];
 }
 
-// Since Volta a barrier waits for every thread that has not returned.
+// Since Volta, a barrier waits for every thread that has not returned.
 bool release_if_all(std::size_t first, std::size_t count, Wait at) {
   const auto begin = threads.begin() + static_cast<std::ptrdiff_t>(first);
   const auto end = begin + static_cast<std::ptrdiff_t>(count);
@@ -159,8 +160,8 @@ bool resume(std::size_t fibers_used, std::size_t first) {
   return any;
 }
 
-// Blocks of a cluster take turns, each as far as it comes: one that relies on how far another is
-// without a barrier is found out.
+// The blocks of a cluster run alternately, each as far as possible. This detects a block that
+// relies on the progress of another without a barrier.
 void run_cluster() {
   next_thread = 0;
   std::size_t used = 0;

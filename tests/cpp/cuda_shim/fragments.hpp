@@ -1,7 +1,7 @@
 // Which thread of a warp holds which element of mma.sync's factors, as the PTX manual says: "Matrix
 // Fragments for mma.m16n8k8" (.tf32) and "Matrix Fragments for mma.m16n8k16 with floating point
-// type" (.bf16), in "Warp Level Matrix Multiply-Accumulate Instructions". Its formulas, not ours:
-// nothing here knows how kernels hand their terms out.
+// type" (.bf16), in "Warp Level Matrix Multiply-Accumulate Instructions". The formulas are those of
+// the manual, independent of how the kernels assign their terms.
 #pragma once
 
 namespace hopcodec::shim {
@@ -15,7 +15,7 @@ struct Place {
 constexpr int group_id(int lane) { return lane >> 2; }
 constexpr int thread_in_group(int lane) { return lane % 4; }
 
-// .tf32, 16 x 8 and 8 x 8: an element to a register.
+// .tf32, 16 x 8 and 8 x 8: one element per register.
 struct FragmentsOfTf32 {
   static constexpr int kDepth = 8;
   static constexpr int kOfA = 4;
@@ -29,7 +29,7 @@ struct FragmentsOfTf32 {
   }
 };
 
-// .bf16, 16 x 16 and 16 x 8: two elements to a register, the lower half first.
+// .bf16, 16 x 16 and 16 x 8: two elements per register, the lower half first.
 struct FragmentsOfBf16 {
   static constexpr int kDepth = 16;
   static constexpr int kOfA = 8;
@@ -43,7 +43,7 @@ struct FragmentsOfBf16 {
   }
 };
 
-// Of both, 16 x 8 float32.
+// Results of both, 16 x 8 float32.
 constexpr Place result_place(int lane, int i) {
   return {i < 2 ? group_id(lane) : group_id(lane) + 8, thread_in_group(lane) * 2 + (i & 0x1)};
 }

@@ -1,11 +1,11 @@
-// What a tensor core's factor becomes, written out from the formats' definitions.
+// Rounding of a tensor core's factors, written out from the definitions of the formats.
 #pragma once
 
 #include <cmath>
 
 namespace hopcodec::shim {
 
-// x to `bits` behind the point: ties to even, or away from zero.
+// Rounds x to `bits` fraction bits, ties to even or away from zero.
 inline float rounded_to(float x, int bits, bool even) {
   if (x == 0.0F || !std::isfinite(x)) return x;
   int exponent = 0;

@@ -8,12 +8,12 @@ namespace hopcodec::shim {
 
 struct Graph {
   std::vector<Work> nodes;
-  int owners = 1;  // the graph and what was instantiated from it
+  int owners = 1;  // the graph and its instances
 };
 
 struct Stream {
   std::vector<Work> queue;
-  std::size_t finished = 0;  // pieces of work, ever
+  std::size_t finished = 0;  // number of pieces of work so far
   Graph* capture = nullptr;
 
   void run(std::size_t until) {
@@ -29,7 +29,7 @@ struct Stream {
 
 struct Event {
   Stream* stream = nullptr;
-  std::size_t position = 0;  // how much of the stream's work it waits for
+  std::size_t position = 0;  // pieces of the stream's work that it waits for
 };
 
 Calls& calls() {
@@ -66,9 +66,10 @@ cudaError_t allocate(void** memory, std::size_t bytes) {
     return cudaErrorMemoryAllocation;
   }
   ++calls().allocations;
-  // No longer than was asked for, unlike aligned_alloc's: AddressSanitizer watches the very end.
+  // Exactly the requested size, unlike aligned_alloc, so that AddressSanitizer detects accesses
+  // behind the end.
   if (posix_memalign(memory, 256, bytes) != 0) return cudaErrorMemoryAllocation;
-  // Fresh memory is rubbish: NaN, were it read as a float.
+  // New memory is filled with NaN.
   std::memset(*memory, 0xff, bytes);
   blocks()[*memory] = bytes;
   return cudaSuccess;
@@ -90,7 +91,8 @@ cudaError_t drain(Stream* stream) {
 }  // namespace
 
 cudaError_t enqueue(Stream* stream, Work work) {
-  // The default stream, by either of its names. Nobody would wait for it: it does not lag.
+  // The default stream, under both of its names. It executes at once, because callers need not wait
+  // for it.
   if (stream == nullptr || stream == cudaStreamLegacy) {
     ++calls().launches;
     work();

@@ -1,4 +1,4 @@
-// The threads of a cluster's blocks, as fibers.cpp runs them and blocks.cpp lets them wait.
+// The threads of a cluster's blocks. fibers.cpp runs them, and blocks.cpp makes them wait.
 #pragma once
 
 #include <cstddef>
@@ -15,15 +15,15 @@ enum class Wait { kNone, kWarp, kBlock, kCluster, kOver };
 
 struct Copy {
   void* to;
-  const void* from;  // null: zeros
+  const void* from;  // null for zeros
   std::size_t bytes;
   unsigned group;
 };
 
 struct Thread {
   dim3 block;
-  unsigned rank = 0;   // of the block in its cluster
-  unsigned index = 0;  // in the block
+  unsigned rank = 0;   // index of the block in its cluster
+  unsigned index = 0;  // index of the thread in the block
   Wait waits = Wait::kNone;
   bool done = false;
   bool awaited = false;      // the launch ahead of this one
@@ -36,13 +36,14 @@ struct Thread {
 extern std::vector<Thread> threads;  // of the cluster, block by block
 extern unsigned block_threads;
 
-// The one that runs; its number in `threads`; and back to the others until it may go on.
+// The current thread, its index in `threads`, and a switch to the other threads until it may
+// continue.
 Thread& self();
 std::size_t self_number();
 void wait(Wait what);
 [[noreturn]] void give_up(const char* why);
 
-// Of the next cluster: dynamic shared memory, filled with rubbish, and nobody in a warp.
+// Prepares the next cluster: fills the dynamic shared memory with NaN and empties the warps.
 void clear_blocks(unsigned blocks, std::size_t shared_bytes);
 
 }  // namespace hopcodec::shim

@@ -25,15 +25,15 @@ import numpy.typing as npt
 
 from hopcodec.audio._loudness import LoudnessMeter
 from hopcodec.audio._resample import Resampler
+from hopcodec.codec._codes import AnyCodes
 from hopcodec.errors import BitstreamError
 from hopcodec.files.dac._file import DacFile
 from hopcodec.specs._language import ProjectedRvq
+from hopcodec.typing import Audio, CodeArray
 
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
 
-Audio = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.uint16]
 Number = TypeVar("Number", np.float32, np.uint16)
 
 CODED_LUFS: Final = -16.0
@@ -44,16 +44,16 @@ _BLOCK_SAMPLES: Final = 1 << 16
 
 
 class Encodes(Protocol):
-    """A stream from audio to codes, such as `hopcodec.StreamEncoder`."""
+    """The methods of `hopcodec.Encoder` that coding a channel needs."""
 
-    def push(self, audio: Audio, /) -> Codes: ...
-    def flush(self) -> Codes: ...
+    def push(self, audio: Audio, /) -> AnyCodes: ...
+    def flush(self) -> AnyCodes: ...
 
 
 class Decodes(Protocol):
-    """A stream from codes to audio, such as `hopcodec.StreamDecoder`."""
+    """The methods of `hopcodec.Decoder` that decoding a channel needs."""
 
-    def push(self, codes: Codes, /) -> Audio: ...
+    def push(self, codes: AnyCodes, /) -> Audio: ...
     def flush(self) -> Audio: ...
     def reset(self) -> None: ...
 
@@ -91,7 +91,7 @@ def encode_dac(
     peaks = peaks * gain
     limits = np.where(peaks > 1.0, np.float32(1.0) / np.maximum(peaks, 1.0), np.float32(1.0))
     encoders = [(encoder or codec.encoder)() for _ in peaks]
-    parts: list[list[Codes]] = [[] for _ in peaks]
+    parts: list[list[AnyCodes]] = [[] for _ in peaks]
     for block in read():
         for channel, stream in enumerate(encoders):
             scaled = block[channel : channel + 1] * gain * np.float32(limits[channel])
@@ -203,7 +203,7 @@ def _measured(blocks: Iterable[Audio], sample_rate: int) -> tuple[float, Audio]:
     return meter.lufs(), peaks
 
 
-def _chunks(stream: Decodes, codes: Codes, chunk_length: int) -> Iterator[Audio]:
+def _chunks(stream: Decodes, codes: CodeArray, chunk_length: int) -> Iterator[Audio]:
     """Yield one channel's codes `(codebooks, frames)`, in chunks that are decoded alone."""
     for first in range(0, codes.shape[1], chunk_length):
         stream.reset()

@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec.codec._codec import Codec
 from hopcodec.specs._language import Conv1d, ConvTranspose1d, Layer, Padding, Residual
+from hopcodec.weights._raw import Tensors
 
-Weights = dict[str, npt.NDArray[np.float32]]
 _NONE = Padding(left=0, right=0, mode="zero", full_window=False)
 
 
@@ -45,10 +44,10 @@ def unpadded(codec: Codec) -> Codec:
     )
 
 
-def unpadded_layers(decoder: Sequence[Layer]) -> tuple[tuple[Layer, ...], Weights]:
+def unpadded_layers(decoder: Sequence[Layer]) -> tuple[tuple[Layer, ...], Tensors]:
     """Return the layers without padding, and the weights that they need beside the old ones."""
     layers: list[Layer] = []
-    weights: Weights = {}
+    weights: Tensors = {}
     reached = 0  # rows at each end that padding has reached, which are cut
     channels = 0
     for layer in decoder:
@@ -83,7 +82,7 @@ def _reach(unit: Residual) -> int:
     return reach
 
 
-def _crop(name: str, channels: int, rows: int) -> tuple[Conv1d, Weights]:
+def _crop(name: str, channels: int, rows: int) -> tuple[Conv1d, Tensors]:
     weight = np.zeros((channels, channels, 3), np.float32)
     weight[:, :, 1] = np.eye(channels, dtype=np.float32)
     layer = Conv1d(name, channels, channels, 3, _NONE, dilation=rows)

@@ -22,8 +22,9 @@ import numpy as np
 
 from hopcodec._checks import number, require, whole
 from hopcodec.errors import BitstreamError
-from hopcodec.files._io import Codes, File, Opened, check_codes_array, read_up_to
+from hopcodec.files._io import File, Opened, check_codes_array, read_up_to
 from hopcodec.files.dac._pickle import ArrayRecord, parse_object
+from hopcodec.typing import CodeArray
 
 MAGIC: Final = b"\x93NUMPY"
 VERSION: Final = "1.0.0"
@@ -55,7 +56,7 @@ class DacFile:
         chunk, a chunk's codes overlap those of its neighbours.
     """
 
-    codes: Codes
+    codes: CodeArray
     input_db: float
     original_length: int
     sample_rate: int

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import IO, Any, Final, Protocol
+from typing import IO, Final, Protocol
 
 import numpy as np
 
-from hopcodec.codec._segments import MOST_SCALE, Segment, SegmentedCodes
+from hopcodec.codec._codes import MOST_SCALE, AnyCodes, Codes, Segment
 from hopcodec.errors import BitstreamError
 from hopcodec.files._bits import pack_bits, packed_bytes, unpack_bits
-from hopcodec.files._io import Codes, check_codes_array, read_up_to
+from hopcodec.files._io import check_codes_array, read_up_to
 from hopcodec.files.ecdc._header import SCALE_BYTES, EcdcHeader, EcdcLayout
+from hopcodec.typing import CodeArray
 
 BLOCK_FRAMES: Final = 4096  # a multiple of 4, so that 10-bit codes end on a byte
 _SCALE: Final = struct.Struct("!f")
@@ -21,7 +22,7 @@ _SCALE: Final = struct.Struct("!f")
 class Packer(Protocol):
     """Pack the codes that are pushed, and check at the end that they are complete."""
 
-    def push(self, codes: Any) -> None: ...
+    def push(self, codes: AnyCodes) -> None: ...
 
     def finish(self, model: str, audio_length: int) -> None: ...
 
@@ -34,11 +35,9 @@ class PlainPacker:
         self._frames = 0
         self._rest = np.zeros(0, dtype=np.uint16)  # fewer than 4 values: less than whole bytes
 
-    def push(self, codes: Codes) -> None:
-        if isinstance(codes, SegmentedCodes):
-            raise TypeError(
-                "codes: expected a uint16 array (codebooks, frames), got SegmentedCodes"
-            )
+    def push(self, codes: AnyCodes) -> None:
+        if isinstance(codes, Codes):
+            raise TypeError("codes: expected a uint16 array (codebooks, frames), got Codes")
         if codebooks_of(codes) != self._codebooks:
             raise ValueError(f"codes: expected {self._codebooks} rows, got {codes.shape[0]}")
         for first in range(0, codes.shape[1], BLOCK_FRAMES):
@@ -67,9 +66,9 @@ class SegmentPacker:
         self._layout, self._codebooks, self._out = layout, codebooks, out
         self._frames: list[int] = []  # of each segment
 
-    def push(self, codes: SegmentedCodes) -> None:
-        if not isinstance(codes, SegmentedCodes):
-            raise TypeError(f"codes: expected SegmentedCodes, got {type(codes).__name__}")
+    def push(self, codes: AnyCodes) -> None:
+        if not isinstance(codes, Codes):
+            raise TypeError(f"codes: expected Codes, got {type(codes).__name__}")
         if codes.codebooks != self._codebooks:
             raise ValueError(f"codes: expected {self._codebooks} codebooks, got {codes.codebooks}")
         for segment in codes:
@@ -92,7 +91,7 @@ class SegmentPacker:
 
 def codebooks_of(codes: object) -> int:
     """Count the codes per frame; raise `TypeError` for another kind of codes."""
-    if isinstance(codes, SegmentedCodes):
+    if isinstance(codes, Codes):
         return codes.codebooks
     check_codes_array(codes, 2, "(codebooks, frames)")
     assert isinstance(codes, np.ndarray)
@@ -106,14 +105,14 @@ class Body:
         self._stream, self._header = stream, header
         self._taken = 0
 
-    def blocks(self, frames_per_block: int) -> Iterator[Codes]:
+    def blocks(self, frames_per_block: int) -> Iterator[CodeArray]:
         """Yield codes `(codebooks, frames)`, `frames_per_block` (a multiple of 4) at a time."""
         total = self._header.frames
         for first in range(0, total, frames_per_block):
             yield self._codes(min(frames_per_block, total - first))
         self._expect_end()
 
-    def segments(self, segments_per_block: int) -> Iterator[SegmentedCodes]:
+    def segments(self, segments_per_block: int) -> Iterator[Codes]:
         """Yield segments, `segments_per_block` at a time."""
         header = self._header
         block: list[Segment] = []
@@ -125,13 +124,13 @@ class Body:
                 )
             block.append(Segment(self._codes(frames), np.float32(scale)))
             if len(block) == segments_per_block:
-                yield SegmentedCodes(block, header.codebooks)
+                yield Codes(block, header.codebooks)
                 block = []
         if block:
-            yield SegmentedCodes(block, header.codebooks)
+            yield Codes(block, header.codebooks)
         self._expect_end()
 
-    def _codes(self, frames: int) -> Codes:
+    def _codes(self, frames: int) -> CodeArray:
         header = self._header
         count, bits = frames * header.codebooks, header.layout.code_bits
         data = self._take(packed_bytes(count, bits))

@@ -23,14 +23,12 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterator
-from typing import IO, Any, Final
-
-import numpy as np
+from typing import IO, Final
 
 from hopcodec._checks import whole
-from hopcodec.codec._segments import SegmentedCodes
+from hopcodec.codec._codes import AnyCodes, join_codes
 from hopcodec.errors import BitstreamError
-from hopcodec.files._io import Codes, File, Opened
+from hopcodec.files._io import File, Opened
 from hopcodec.files.ecdc._body import (
     BLOCK_FRAMES,
     Body,
@@ -63,14 +61,11 @@ __all__ = [
     "write_ecdc",
 ]
 
-# Any stands for SegmentedCodes, which is what a segmented model has: see `EcdcHeader.layout`.
-AnyCodes = Codes | Any
-
 _READ_BYTES: Final = 1 << 20
 _SPOOL_BYTES: Final = 1 << 24
 
 
-def write_ecdc(file: File, codes: Codes | SegmentedCodes, *, model: str, audio_length: int) -> None:
+def write_ecdc(file: File, codes: AnyCodes, *, model: str, audio_length: int) -> None:
     """Write codes as an `.ecdc` file that the original command reads.
 
     Parameters
@@ -78,7 +73,7 @@ def write_ecdc(file: File, codes: Codes | SegmentedCodes, *, model: str, audio_l
     file
         A path, or a file open for binary writing.
     codes
-        uint16 `(codebooks, frames)`, or the `SegmentedCodes` of a segmented model.
+        uint16 `(codebooks, frames)`, or the `Codes` of a model with segments.
     model
         The codec's name, one of `LAYOUTS`. The original command knows those named `encodec_`.
     audio_length
@@ -99,8 +94,8 @@ def write_ecdc(file: File, codes: Codes | SegmentedCodes, *, model: str, audio_l
 def read_ecdc(file: File) -> tuple[EcdcHeader, AnyCodes]:
     """Read a whole `.ecdc` file: its header, and codes uint16 `(codebooks, frames)`.
 
-    The codes of a segmented model are `SegmentedCodes`. They are allocated only when the file is
-    known to hold them.
+    The codes of a model with segments are `Codes`. They are allocated only when the file is known
+    to hold them.
 
     Raises
     ------
@@ -111,10 +106,7 @@ def read_ecdc(file: File) -> tuple[EcdcHeader, AnyCodes]:
         A path that cannot be opened.
     """
     with EcdcReader(file) as reader:
-        blocks: list[Any] = list(reader.blocks())
-        if reader.header.layout.segmented:
-            return reader.header, SegmentedCodes.join(blocks)
-        return reader.header, np.ascontiguousarray(np.concatenate(blocks, axis=1))
+        return reader.header, join_codes(reader.blocks())
 
 
 def read_ecdc_header(file: File) -> EcdcHeader:
@@ -149,8 +141,8 @@ class EcdcReader:
     def blocks(self, frames_per_block: int = BLOCK_FRAMES) -> Iterator[AnyCodes]:
         """Yield codes uint16 `(codebooks, frames)` in order, `frames_per_block` at a time.
 
-        `frames_per_block` is a multiple of 4, so each block starts on a byte. A segmented model
-        yields `SegmentedCodes` of as many whole segments as that makes, at least one. After the
+        `frames_per_block` is a multiple of 4, so each block starts on a byte. A model with
+        segments yields `Codes` of as many whole segments as that makes, at least one. After the
         last block the file must end.
         """
         if frames_per_block < 4 or frames_per_block % 4:
@@ -191,7 +183,7 @@ class EcdcWriter:
         packer = SegmentPacker if layout.segmented else PlainPacker
         self._packer: Packer = packer(layout, codebooks, self._spool)
 
-    def push(self, codes: Codes | SegmentedCodes) -> None:
+    def push(self, codes: AnyCodes) -> None:
         """Append codes `(codebooks, frames)`, or segments. Raises as `write_ecdc`."""
         self._packer.push(codes)
 

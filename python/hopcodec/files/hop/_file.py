@@ -28,7 +28,7 @@
                     +8   8  samples per channel of the audio
 
 Numbers are little-endian, and checksums are zlib's CRC-32. All blocks but the last (the last two of
-a segmented codec, where each is a segment) have n frames, so block i begins at
+a codec with segments, where each is a segment) have n frames, so block i begins at
 `header + i * block_bytes(n)` and a reader seeks by arithmetic. A writer never goes back, so it can
 write to a pipe or a socket. A truncated file gives its whole blocks, and then an error.
 """
@@ -39,16 +39,15 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from hopcodec._checks import whole
-from hopcodec.codec._segments import Segment, SegmentedCodes
+from hopcodec.codec._codes import AnyCodes, Codes, Segment, join_codes
 from hopcodec.errors import BitstreamError
 from hopcodec.files._bits import pack_bits, unpack_bits
 from hopcodec.files._io import (
-    Codes,
     File,
     Opened,
     Replacing,
@@ -56,6 +55,7 @@ from hopcodec.files._io import (
     read_up_to,
 )
 from hopcodec.files.hop._header import MAX_LENGTH, HopHeader, read_header
+from hopcodec.typing import CodeArray
 
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
@@ -63,8 +63,6 @@ if TYPE_CHECKING:
 _BLOCK: Final = struct.Struct("<II")
 _NUMBER: Final = struct.Struct("<Q")
 _SCALE: Final = struct.Struct("<f")
-
-AnyCodes = Codes | SegmentedCodes
 
 
 class HopWriter:
@@ -94,7 +92,7 @@ class HopWriter:
         self._put(head)
 
     def push(self, codes: AnyCodes) -> None:
-        """Append codes uint16 `(codebooks, frames)`, or the `SegmentedCodes` of a segmented codec.
+        """Append codes uint16 `(codebooks, frames)`, or the `Codes` of a codec with segments.
 
         Raises
         ------
@@ -109,7 +107,7 @@ class HopWriter:
         if self.header.segment_samples:
             self._push_segments(codes)
             return
-        if isinstance(codes, SegmentedCodes):
+        if isinstance(codes, Codes):
             raise TypeError(f"{self.header.model} has no segments: expected an array of codes")
         self._check(codes)
         self._waiting = np.concatenate((self._waiting, codes), axis=1)
@@ -120,8 +118,8 @@ class HopWriter:
         self._waiting = self._waiting[:, whole:].copy()
 
     def _push_segments(self, codes: AnyCodes) -> None:
-        if not isinstance(codes, SegmentedCodes):
-            raise TypeError(f"{self.header.model} codes segments: expected SegmentedCodes")
+        if not isinstance(codes, Codes):
+            raise TypeError(f"{self.header.model} codes segments: expected Codes")
         for segment in codes:
             self._check(segment.codes)
             if segment.codes.shape[1] > self.header.frames_per_block:
@@ -159,7 +157,7 @@ class HopWriter:
         """Close the file, if it was opened here."""
         self._opened.close()
 
-    def _check(self, codes: Codes) -> None:
+    def _check(self, codes: CodeArray) -> None:
         check_codes_array(codes, 2, "(codebooks, frames)")
         if codes.shape[0] != self.header.codebooks:
             raise ValueError(f"codes: expected {self.header.codebooks} rows, got {codes.shape[0]}")
@@ -169,7 +167,7 @@ class HopWriter:
                 f"got {int(codes.max())}"
             )
 
-    def _put_block(self, codes: Codes, scale: np.float32 | None) -> None:
+    def _put_block(self, codes: CodeArray, scale: np.float32 | None) -> None:
         packed = pack_bits(codes.T.reshape(-1), self.header.bits_per_code)
         self._put_checked(
             codes.shape[1], (_SCALE.pack(scale) if scale is not None else b"") + packed
@@ -221,9 +219,9 @@ class HopReader:
     def blocks(self) -> Iterator[AnyCodes]:
         """Yield the codes from the present block to the end, block by block.
 
-        Blocks are uint16 `(codebooks, frames)`, or `SegmentedCodes` of one segment. A truncated or
-        damaged file gives the whole blocks before the fault and then `BitstreamError`. After the
-        end there is nothing more, until `seek`.
+        Blocks are uint16 `(codebooks, frames)`, or `Codes` of one segment. A truncated or damaged
+        file gives the whole blocks before the fault and then `BitstreamError`. After the end there
+        is nothing more, until `seek`.
         """
         short = 0
         while not self._ended:
@@ -302,7 +300,7 @@ class HopReader:
             codes = np.ascontiguousarray(values.reshape(frames, header.codebooks).T)
             if not header.segment_samples:
                 return codes
-            return SegmentedCodes([Segment(codes, scale)], header.codebooks)
+            return Codes([Segment(codes, scale)], header.codebooks)
         except ValueError as error:  # padding bits, a scale that is none
             raise BitstreamError(f"block {self._block}: {error}") from None
 
@@ -384,15 +382,13 @@ def write_hop(file: File, codes: AnyCodes, codec: Codec, audio_length: int) -> i
         return writer.finish(audio_length)
 
 
-def read_hop(file: File) -> tuple[HopHeader, Any, int]:
+def read_hop(file: File) -> tuple[HopHeader, AnyCodes, int]:
     """Read a whole `.hop` file: header, codes as `codec.decode` takes them, samples of audio.
 
-    Codes are uint16 `(codebooks, frames)`, or the `SegmentedCodes` of a segmented codec. Raises as
+    Codes are uint16 `(codebooks, frames)`, or the `Codes` of a codec with segments. Raises as
     `HopReader`. `HopHeader.check_codec` says whether a codec can decode them.
     """
     with HopReader(file) as reader:
-        blocks: list[Any] = list(reader.blocks())
+        codes = join_codes(reader.blocks())
         assert reader.audio_length is not None  # `blocks` has read the end block
-        if reader.header.segment_samples:
-            return reader.header, SegmentedCodes.join(blocks), reader.audio_length
-        return reader.header, np.ascontiguousarray(np.concatenate(blocks, 1)), reader.audio_length
+        return reader.header, codes, reader.audio_length

@@ -1,4 +1,4 @@
-"""The header of a `.hop` file: the codec, and the layout of the codes. See `_file`."""
+"""The header of a `.hop` file: the codec that made the codes, and their layout."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from hopcodec.files._io import read_up_to
 
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
-    from hopcodec.codec._segmented import SegmentedCodec
-
-    AnyCodec = Codec | SegmentedCodec
 
 # Like PNG's: a channel of 7 bits changes the first byte, and one that converts text the line ends.
 MAGIC: Final = b"\x89HOP\r\n\x1a\n"
@@ -113,9 +110,9 @@ class HopHeader:
         return self.codebooks * self.bits_per_code * self.sample_rate / self.hop_samples / 1000
 
     @classmethod
-    def of(cls, codec: AnyCodec, codebooks: int) -> HopHeader:
+    def of(cls, codec: Codec, codebooks: int) -> HopHeader:
         """Make the header for codes of a codec, in blocks of the size that it suggests."""
-        segments = codec.spec.segments
+        segments = codec.segments
         lengths = (segments.samples, segments.stride) if segments else (0, 0)
         frames = -(-lengths[0] // codec.hop_samples) or FRAMES_PER_BLOCK
         return cls(
@@ -131,7 +128,7 @@ class HopHeader:
             scales=segments is not None and segments.normalise,
         )
 
-    def check_codec(self, codec: AnyCodec) -> None:
+    def check_codec(self, codec: Codec) -> None:
         """Refuse to decode with a codec other than the one that the header describes.
 
         Call it before decoding, because `HopReader` does not know the codec.

@@ -13,7 +13,8 @@ import numpy as np
 from torch.nn import functional
 
 import torch
-from hopcodec.codec._codec import FRAMES_PER_STEP, Codec
+from hopcodec.codec._codec import Codec
+from hopcodec.codec._hop_by_hop import FRAMES_PER_STEP
 from hopcodec.errors import HopcodecError
 from hopcodec.specs._dac import dac
 from hopcodec.specs._dac import full_hop as with_full_hop
@@ -148,7 +149,7 @@ class StatelessDac(nn.Module):
     def _stages(self, codec: Codec | None, audio: Tensor, books: int | Tensor) -> Stages:
         if codec is None or isinstance(books, Tensor):
             return self.quantizer.stages(self.encoder(audio), books)
-        session = codec._encoder_session(1, "exact", FRAMES_PER_STEP)
+        session = codec.sessions.cpu_encoder(1, "exact", FRAMES_PER_STEP)
         found = []
         for item in audio.detach():
             found.append(session.analyse(np.ascontiguousarray(item.numpy()), books))
@@ -201,7 +202,7 @@ class StatelessDac(nn.Module):
         if codec is None:
             audio: Tensor = self.decoder(latents)
             return audio
-        session = codec._decoder_session(1, "exact", FRAMES_PER_STEP)
+        session = codec.sessions.cpu_decoder(1, "exact", FRAMES_PER_STEP)
         found = []
         for item in latents.detach():
             head = session.push_latents(np.ascontiguousarray(item.numpy()))

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import torch
 from hopcodec.codec._codec import Codec
-from hopcodec.codec._segmented import SegmentedCodec
 from hopcodec.torch.hf._encodec_config import EncodecConfig
 from hopcodec.torch.hf._encodec_core import decode_chunks, encode_chunks
 from hopcodec.torch.hf._encodec_modules import (
@@ -93,8 +92,7 @@ class EncodecModel(PretrainedModel):
         if config.codebook_size != 2**self.bits_per_codebook:
             raise ValueError("The codebook_size must be a power of 2.")
         self._segments = self._spec.segments
-        kind = Codec if self._segments is None else SegmentedCodec
-        self._runtime: Runtime[Codec | SegmentedCodec] = Runtime(self._spec, kind)
+        self._runtime = Runtime(self._spec)
         self.encoder = EncodecCoder(self._spec.encoder)
         self.decoder = EncodecCoder(self._spec.decoder)
         self.quantizer = EncodecResidualVectorQuantizer(config)
@@ -124,7 +122,7 @@ class EncodecModel(PretrainedModel):
         return name in unneeded_names(self._spec)
 
     @property
-    def codec(self) -> Codec | SegmentedCodec:
+    def codec(self) -> Codec:
         """The compiled codec of the present parameters, for instance to stream with."""
         return self._runtime.codec(self, lambda: assemble(self.raw_tensors(), self._spec))
 

@@ -96,7 +96,8 @@ def _mark(tensor: Tensor) -> tuple[int, int, float, float]:
 def core_encode(codec: Codec, audio: Tensor, codebooks: int) -> Tensor:
     """Codes int64 `(codebooks, frames)` of one signal, float32 `(channels, samples)`."""
     signal = np.ascontiguousarray(audio.detach().numpy())
-    return torch.from_numpy(codec.encode(signal, codebooks=codebooks).astype(np.int64))
+    codes = np.asarray(codec.encode(signal, codebooks=codebooks))
+    return torch.from_numpy(codes.astype(np.int64))
 
 
 def core_decode(codec: Codec, codes: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-// In place of csrc/kernels/cuda/cluster.cuh: the same functions, by fibers.
+// The stand-in of csrc/kernels/cuda/cluster.cuh: the same functions, with fibers.
 #pragma once
 
 #include <cuda_runtime.h>

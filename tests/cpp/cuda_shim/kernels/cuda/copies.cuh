@@ -1,5 +1,4 @@
-// The stand-in of csrc/kernels/cuda/copies.cuh: a copy happens when it is waited for, and not
-// before.
+// The stand-in of csrc/kernels/cuda/copies.cuh. A copy happens only when the thread waits for it.
 #pragma once
 
 #include "cuda_runtime.h"

@@ -1,6 +1,6 @@
-// The stand-in of csrc/kernels/cuda/mma_instructions.cuh: the same functions, in C++. Rounding and
-// the order of registers are written out from their definitions; a warp multiplies when its 32nd
-// thread has come, in float64, each instruction's sum rounded to float32 once.
+// The stand-in of csrc/kernels/cuda/mma_instructions.cuh: the same functions in C++. Rounding and
+// register order are written out from their definitions. A warp multiplies when its 32nd thread
+// arrives, in float64, and each instruction rounds its sum to float32 once.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct Operands {
 
 inline float float_of(std::uint32_t bits) { return __int_as_float(static_cast<int>(bits)); }
 
-// Element i of registers: what a tensor core sees of it.
+// Element i of the registers, as a tensor core reads it.
 struct M16n8k8Tf32 {
   using Fragments = shim::FragmentsOfTf32;
   static float element(const std::uint32_t* registers, int i) {
@@ -39,7 +39,7 @@ struct M16n8k16Bf16 {
   }
 };
 
-// One instruction of a warp: sums[lane] of operands[lane].
+// One instruction of a warp: sums[lane] from operands[lane].
 template <class Instruction>
 void multiply_for_warp(const Operands (&operands)[32], float* const (&sums)[32]) {
   using Fragments = typename Instruction::Fragments;
@@ -92,7 +92,7 @@ void multiply_shares(void* const* shares) {
   }
 }
 
-// All of a thread's instructions at one meeting: a warp's threads are fibers, and meetings dear.
+// All instructions of a thread at one synchronisation, because synchronising fibers is slow.
 template <class F, int kM, int kN>
 void multiply_slices(const typename F::Rows (&a)[kM], const typename F::Columns (&b)[kN],
                      float (&sum)[kM][kN][4]) {

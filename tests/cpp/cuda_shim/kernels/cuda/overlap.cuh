@@ -1,5 +1,5 @@
-// The stand-in of csrc/kernels/cuda/overlap.cuh: launches do not overlap, but one that might must
-// not forget to wait.
+// The stand-in of csrc/kernels/cuda/overlap.cuh. Launches never overlap, but a kernel that might
+// must wait for the previous launch.
 #pragma once
 
 #include "cuda_runtime.h"

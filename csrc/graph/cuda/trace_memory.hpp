@@ -1,4 +1,4 @@
-// Scratch memory of Program::trace: sized once, so that a step allocates nothing.
+// Temporary memory of Program::trace, allocated once so that a step allocates nothing.
 #pragma once
 
 #include <vector>
@@ -7,11 +7,11 @@
 
 namespace hopcodec::graph::cuda {
 
-struct Program::Walk {
+struct Program::TraceMemory {
   std::vector<Passage> edges;
-  std::vector<Passage> whole;  // likewise, of a stream that ends
+  std::vector<Passage> whole;  // the same for a stream that ends
   std::vector<int> inlet_rows;
-  std::vector<ConvStep> conv;  // per stage
+  std::vector<ConvStep> conv;  // for each node
   std::vector<TransposeStep> transpose;
   std::vector<QueueStep> queue;
 };
