@@ -147,7 +147,7 @@ void Program::walk(const Passage& in, Walk& walk, Trace* to) const {
       if (to != nullptr) to->pads[usize(stage.pad)] = {};
       continue;
     }
-    gpu::Part part;
+    gpu::Part part{};
     if (const Conv* conv = std::get_if<Conv>(&stage.layer)) {
       part = walk_conv(stage, *conv, walk, to);
     } else if (const Transpose* transpose = std::get_if<Transpose>(&stage.layer)) {

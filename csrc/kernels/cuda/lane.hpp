@@ -34,7 +34,7 @@ struct Part {
   std::int32_t skip;           // rows of the result cut off in front
   std::int32_t emit;           // rows of the result that are kept
   std::int32_t to[kMaxSinks];  // where they begin at each sink, in rows
-  std::int32_t add = 0;        // where the rows begin that are added to them
+  std::int32_t add;            // where the rows begin that are added to them
 };
 
 // The lanes of a launch. `table` holds one Part per lane, `table_step` apart; without a table every
