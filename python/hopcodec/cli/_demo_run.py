@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 class Display(Protocol):
-    """What shows a run while it goes on."""
+    """The view of a run while it goes on."""
 
     def update(
         self, hop: Audio, sound: Audio, codes: list[CodeArray], compute_ms: float | None
     ) -> None:
-        """Take in one hop's input, what came out for it, and the time of a step it ended."""
+        """Take in one hop's input, its output, and the time of a step that it ended."""
         ...
 
 
 @dataclass(frozen=True)
 class DemoRun:
-    """What went in, what came out, and when. Times in ns, one per whole step of input.
+    """Input, output and times of a run. Times are in ns, one per whole step of input.
 
-    `missed` counts steps not done when the next one was there; `first_sound_samples` is how much
-    had been pushed in when the first sample came out.
+    `missed` counts steps that were not done when the next one came. `first_sound_samples` is the
+    number of samples pushed before the first sample came out.
     """
 
     step: Step
@@ -48,7 +48,7 @@ class DemoRun:
 
 
 class _Duplex:
-    """Encoder and decoder of one stream, and all that came out of them."""
+    """Encoder and decoder of one stream, and all their output."""
 
     def __init__(self, codec: Codec, bandwidth: float) -> None:
         self._encoder, self._decoder = codec.encoder(bandwidth=bandwidth), codec.decoder()
@@ -56,7 +56,7 @@ class _Duplex:
         self.decoded: list[Audio] = []
 
     def push(self, piece: Audio) -> tuple[int, int, int]:
-        """Nanoseconds to encode and to decode, and the clock then."""
+        """Code a piece; return nanoseconds to encode and to decode, and the clock after it."""
         begin = time.perf_counter_ns()
         codes = self._encoder.push(piece)
         middle = time.perf_counter_ns()
@@ -76,8 +76,21 @@ def run_demo(
 ) -> DemoRun:
     """Push `audio` hop by hop, each when the clock says its last sample has arrived.
 
-    A segment takes what the pushes of its hops take; they are cut where it ends, so that it waits
-    for nothing else. What is left behind the last whole step is pushed, and not timed.
+    The time of a segment is that of the pushes of its hops, which are cut where it ends, so that it
+    waits for nothing else. The rest behind the last whole step is pushed, but not timed.
+
+    Parameters
+    ----------
+    codec
+        The codec to run.
+    audio
+        float32 `(channels, samples)`.
+    bandwidth
+        In kilobits per second.
+    panel
+        Shows the run.
+    paced
+        Wait for the clock.
     """
     step, total = step_of(codec), audio.shape[1]
     ends = step.ends(total)
@@ -118,7 +131,7 @@ def run_demo(
 
 
 def equals_whole_file(codec: Codec, bandwidth: float, run: DemoRun) -> bool:
-    """Whether `encode` and `decode` of the whole clip give the bits of the run."""
+    """Return True if `encode` and `decode` of the whole clip give the bits of the run."""
     whole = codec.encode(run.audio, bandwidth=bandwidth)
     same = same_codes(whole, run.codes)
     return same and np.array_equal(codec.decode(whole, samples=run.audio.shape[1]), run.decoded)

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """What a codec computes at a time: a hop, or a segment of them.
+    """The unit that a codec computes at a time: a hop, or a segment of hops.
 
-    It is `samples` long. The next one is there `interval` samples later, which is the time there
-    is to compute it: a hop's own length, less than a segment's, as segments overlap.
+    It is `samples` long. The next one comes `interval` samples later, which is the time to compute
+    it: a hop's own length, or less than a segment's, because segments overlap.
     """
 
     name: Literal["hop", "segment"]
@@ -24,21 +24,21 @@ class Step:
 
     @property
     def samples_ms(self) -> float:
-        """How long a step lasts: 13.33 ms for EnCodec 24 kHz, 1000 ms for 48 kHz."""
+        """Length of a step: 13.33 ms for EnCodec 24 kHz, 1000 ms for 48 kHz."""
         return 1000.0 * self.samples / self.rate_hz
 
     @property
     def interval_ms(self) -> float:
-        """How long after a step the next one is there."""
+        """Time from a step to the next one."""
         return 1000.0 * self.interval / self.rate_hz
 
     def ends(self, samples: int) -> list[int]:
-        """Where the whole steps of so many samples end."""
+        """List the ends of the whole steps of so many samples."""
         return list(range(self.samples, samples + 1, self.interval))
 
 
 def step_of(codec: Codec) -> Step:
-    """What `codec` computes at a time."""
+    """Return the unit that `codec` computes at a time."""
     segments = codec.segments
     if segments is None:
         return Step("hop", codec.hop_samples, codec.hop_samples, codec.sample_rate)

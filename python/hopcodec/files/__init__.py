@@ -1,4 +1,4 @@
-"""Codes as bytes: `.hop` (ours, for every codec), `.ecdc` and `.dac` (of the original commands)."""
+"""Read and write codes: `.hop` (ours, for every codec), and the originals' `.ecdc` and `.dac`."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 
 def packed_bytes(count: int, width: int) -> int:
-    """Bytes that `count` values of `width` bits need, the last one padded with zero bits."""
+    """Count the bytes for `count` values of `width` bits. Zero bits fill the last byte."""
     return -(-count * width // 8)
 
 
@@ -36,7 +36,7 @@ def pack_bits(values: npt.NDArray[np.uint16], width: int) -> bytes:
 
 
 def unpack_bits(data: bytes, width: int, count: int) -> npt.NDArray[np.uint16]:
-    """Read `count` values of `width` bits from `data`; the inverse of `pack_bits`.
+    """Read `count` values of `width` bits from `data`, as the inverse of `pack_bits`.
 
     Raises
     ------

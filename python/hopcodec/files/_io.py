@@ -1,4 +1,4 @@
-"""What every reader and writer of coded files shares: opening, and reading what is there."""
+"""Open and read files of codes, for every format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _READ_BYTES: Final = 1 << 20
 
 
 class Opened:
-    """A path opened and closed here, or someone else's open file left open."""
+    """A path that is opened and closed here, or the caller's open file, which stays open."""
 
     def __init__(self, file: File, mode: str) -> None:
         self._file, self._mode = file, mode
@@ -49,7 +49,7 @@ class Replacing:
             self.stream = open(file, "wb")  # noqa: SIM115
             return
         if os.path.exists(path):
-            with open(path, "ab"):  # not allowed to be written, it is not to be replaced either
+            with open(path, "ab"):  # a file that must not be written must not be replaced either
                 pass
         replacement = Replacement(path)
         try:
@@ -79,7 +79,7 @@ class Replacing:
 
 
 def read_up_to(stream: IO[bytes], count: int) -> bytes:
-    """`count` bytes, or fewer at the end of the file; a short read is not the end."""
+    """Read `count` bytes, or fewer at the end of the file. A short read is not the end."""
     parts: list[bytes] = []
     while count > 0:
         part = stream.read(min(count, _READ_BYTES))
@@ -91,7 +91,7 @@ def read_up_to(stream: IO[bytes], count: int) -> bytes:
 
 
 def check_codes_array(codes: object, ndim: int, shape: str) -> None:
-    """TypeError unless `codes` is a uint16 array of `ndim` dimensions, described by `shape`."""
+    """Raise TypeError unless `codes` is uint16 of `ndim` dimensions, described by `shape`."""
     if not isinstance(codes, np.ndarray) or codes.dtype != np.uint16 or codes.ndim != ndim:
         got = (
             f"{codes.dtype} with {codes.ndim} dimensions"

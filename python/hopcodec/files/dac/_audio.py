@@ -1,15 +1,15 @@
-"""From audio to what a `.dac` file holds, and back, as the original `dac` command does it.
+"""Convert audio to the content of a `.dac` file and back, as the original `dac` command does.
 
     encode   resample to the model's rate ─► set to -16 LUFS, peaks to 1 ─► code each channel
     decode   decode each channel ─► set to the loudness it had ─► resample back ─► cut to length
 
-The loudness of the original is in the file, not the gain, so decoding measures again: each channel
-by itself, where encoding measured all of them together. That is the original's way, and it is kept
-so that both give the same sound, with its faults: the channels of a stereo file come out equally
-loud, and together some 3 dB louder. Resampling is soxr's, where the original has its own.
+The file holds the loudness of the original, not a gain, so decoding measures again. Encoding
+measures all channels together, and decoding measures each alone. We keep this, so that both
+commands give the same sound, although the channels of a stereo file come out equally loud, and
+together some 3 dB louder. soxr resamples, where the original has its own resampler.
 
-Files are written as one chunk, which the original does with `--win_duration` as long as the audio;
-files of many chunks are read (`dac_chunks`).
+Files are written as one chunk, which the original does with `--win_duration` as long as the audio.
+Files of many chunks can be read (`_chunks`).
 """
 
 from __future__ import annotations
@@ -66,24 +66,24 @@ def encode_dac(
     sample_rate: int,
     encoder: Callable[[], Encodes] | None = None,
 ) -> DacFile:
-    """What the original command would write for this audio, as one chunk.
+    """Encode audio to the file that the original command would write, as one chunk.
 
     Parameters
     ----------
     codec
         A DAC.
     read
-        Gives the audio, float32 `(channels, samples)` in blocks of any length at the codec's rate,
-        from its beginning. Called twice: the loudness is measured first.
+        Yields the audio from its beginning, float32 `(channels, samples)` in blocks of any length
+        at the codec's rate. It is called twice, because the loudness is measured first.
     original_length, sample_rate
-        Samples per channel and their rate before they were brought to the codec's.
+        Samples per channel, and their rate, before resampling to the codec's rate.
     encoder
-        Makes the stream that codes a channel; default: `codec.encoder()`, all codebooks.
+        Makes the stream that codes a channel, by default `codec.encoder()` with all codebooks.
 
     Raises
     ------
     ValueError
-        A codec that is not a DAC, no audio, or more than 5 channels, which have no loudness.
+        The codec is not a DAC, there is no audio, or more than 5 channels, which have no loudness.
     """
     _check_codec(codec)
     loudness, peaks = _measured(read(), codec.sample_rate)
@@ -106,26 +106,25 @@ def encode_dac(
 def decode_dac(
     codec: Codec, content: DacFile, *, decoder: Callable[[Codec], Decodes] | None = None
 ) -> Iterator[Audio]:
-    """The audio of a `.dac` file, float32 `(channels, samples)` in blocks at its own rate.
+    """Decode a `.dac` file to float32 `(channels, samples)`, in blocks at the file's own rate.
 
-    Exactly `content.original_length` samples. A model of odd strides makes a few samples less than
-    it was given (DAC 16 and 24 kHz: 8), which the original command fails on; here zeros stand in.
+    The result has exactly `content.original_length` samples. A model of odd strides makes a few
+    samples less (DAC 16 and 24 kHz: 8), on which the original command fails. Here zeros fill up.
 
     Parameters
     ----------
     codec
-        The DAC that made the file; the file does not say which. Files without padding need its
-        weights once more, so it must come from `hopcodec.load`.
+        The DAC that made the file, which does not name it. Files without padding read its weights
+        again, so it must come from `hopcodec.load`.
     decoder
-        Makes the stream that decodes; default: `codec.decoder()`.
+        Makes the stream that decodes, by default `codec.decoder()`.
 
     Raises
     ------
     BitstreamError
-        The codec has not so many codebooks or codes, or its hop does not make so many frames of
-        the length.
+        The codec has fewer codebooks or codes, or its hop does not fit the number of frames.
     ValueError
-        A codec that is not a DAC.
+        The codec is not a DAC.
     """
     _check_codec(codec)
     if content.codebooks > codec.codebooks or int(content.codes.max()) >= codec.codebook_size:
@@ -150,7 +149,7 @@ def decode_dac(
 
 
 class _Decoded(NamedTuple):
-    """A channel as the model gave it, float32, and what brings it to its loudness."""
+    """A decoded channel, float32, and the gain to its loudness."""
 
     spool: IO[bytes]
     gain: np.float32
@@ -166,9 +165,9 @@ def _check_codec(codec: Codec) -> None:
 
 
 def _check_frames(codec: Codec, content: DacFile) -> None:
-    """The file names no model, but one of another hop makes another number of frames.
+    """Refuse a codec whose hop does not fit the number of frames, as the file names no model.
 
-    Of one padded chunk that number is known, but for the sample where resamplers may differ.
+    For one padded chunk that number is known, except that resamplers may differ by a sample.
     """
     if not content.padding or content.chunk_length != content.frames:
         return
@@ -188,7 +187,7 @@ def _unpadded(codec: Codec) -> Codec:
 
 
 def _measured(blocks: Iterable[Audio], sample_rate: int) -> tuple[float, Audio]:
-    """Loudness of all channels together, and the peak of each."""
+    """Measure the loudness of all channels together, and the peak of each."""
     meter: LoudnessMeter | None = None
     peaks = np.zeros(0, np.float32)
     samples = 0
@@ -205,7 +204,7 @@ def _measured(blocks: Iterable[Audio], sample_rate: int) -> tuple[float, Audio]:
 
 
 def _chunks(stream: Decodes, codes: CodeArray, chunk_length: int) -> Iterator[Audio]:
-    """One channel's codes `(codebooks, frames)`, chunk by chunk, each decoded by itself."""
+    """Yield one channel's codes `(codebooks, frames)`, in chunks that are decoded alone."""
     for first in range(0, codes.shape[1], chunk_length):
         stream.reset()
         for piece in _pieces(codes[:, first : first + chunk_length], _BLOCK_FRAMES):
@@ -214,7 +213,7 @@ def _chunks(stream: Decodes, codes: CodeArray, chunk_length: int) -> Iterator[Au
 
 
 def _levelled(content: DacFile, codec: Codec, channels: list[_Decoded]) -> Iterator[Audio]:
-    """What was decoded, at its loudness and rate, exactly as long as the original."""
+    """Yield decoded audio at its loudness and rate, exactly as long as the original."""
     length = channels[0].spool.tell() // 4
     for channel in channels:
         channel.spool.seek(0)

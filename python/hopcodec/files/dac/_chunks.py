@@ -1,12 +1,12 @@
 """A DAC decoder without its padding, as the original `dac` command runs it on parts of long files.
 
 The original sets the padding of every convolution to zero, so that a chunk of codes gives only the
-samples that no padding reaches. (Its transposed convolutions then lose their trim instead, and
-begin and end with rows that lack a neighbour: the seams of such files are the original's.)
+samples that no padding reaches. Its transposed convolutions then lose their trim instead, and begin
+and end with rows that lack a neighbour. The seams of such files are those of the original.
 
-The same is said here in the language of specs. Residual units keep their padding, and a convolution
-with the identity cuts off the rows that it reached: kernel 3, of which only the middle is not
-zero, dilated by what is to be cut on each side.
+Here a spec describes the same. Residual units keep their padding, and an identity convolution cuts
+off the rows that it reached. That convolution has kernel 3, of which only the middle is not zero,
+and its dilation is the number of rows to cut on each side.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _NONE = Padding(left=0, right=0, mode="zero", full_window=False)
 
 
 def unpadded(codec: Codec) -> Codec:
-    """A codec that decodes chunks as the original does without padding; it cannot encode.
+    """Make a codec that decodes chunks as the original does without padding. It cannot encode.
 
     Raises
     ------
     ValueError
-        A codec whose layers are not those of DAC.
+        The codec's layers are not those of DAC.
     WeightsError
         The weights cannot be read again.
     """
@@ -45,10 +45,10 @@ def unpadded(codec: Codec) -> Codec:
 
 
 def unpadded_layers(decoder: Sequence[Layer]) -> tuple[tuple[Layer, ...], Tensors]:
-    """The layers without padding, and the weights that they need beside the old ones."""
+    """Return the layers without padding, and the weights that they need beside the old ones."""
     layers: list[Layer] = []
     weights: Tensors = {}
-    reached = 0  # rows at each end that padding has reached and that must go
+    reached = 0  # rows at each end that padding has reached, which are cut
     channels = 0
     for layer in decoder:
         match layer:
@@ -73,7 +73,7 @@ def unpadded_layers(decoder: Sequence[Layer]) -> tuple[tuple[Layer, ...], Tensor
 
 
 def _reach(unit: Residual) -> int:
-    """How far its zeros reach into a residual unit's output, at each end."""
+    """Count the rows of a residual unit's output that its zeros reach, at each end."""
     reach = 0
     for layer in unit.branch:
         if not isinstance(layer, Conv1d) or layer.padding.left != layer.padding.right:

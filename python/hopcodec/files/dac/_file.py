@@ -8,8 +8,8 @@
                                "metadata": {"input_db", "original_length", "sample_rate",
                                             "chunk_length", "channels", "padding", "dac_version"}}
 
-The original reads it by running the pickle; here it is parsed (`array_pickle`) and nothing runs.
-The file does not say which model made it. What its numbers mean is in `dac_audio`.
+The original runs the pickle. Here it is read with inert stand-ins (`_pickle`), and nothing runs.
+The file does not name its model. `_audio` explains the numbers.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ _METADATA: Final = {"input_db", "padding", "dac_version", *_NUMBERS}
 
 @dataclass(frozen=True, eq=False)
 class DacFile:
-    """What a `.dac` file holds.
+    """The content of a `.dac` file.
 
     Parameters
     ----------
     codes
-        uint16 `(channels, codebooks, frames)`; each channel was coded by itself.
+        uint16 `(channels, codebooks, frames)`. Each channel is coded alone.
     input_db
-        Loudness of the audio before it was coded, LUFS; decoded audio is set to it.
+        Loudness of the audio before coding, in LUFS. Decoding restores it.
     original_length, sample_rate
-        Samples per channel, and their rate, of the audio that was coded; often not the model's.
+        Samples per channel, and their rate, before coding. The rate is often not the model's.
     chunk_length
-        Frames that were coded, and are to be decoded, by themselves.
+        Frames of a chunk, which is coded and decoded alone.
     padding
-        Whether each chunk was coded with the model's zero padding. Without it (files of more than
-        one chunk) a chunk's codes overlap those of its neighbours.
+        True if each chunk has the model's zero padding. Without it, in files of more than one
+        chunk, a chunk's codes overlap those of its neighbours.
     """
 
     codes: CodeArray
@@ -65,7 +65,7 @@ class DacFile:
 
     @property
     def channels(self) -> int:
-        """Channels, coded one by one."""
+        """Channels, each coded alone."""
         return int(self.codes.shape[0])
 
     @property
@@ -90,10 +90,10 @@ def read_dac(file: File) -> DacFile:
     Raises
     ------
     BitstreamError
-        The file is truncated, longer than 256 MB, or anything but what the original command
-        writes; nothing in it is ever run.
+        The file is truncated, longer than 256 MB, or not what the original command writes. Nothing
+        in it is ever run.
     OSError
-        A path that cannot be opened.
+        The path cannot be opened.
     """
     with Opened(file, "rb") as stream:
         data = read_up_to(stream, _MAX_BYTES + 1)
@@ -103,16 +103,16 @@ def read_dac(file: File) -> DacFile:
 
 
 def write_dac(file: File, content: DacFile) -> int:
-    """Write a `.dac` file that the original command, or `numpy.load`, reads; its size in bytes.
+    """Write a `.dac` file that the original command reads; return its size in bytes.
 
     The bytes depend on the content alone, not on the version of numpy.
 
     Raises
     ------
     TypeError
-        Codes that are not uint16 `(channels, codebooks, frames)`, or numbers of another type.
+        The codes are not uint16 `(channels, codebooks, frames)`, or a number has another type.
     ValueError
-        A field that no such file can hold.
+        Such a file cannot hold a field.
     """
     check_codes_array(content.codes, 3, "(channels, codebooks, frames)")
     _check(content)
@@ -202,7 +202,7 @@ def _check(content: DacFile, error: type[Exception] | None = None) -> None:
 
 
 def _pickle_of(content: DacFile) -> bytes:
-    """The pickle, in protocol 3 and with names that every version of numpy reads."""
+    """Write the pickle, in protocol 3 and with names that every version of NumPy reads."""
     codes = np.ascontiguousarray(content.codes, "<u2")
     loudness = np.array([content.input_db], "<f4")
     metadata = (
@@ -224,7 +224,7 @@ def _array(shape: tuple[int, ...], code: str, data: bytes) -> bytes:
 
 
 def _built(shape: tuple[int, ...], dtype: bytes, data: bytes) -> bytes:
-    """`_reconstruct(ndarray, (0,), b'b')`, then its state."""
+    """Write `_reconstruct(ndarray, (0,), b'b')`, then its state."""
     empty = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
     sizes = b"(" + b"".join(map(_integer, shape)) + b"t"
     return empty + b"(K\x01" + sizes + dtype + b"\x89" + data + b"tb"

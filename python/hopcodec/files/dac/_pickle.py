@@ -1,8 +1,8 @@
 """Read the pickle that `numpy.save` writes for a dictionary of numbers and arrays.
 
-`pickle.load` runs whatever a pickle asks for. Here the pickle machine knows five names, those that
-numpy writes, and gives an inert stand-in for each; any other name is refused. A first pass over
-the instructions refuses those that such a file does not need and bounds what the others allocate.
+`pickle.load` runs whatever a pickle asks for. Here the pickle machine knows the five names that
+NumPy writes and gives an inert stand-in for each. It refuses any other name. A first pass over the
+instructions refuses those that such a file does not need, and bounds what the others allocate.
 
     numpy.core.multiarray._reconstruct  an empty array, then BUILD (1, shape, dtype, order, data)
     numpy.core.numeric._frombuffer      the same in one call (protocol 5)
@@ -10,7 +10,7 @@ the instructions refuses those that such a file does not need and bounds what th
     numpy.dtype ('u2', False, True)     then BUILD (3, '<', None, None, None, -1, -1, 0)
     _codecs.encode (text, 'latin1')     bytes in protocol 2
 
-numpy 2 calls its folder `numpy._core`; both names are read.
+NumPy 2 calls its folder `numpy._core`. Both names are read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hopcodec.errors import BitstreamError
 
 _MAX_STEPS: Final = 1000  # a `.dac` file takes about 140
 _MAX_REFERENCES: Final = 20  # a `.dac` file takes at most 13
-_MAX_ENCODED: Final = 8  # strings turned to bytes; each may be as long as the file
+_MAX_ENCODED: Final = 8  # strings turned into bytes, each of which may be as long as the file
 _MAX_DIMS: Final = 8
 
 _OPCODES: Final = {
@@ -57,7 +57,7 @@ def parse_object(code: bytes) -> object:
         outer = _Unpickler(io.BytesIO(code)).load()
     except BitstreamError:
         raise
-    except Exception as error:  # whatever the library makes of a malformed pickle
+    except Exception as error:  # a malformed pickle raises many kinds
         raise BitstreamError(f"pickle: malformed: {str(error)[:200]}") from None
     if not isinstance(outer, ArrayRecord):
         _refuse("an array", outer)
@@ -69,7 +69,7 @@ def parse_object(code: bytes) -> object:
 
 
 def _check_instructions(code: bytes) -> None:
-    """Refuse instructions that are unknown, too many, or that allocate more than they bring."""
+    """Refuse unknown instructions, too many, and those that allocate more than they bring."""
     references = 0
     for step, (op, arg, at) in enumerate(pickletools.genops(code)):
         number = arg if isinstance(arg, int) else 0
@@ -91,7 +91,7 @@ def _check_instructions(code: bytes) -> None:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Finds stand-ins for five names, and nothing else."""
+    """A pickle machine that finds stand-ins for five names and nothing else."""
 
     encoded = 0
 
@@ -107,7 +107,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Call:
-    """The stand-in of a function or class of numpy's; calling it checks the arguments."""
+    """The stand-in of a function or class of NumPy. Calling it checks the arguments."""
 
     def __init__(self, text: str, owner: _Unpickler) -> None:
         self.text, self._owner = text, owner
@@ -148,7 +148,7 @@ class ArrayRecord:
 
     @property
     def code(self) -> str:
-        """Type of its numbers: "u2", "f4" or, of objects, "O8"; "" while it is empty."""
+        """Type of its items: "u2", "f4", "O8" for objects, or "" while it is empty."""
         return self.dtype.code if isinstance(self.dtype, _DType) else ""
 
     def array(self, code: str) -> npt.NDArray[Any]:
@@ -210,7 +210,7 @@ _CALLS: Final[dict[str, Any]] = {
 
 
 def _shape(value: object) -> tuple[int, ...]:
-    """Return a shape of few sizes below 2**32, so that their product is no endless number."""
+    """Return a shape of few sizes below 2**32, whose product is bounded."""
     if not isinstance(value, tuple) or len(value) > _MAX_DIMS:
         _refuse("a shape of few sizes", value)
     if not all(type(n) is int and 0 <= n < 1 << 32 for n in value):

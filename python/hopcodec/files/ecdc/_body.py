@@ -20,7 +20,7 @@ _SCALE: Final = struct.Struct("!f")
 
 
 class Packer(Protocol):
-    """Packs what is pushed, and knows at the end whether it was all."""
+    """Pack the codes that are pushed, and check at the end that they are complete."""
 
     def push(self, codes: AnyCodes) -> None: ...
 
@@ -90,7 +90,7 @@ class SegmentPacker:
 
 
 def codebooks_of(codes: object) -> int:
-    """Codes per frame; `TypeError` unless uint16 `(codebooks, frames)` or `Codes`."""
+    """Count the codes per frame; raise `TypeError` for another kind of codes."""
     if isinstance(codes, Codes):
         return codes.codebooks
     check_codes_array(codes, 2, "(codebooks, frames)")
@@ -99,21 +99,21 @@ def codebooks_of(codes: object) -> int:
 
 
 class Body:
-    """The bytes behind a header, taken in order."""
+    """The bytes behind a header, read in order."""
 
     def __init__(self, stream: IO[bytes], header: EcdcHeader) -> None:
         self._stream, self._header = stream, header
         self._taken = 0
 
     def blocks(self, frames_per_block: int) -> Iterator[CodeArray]:
-        """Codes `(codebooks, frames)`, `frames_per_block` (a multiple of 4) at a time."""
+        """Yield codes `(codebooks, frames)`, `frames_per_block` (a multiple of 4) at a time."""
         total = self._header.frames
         for first in range(0, total, frames_per_block):
             yield self._codes(min(frames_per_block, total - first))
         self._expect_end()
 
     def segments(self, segments_per_block: int) -> Iterator[Codes]:
-        """Segments, `segments_per_block` at a time."""
+        """Yield segments, `segments_per_block` at a time."""
         header = self._header
         block: list[Segment] = []
         for frames in header.layout.segments(header.audio_length):
@@ -156,7 +156,7 @@ class Body:
 
 
 def truncated_body(header: EcdcHeader, got: int) -> BitstreamError:
-    """The error for `got` bytes where more were promised."""
+    """Make the error for `got` bytes where more were promised."""
     return BitstreamError(
         f"truncated: expected {header.body_bytes} bytes of codes "
         f"({header.frames} frames of {header.codebooks} codebooks), got {got}"

@@ -14,7 +14,7 @@ A segmented model (48 kHz) repeats the body for each segment:
                .  codes of the segment, padded to a whole byte
                   ... and so on for the segments that follow
 
-A file says neither the sample rate nor the number of frames: both follow from the model and the
+A file gives neither the sample rate nor the number of frames. Both follow from the model and the
 audio length.
 """
 
@@ -77,14 +77,14 @@ def write_ecdc(file: File, codes: AnyCodes, *, model: str, audio_length: int) ->
     model
         The codec's name, one of `LAYOUTS`. The original command knows those named `encodec_`.
     audio_length
-        Samples per channel the codes stand for, at the model's rate; fixes the frame count.
+        Samples per channel at the model's rate. It determines the number of frames.
 
     Raises
     ------
     TypeError
-        Codes of another kind than the model's, not uint16 or not 2-D.
+        The codes are of another kind than the model's, not uint16, or not 2-D.
     ValueError
-        A model the format has no name for, or codes that do not fit model and length.
+        The format has no name for the model, or the codes do not fit model and length.
     """
     with EcdcWriter(file, model=model, codebooks=codebooks_of(codes)) as writer:
         writer.push(codes)
@@ -94,8 +94,8 @@ def write_ecdc(file: File, codes: AnyCodes, *, model: str, audio_length: int) ->
 def read_ecdc(file: File) -> tuple[EcdcHeader, AnyCodes]:
     """Read a whole `.ecdc` file: its header, and codes uint16 `(codebooks, frames)`.
 
-    The codes of a model with segments are `Codes`. Nothing is allocated for them before the
-    file is known to hold them.
+    The codes of a model with segments are `Codes`. They are allocated only when the file is known
+    to hold them.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def read_ecdc(file: File) -> tuple[EcdcHeader, AnyCodes]:
 
 
 def read_ecdc_header(file: File) -> EcdcHeader:
-    """Read the header alone, of files with language model too. Raises as `read_ecdc`."""
+    """Read the header alone, also of files with language model. Raises as `read_ecdc`."""
     with Opened(file, "rb") as opened:
         return read_header(opened)
 
@@ -118,8 +118,8 @@ def read_ecdc_header(file: File) -> EcdcHeader:
 class EcdcReader:
     """An `.ecdc` file read block by block, in constant memory.
 
-    The header is checked on construction and, where the file can seek, its size too; `blocks()`
-    then yields the codes once. Raises as `read_ecdc`. A context manager.
+    Construction checks the header and, where the file can seek, its size. `blocks()` then yields
+    the codes once. Raises as `read_ecdc`. A context manager.
     """
 
     def __init__(self, file: File) -> None:
@@ -141,9 +141,9 @@ class EcdcReader:
     def blocks(self, frames_per_block: int = BLOCK_FRAMES) -> Iterator[AnyCodes]:
         """Yield codes uint16 `(codebooks, frames)` in order, `frames_per_block` at a time.
 
-        `frames_per_block` is a multiple of 4, so that each block starts on a byte. With
-        segments: `Codes` of as many whole segments as that makes, at least one. After the last
-        block the file must end.
+        `frames_per_block` is a multiple of 4, so each block starts on a byte. A model with
+        segments yields `Codes` of as many whole segments as that makes, at least one. After the
+        last block the file must end.
         """
         if frames_per_block < 4 or frames_per_block % 4:
             raise ValueError(f"frames_per_block: expected a multiple of 4, got {frames_per_block}")
@@ -165,10 +165,10 @@ class EcdcReader:
 
 
 class EcdcWriter:
-    """An `.ecdc` file written as its codes come, the audio length being known only at the end.
+    """An `.ecdc` file that is written as its codes come. A context manager.
 
-    Packed codes wait in a spool (on disk beyond 16 MB), since the header before them names the
-    length. Nothing reaches `file` before `finish`. A context manager.
+    Packed codes wait in a spool (on disk beyond 16 MB), because the header in front of them gives
+    the audio length, which is known only at the end. `finish` writes to `file`.
     """
 
     def __init__(self, file: File, *, model: str, codebooks: int, weights: str = "") -> None:
@@ -184,14 +184,14 @@ class EcdcWriter:
         self._packer: Packer = packer(layout, codebooks, self._spool)
 
     def push(self, codes: AnyCodes) -> None:
-        """Append codes `(codebooks, frames)`, or segments; raises as `write_ecdc`."""
+        """Append codes `(codebooks, frames)`, or segments. Raises as `write_ecdc`."""
         self._packer.push(codes)
 
     def finish(self, audio_length: int) -> int:
-        """Write header and codes to the file; returns the bytes written.
+        """Write header and codes to the file; return the number of bytes.
 
-        Raises `TypeError` unless `audio_length` is an int, `ValueError` unless the pushed frames
-        are those of so many samples.
+        Raises `TypeError` unless `audio_length` is an int, and `ValueError` unless the pushed
+        frames are those of so many samples.
         """
         audio_length = whole("audio_length", audio_length, 1, MAX_AUDIO_LENGTH)
         self._packer.finish(self._model, audio_length)

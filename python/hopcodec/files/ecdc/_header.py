@@ -1,4 +1,4 @@
-"""The head of an `.ecdc` file, and what follows from it: see `hopcodec.files.ecdc._file`."""
+"""The header of an `.ecdc` file; see `hopcodec.files.ecdc._file`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FINGERPRINT: Final = re.compile(r"([0-9a-f]{8})?")
 
 @dataclass(frozen=True)
 class EcdcLayout:
-    """How one model's codes lie in the file."""
+    """The layout of one model's codes in the file."""
 
     sample_rate: int
     frame_rate: int
@@ -36,11 +36,11 @@ class EcdcLayout:
 
     @property
     def segmented(self) -> bool:
-        """Whether the codes lie in segments, each behind a scale."""
+        """True if the codes are in segments, each behind a scale."""
         return self.segment_samples > 0
 
     def frames_of(self, samples: int) -> int:
-        """`ceil(samples * frame_rate / sample_rate)` in integers: of the audio, or of a segment.
+        """Compute `ceil(samples * frame_rate / sample_rate)` in integers.
 
         The order matters: `encodec` 0.1.1 divides first in floating point and asks for one frame
         too many at some lengths (53 760 samples at 24 kHz: 169 frames for 168).
@@ -48,33 +48,33 @@ class EcdcLayout:
         return -(-samples * self.frame_rate // self.sample_rate)
 
     def whole_segments(self, audio_length: int) -> int:
-        """How many segments come before the first that the end cuts short."""
+        """Count the segments before the first that the end of the audio cuts short."""
         if audio_length < self.segment_samples:
             return 0
         return (audio_length - self.segment_samples) // self.segment_stride + 1
 
     def cut_segments(self, audio_length: int) -> list[int]:
-        """Frames of each segment that the end of the audio cuts short: a few at most."""
+        """List the frames of each segment that the end of the audio cuts short."""
         first = self.whole_segments(audio_length) * self.segment_stride
         starts = range(first, audio_length, self.segment_stride)
         return [self.frames_of(audio_length - start) for start in starts]
 
     def segments(self, audio_length: int) -> Iterator[int]:
-        """Frames of every segment, in order."""
+        """Yield the frames of every segment, in order."""
         whole = self.frames_of(self.segment_samples)
         for _ in range(self.whole_segments(audio_length)):
             yield whole
         yield from self.cut_segments(audio_length)
 
     def frames(self, audio_length: int) -> int:
-        """Frames of codes in all."""
+        """Count the frames of codes in all."""
         if not self.segmented:
             return self.frames_of(audio_length)
         whole = self.whole_segments(audio_length) * self.frames_of(self.segment_samples)
         return whole + sum(self.cut_segments(audio_length))
 
     def body_bytes(self, audio_length: int, codebooks: int) -> int:
-        """Bytes behind the header: packed codes, and the scales of segments."""
+        """Count the bytes behind the header: packed codes, and the scales of segments."""
         if not self.segmented:
             return packed_bytes(self.frames(audio_length) * codebooks, self.code_bits)
         whole = self.segment_bytes(self.frames_of(self.segment_samples), codebooks)
@@ -82,7 +82,7 @@ class EcdcLayout:
         return self.whole_segments(audio_length) * whole + sum(cut)
 
     def segment_bytes(self, frames: int, codebooks: int) -> int:
-        """Bytes of one segment, its scale included."""
+        """Count the bytes of one segment with its scale."""
         return SCALE_BYTES + packed_bytes(frames * codebooks, self.code_bits)
 
 
@@ -96,7 +96,7 @@ LAYOUTS: Final = {
 
 @dataclass(frozen=True)
 class EcdcHeader:
-    """What a file says about itself. `audio_length` counts samples per channel at model rate."""
+    """The header of a file. `audio_length` counts samples per channel at the model's rate."""
 
     model: str
     audio_length: int
@@ -126,7 +126,7 @@ class EcdcHeader:
 
 
 def layout_of(model: str, error: type[Exception]) -> EcdcLayout:
-    """The model's layout, or `error` for one the format has no name for."""
+    """Return the model's layout; raise `error` for a model without a name in this format."""
     layout = LAYOUTS.get(model)
     if layout is None:
         raise error(f"unknown model {model!r}: expected one of {', '.join(LAYOUTS)}")
@@ -134,7 +134,7 @@ def layout_of(model: str, error: type[Exception]) -> EcdcLayout:
 
 
 def header_bytes(header: EcdcHeader) -> bytes:
-    """The file up to its codes."""
+    """Write the file up to its codes."""
     fields = {
         "m": header.model,
         "al": header.audio_length,
@@ -147,7 +147,7 @@ def header_bytes(header: EcdcHeader) -> bytes:
 
 
 def read_header(stream: IO[bytes]) -> EcdcHeader:
-    """Read and check everything up to the codes; `BitstreamError`."""
+    """Read and check everything up to the codes; raise `BitstreamError` if it is wrong."""
     prefix = read_up_to(stream, _PREFIX.size)
     if prefix[:4] != MAGIC[: len(prefix)]:
         raise BitstreamError(f"not an .ecdc file: expected {MAGIC!r} first, got {prefix[:4]!r}")

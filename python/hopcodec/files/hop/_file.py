@@ -27,10 +27,10 @@
                     +4   4  CRC-32 as of a block
                     +8   8  samples per channel of the audio
 
-All numbers are little-endian, all checksums CRC-32 (zlib's). Blocks but the last (the last two of a
-codec with segments, where each is a segment) have n frames, so block i begins at
-`header + i * block_bytes(n)`: a reader seeks by arithmetic. A writer never looks back, so a pipe
-or a socket will do; a file cut off anywhere still gives its whole blocks, and an error after them.
+Numbers are little-endian, and checksums are zlib's CRC-32. All blocks but the last (the last two of
+a codec with segments, where each is a segment) have n frames, so block i begins at
+`header + i * block_bytes(n)` and a reader seeks by arithmetic. A writer never goes back, so it can
+write to a pipe or a socket. A truncated file gives its whole blocks, and then an error.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ _SCALE: Final = struct.Struct("<f")
 
 
 class HopWriter:
-    """A `.hop` file written as its codes come; nothing is ever rewritten. A context manager.
+    """A `.hop` file that is written as its codes come. A context manager.
 
-    A path is written beside itself and put in its place by `finish`: leaving it without leaves what
-    was there before. An open file is written directly, and without `finish` reads as truncated.
+    `finish` puts a new file in the place of a path. Without it, the path stays as it was. An open
+    file is written directly, and without `finish` reads as truncated.
 
     Examples
     --------
@@ -97,10 +97,10 @@ class HopWriter:
         Raises
         ------
         TypeError
-            Codes of another kind than the codec's, of another dtype or dimension.
+            The codes have another kind than the codec's, or another dtype or dimension.
         ValueError
-            Another number of codebooks, codes of more bits than the header says, or a segment
-            that is longer than the others.
+            The codes have another number of codebooks or more bits than the header says, or a
+            segment is longer than the others.
         """
         if self._finished:
             raise ValueError("the file is finished: expected no more codes")
@@ -130,10 +130,10 @@ class HopWriter:
             self._put_block(segment.codes, segment.scale if self.header.scales else None)
 
     def finish(self, audio_length: int) -> int:
-        """Write what waits, and the end; returns the bytes written.
+        """Write the waiting codes and the end block; return the number of bytes.
 
-        Raises `TypeError` unless `audio_length` is an int, `ValueError` unless the pushed frames
-        are those of so many samples.
+        Raises `TypeError` unless `audio_length` is an int, and `ValueError` unless the pushed
+        frames are those of so many samples.
         """
         if self._finished:
             raise ValueError("finish: expected it once, got it twice")
@@ -192,8 +192,8 @@ class HopWriter:
 class HopReader:
     """A `.hop` file read block by block, in constant memory. A context manager.
 
-    The header is checked on construction. Where the file can seek, `audio_length` is known at once
-    and `None` if the end is missing; otherwise it is known after the last block.
+    Construction checks the header. If the file can seek, `audio_length` is known at once, and None
+    if the end is missing. Otherwise it is known after the last block.
 
     Raises
     ------
@@ -217,11 +217,11 @@ class HopReader:
             raise
 
     def blocks(self) -> Iterator[AnyCodes]:
-        """Yield the codes from where the reader stands to the end, block by block.
+        """Yield the codes from the present block to the end, block by block.
 
-        As uint16 `(codebooks, frames)`; with segments, as `Codes` of one segment.
-        A file that was cut off gives its whole blocks, then `BitstreamError`; so does one with a
-        damaged block, up to that block. After the end there is nothing more, until `seek`.
+        Blocks are uint16 `(codebooks, frames)`, or `Codes` of one segment. A truncated or damaged
+        file gives the whole blocks before the fault and then `BitstreamError`. After the end there
+        is nothing more, until `seek`.
         """
         short = 0
         while not self._ended:
@@ -238,16 +238,16 @@ class HopReader:
             yield codes
 
     def seek(self, block: int) -> int:
-        """Go to a block, so that `blocks` begins with it; returns the number of its first frame.
+        """Go to a block, so that `blocks` begins with it; return the number of its first frame.
 
         Without segments, frame f is in block `f // header.frames_per_block`.
 
         Raises
         ------
         TypeError
-            A block that is no int.
+            `block` is no int.
         ValueError
-            A block beyond the end, where the file has one.
+            `block` is beyond the end, where the file has one.
         BitstreamError
             The block before it is damaged or missing.
         io.UnsupportedOperation
@@ -256,7 +256,7 @@ class HopReader:
         most = None if self.audio_length is None else self.header.blocks(self.audio_length)
         block = whole("block", block, 0, most)
         size = self.header.frames_per_block
-        # Of all blocks before the last but one the length is known: they are whole.
+        # All blocks before the last but one are whole, so their length is known.
         before = max(0, block - 1)
         self._stream.seek(self._begin + before * self.header.block_bytes(size))
         self._block, self.frames_read, self._ended = before, before * size, False
@@ -326,7 +326,7 @@ class HopReader:
         )
 
     def _find_end(self) -> int | None:
-        """The length in the end block of a file that can seek, left where it was."""
+        """Read the length in the end block of a file that can seek, and go back."""
         try:
             if not self._stream.seekable():
                 return None
@@ -359,9 +359,23 @@ def _checksum(block: int, frames: int, payload: bytes) -> int:
 
 
 def write_hop(file: File, codes: AnyCodes, codec: Codec, audio_length: int) -> int:
-    """Write what `codec.encode` gave, for so many samples; raises as `HopWriter`.
+    """Write the result of `codec.encode` for so many samples. Raises as `HopWriter`.
 
-    Returns the bytes written.
+    Parameters
+    ----------
+    file
+        A path, or a file open for binary writing.
+    codec
+        The codec that made the codes.
+    codes
+        As `codec.encode` returns them.
+    audio_length
+        Samples per channel of the audio.
+
+    Returns
+    -------
+    int
+        The number of bytes.
     """
     with HopWriter(file, HopHeader.of(codec, codes.shape[0])) as writer:
         writer.push(codes)
@@ -369,10 +383,10 @@ def write_hop(file: File, codes: AnyCodes, codec: Codec, audio_length: int) -> i
 
 
 def read_hop(file: File) -> tuple[HopHeader, AnyCodes, int]:
-    """A whole `.hop` file: header, codes as `codec.decode` takes them, samples of the audio.
+    """Read a whole `.hop` file: header, codes as `codec.decode` takes them, samples of audio.
 
     Codes are uint16 `(codebooks, frames)`, or the `Codes` of a codec with segments. Raises as
-    `HopReader`. Whether a codec at hand can decode them is for `HopHeader.check_codec` to say.
+    `HopReader`. `HopHeader.check_codec` says whether a codec can decode them.
     """
     with HopReader(file) as reader:
         codes = join_codes(reader.blocks())

@@ -1,4 +1,4 @@
-"""The header of a `.hop` file: which codec made the codes, and their layout."""
+"""The header of a `.hop` file: the codec that made the codes, and their layout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hopcodec.files._io import read_up_to
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
 
-# As PNG's: the first byte shows a channel of 7 bits, the line ends one that changes them.
+# Like PNG's: a channel of 7 bits changes the first byte, and one that converts text the line ends.
 MAGIC: Final = b"\x89HOP\r\n\x1a\n"
 VERSION: Final = 1
 FIXED: Final = struct.Struct("<8sHHIHHIBBHIIII")
@@ -52,7 +52,7 @@ _OF_CODEC: Final = (
 
 @dataclass(frozen=True)
 class HopHeader:
-    """What a `.hop` file says before its codes.
+    """The header of a `.hop` file.
 
     Parameters
     ----------
@@ -63,13 +63,13 @@ class HopHeader:
     codebooks, bits_per_code
         Codes per frame, and bits of each.
     frames_per_block
-        Frames of every block but the last; of a segment of full length where there are segments.
+        Frames of every block but the last, or of a segment of full length.
     weights
         `Codec.fingerprint` of the weights, 8 hexadecimal digits, or "" if unknown.
     segment_samples, segment_stride
-        Length of a segment, and from one to the next; both 0 for a codec without segments.
+        Length of a segment, and from one to the next. Both are 0 for a codec without segments.
     scales
-        Whether each block begins with the scale of its segment, a float32.
+        True if each block begins with the scale of its segment, a float32.
     """
 
     model: str
@@ -85,18 +85,18 @@ class HopHeader:
     scales: bool = False
 
     def block_bytes(self, frames: int) -> int:
-        """Bytes of a block of so many frames: its own header, a scale, the packed codes."""
+        """Count the bytes of a block of so many frames: header, scale and packed codes."""
         scale = 4 if self.scales else 0
         return 8 + scale + packed_bytes(frames * self.codebooks, self.bits_per_code)
 
     def blocks(self, audio_length: int) -> int:
-        """Blocks that so many samples take, the end block not counted."""
+        """Count the blocks for so many samples, without the end block."""
         if self.segment_samples:
             return -(-audio_length // self.segment_stride)
         return -(-self.frames(audio_length) // self.frames_per_block)
 
     def frames(self, audio_length: int) -> int:
-        """Frames that code so many samples, all segments together."""
+        """Count the frames for so many samples, of all segments together."""
         if not self.segment_samples:
             return -(-audio_length // self.hop_samples)
         blocks, stride = self.blocks(audio_length), self.segment_stride
@@ -106,12 +106,12 @@ class HopHeader:
 
     @property
     def kbps(self) -> float:
-        """Kilobits per second of the codes; the overlap of segments is not counted."""
+        """Kilobits per second of the codes, without the overlap of segments."""
         return self.codebooks * self.bits_per_code * self.sample_rate / self.hop_samples / 1000
 
     @classmethod
     def of(cls, codec: Codec, codebooks: int) -> HopHeader:
-        """The header for codes of a codec, in blocks of the size that it suggests."""
+        """Make the header for codes of a codec, in blocks of the size that it suggests."""
         segments = codec.segments
         lengths = (segments.samples, segments.stride) if segments else (0, 0)
         frames = -(-lengths[0] // codec.hop_samples) or FRAMES_PER_BLOCK
@@ -131,13 +131,13 @@ class HopHeader:
     def check_codec(self, codec: Codec) -> None:
         """Refuse to decode with a codec other than the one that the header describes.
 
-        `HopReader` cannot know what its codes are given to: call this before the first of them.
+        Call it before decoding, because `HopReader` does not know the codec.
 
         Raises
         ------
         BitstreamError
-            The codec has another name, rate, number of channels, hop, code size or segments, other
-            weights than those named, or fewer codebooks.
+            The codec has another name, rate, number of channels, hop, code size, segments or
+            weights, or fewer codebooks.
         """
         if self.codebooks > codec.codebooks:
             raise BitstreamError(
@@ -151,7 +151,7 @@ class HopHeader:
                 raise BitstreamError(f"{name}: expected {expected}, as {codec.name} has, got {got}")
 
     def check(self) -> None:
-        """ValueError for fields that no codec has."""
+        """Raise ValueError for fields that no codec has."""
         if not _NAME.fullmatch(self.model):
             raise ValueError("model: expected 1 to 255 printable characters without spaces")
         if not _FINGERPRINT.fullmatch(self.weights):
@@ -178,7 +178,7 @@ class HopHeader:
             raise ValueError(f"block: expected at most {_MAX_BLOCK_CODES} codes, got {codes}")
 
     def to_bytes(self) -> bytes:
-        """The header with its checksum, as it lies in the file."""
+        """Write the header with its checksum, as in the file."""
         self.check()
         flags = (_HAS_WEIGHTS if self.weights else 0) | (_HAS_SCALES if self.scales else 0)
         name = self.model.encode("ascii")
@@ -202,7 +202,7 @@ class HopHeader:
 
 
 def read_header(stream: IO[bytes]) -> tuple[HopHeader, int]:
-    """The header that a file begins with, and its bytes; BitstreamError unless it is a good one."""
+    """Read the header of a file; return it and its number of bytes, or raise BitstreamError."""
     fixed = read_up_to(stream, FIXED.size)
     more = parse_fixed(fixed)
     rest = read_up_to(stream, more)
@@ -212,7 +212,7 @@ def read_header(stream: IO[bytes]) -> tuple[HopHeader, int]:
 
 
 def parse_fixed(data: bytes) -> int:
-    """How many bytes follow the fixed part `data`: name and checksum."""
+    """Count the bytes that follow the fixed part `data`: name and checksum."""
     if data[: len(MAGIC)] != MAGIC[: len(data)]:
         raise BitstreamError(f"not a .hop file: expected {MAGIC!r} first, got {data[:8]!r}")
     if len(data) < FIXED.size:
@@ -224,7 +224,7 @@ def parse_fixed(data: bytes) -> int:
 
 
 def parse_header(data: bytes) -> HopHeader:
-    """The header from all its bytes, checksum included."""
+    """Parse the header from all its bytes, with the checksum."""
     body, checksum = data[: -CHECKSUM.size], CHECKSUM.unpack(data[-CHECKSUM.size :])[0]
     if zlib.crc32(body) != checksum:
         raise BitstreamError(
