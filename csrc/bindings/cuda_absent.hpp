@@ -20,7 +20,8 @@ class Device {
  public:
   explicit Device(int) {
     throw DeviceError(
-        "cuda: expected a build with CUDA (pip install . -C cmake.define.HOPCODEC_CUDA=ON, with nvcc "
+        "cuda: expected a build with CUDA (pip install . -C cmake.define.HOPCODEC_CUDA=ON, with "
+        "nvcc "
         "12.3 or newer on the PATH), got one without");
   }
 };

@@ -43,7 +43,7 @@ struct PieceSize {
 };
 
 // Describes the layers built so far. A chain is built front to back; each layer reads from the plan
-// what the layers before it emit, and updates it with what itself emits and needs.
+// what the layers before it emit, and then adds its own output, state and scratch.
 struct Plan {
   base::Layout state;    // of one stream, kept between calls
   base::Layout scratch;  // of one stream of a tile, reusable between calls

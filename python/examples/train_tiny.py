@@ -36,7 +36,7 @@ def main() -> None:
             "data.batch=2",
             "data.segment_hops=12",
             "quantizer.from_step=2",
-            "quantizer.kmeans_batches=48",
+            "quantizer.kmeans_batches=8",
             "losses.mel_windows=[512]",
             "losses.mel_bins=[40]",
             "losses.complex_windows=[512]",

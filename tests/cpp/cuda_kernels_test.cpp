@@ -181,7 +181,7 @@ void check_lstm(int units, int lanes, int steps, Random& random) {
   Floats expected = random.uniform(lane_floats * usize(lanes), 1.0F);
   const OnDevice<float> scratch(expected);
   std::vector<cuda::Part> parts;
-  for (int i = 0; i < lanes; ++i) parts.push_back({random.below(steps + 1), 0, 0, 0, {0, 0}});
+  for (int i = 0; i < lanes; ++i) parts.push_back({random.below(steps + 1), 0, 0, 0, {0, 0}, 0});
 
   const OnDevice<cuda::Part> device_parts(parts);
 

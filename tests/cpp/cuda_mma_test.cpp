@@ -276,7 +276,8 @@ void check_pair(Random& random) {
       p[i].add_at = -1;
       p[i].sink[0].at = base::round_up(usize((rows + 9) * in + i * rows * 24), 4);
       p[i].sinks = 1;
-      p[i].lanes = {scratch.data(), before.size(), 1, rows, nullptr, 0, {rows, 0, 0, rows, {0, 0}}};
+      p[i].lanes = {
+          scratch.data(), before.size(), 1, rows, nullptr, 0, {rows, 0, 0, rows, {0, 0}, 0}};
     }
     const Queue queue;
     if (together) {
@@ -317,7 +318,7 @@ void check_lstm(int units, int lanes, Random& random) {
   p.add_at = -1;
   p.sink[0] = {out, {}};
   p.sinks = 1;
-  p.lanes = {scratch.data(), lane_floats, lanes, 1, nullptr, 0, {1, 0, 0, 0, {0, 0}}};
+  p.lanes = {scratch.data(), lane_floats, lanes, 1, nullptr, 0, {1, 0, 0, 0, {0, 0}, 0}};
   const cuda::Cell cell{n, 0, cell_at, hidden, 0};
   const Queue queue;
   queue.wait(cuda::lstm_step(p, cell, queue.stream));

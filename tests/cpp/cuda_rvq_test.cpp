@@ -129,7 +129,7 @@ Step make_step(Random& random, const Shape& n, const Quantizer& quantizer, cudaS
   Floats scratch = random.uniform(lane_floats * usize(n.lanes), 1.0F);
   std::vector<cuda::Part> parts;
   for (int lane = 0; lane < n.lanes; ++lane) {
-    parts.push_back({n.lanes == 1 ? n.rows : random.below(n.rows + 1), 0, 0, 0, {0, 0}});
+    parts.push_back({n.lanes == 1 ? n.rows : random.below(n.rows + 1), 0, 0, 0, {0, 0}, 0});
     if (n.dim != n.inner) continue;
     const float* entry = quantizer.cpu.books[0].entries.get() + 3 * n.inner;
     float* latents = scratch.data() + usize(lane) * lane_floats + kLatentsAt;
@@ -244,7 +244,7 @@ void check_decode(Random& random, const Step& step, const Quantizer& quantizer,
 
 // NaN latents, as from a broken model, get a valid index.
 void check_not_numbers(const Step& step, const Quantizer& quantizer, cudaStream_t stream) {
-  const cuda::Part whole{step.shape.rows, 0, 0, 0, {0, 0}};
+  const cuda::Part whole{step.shape.rows, 0, 0, 0, {0, 0}, 0};
   const Step broken(step.shape,
                     Floats(step.scratch.size(), std::numeric_limits<float>::quiet_NaN()),
                     std::vector<cuda::Part>(step.parts.size(), whole), stream);

@@ -159,7 +159,7 @@ void Program::trace_step(const Passage& in, TraceMemory& memory, Trace* to) cons
       if (to != nullptr) to->pads[usize(node.pad)] = {};
       continue;
     }
-    gpu::Part part;
+    gpu::Part part{};
     if (const ConvNode* conv = std::get_if<ConvNode>(&node.layer)) {
       part = trace_conv(node, *conv, memory, to);
     } else if (const TransposeNode* transpose = std::get_if<TransposeNode>(&node.layer)) {

@@ -110,7 +110,7 @@ Product product_of(const CausalConv1d& op) {
   p.out_channels = op.out;
   p.add_at = -1;
   p.sinks = 1;
-  p.lanes = {nullptr, 0, op.input.batch, frames, nullptr, 0, {frames, 0, 0, frames, {0, 0}}};
+  p.lanes = {nullptr, 0, op.input.batch, frames, nullptr, 0, {frames, 0, 0, frames, {0, 0}, 0}};
   return p;
 }
 

@@ -54,7 +54,8 @@ Product product_of(const CausalConvTranspose1d& op) {
   p.out_channels = op.out;
   p.add_at = -1;
   p.sinks = 1;
-  p.lanes = {nullptr, 0, op.input.batch, time, nullptr, 0, {time, 0, 0, time * op.stride, {0, 0}}};
+  p.lanes = {
+      nullptr, 0, op.input.batch, time, nullptr, 0, {time, 0, 0, time * op.stride, {0, 0}, 0}};
   return p;
 }
 

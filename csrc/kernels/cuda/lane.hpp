@@ -34,7 +34,7 @@ struct Part {
   std::int32_t skip;           // rows trimmed at the start of the result
   std::int32_t emit;           // rows of the result that are emitted
   std::int32_t to[kMaxSinks];  // row of each sink where they begin
-  std::int32_t add = 0;        // row where the rows to be added begin
+  std::int32_t add;            // row where the rows to be added begin
 };
 
 // The lanes of a launch. `table` has one Part per lane, `table_step` apart. Without a table every

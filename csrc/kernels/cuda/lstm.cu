@@ -69,7 +69,7 @@ cudaError_t steps(const Lstm& op, const WorkspaceLayout& at, const Packing& pack
   p.sources = 2;
   p.out_channels = n;
   p.add_at = -1;
-  p.lanes = {op.workspace, 0, 1, 1, nullptr, 0, {op.time, 0, 0, op.time, {0, 0}}};
+  p.lanes = {op.workspace, 0, 1, 1, nullptr, 0, {op.time, 0, 0, op.time, {0, 0}, 0}};
   for (int t = 0; t < op.time; ++t) {
     const cudaError_t error = lstm_step(p, {n, t, at.cell_at, at.hidden_at, -1}, stream);
     if (error != cudaSuccess) return error;

@@ -170,7 +170,7 @@ cudaError_t quantize(const Quantize& op, cudaStream_t stream) {
                      {},
                      {}});
   }
-  const Lanes lanes{op.workspace, 0, 1, op.time, nullptr, 0, {op.time, 0, 0, op.time, {0, 0}}};
+  const Lanes lanes{op.workspace, 0, 1, op.time, nullptr, 0, {op.time, 0, 0, op.time, {0, 0}, 0}};
   auto* codes = reinterpret_cast<std::uint16_t*>(op.workspace + at.codes_at);
   error = rvq_encode({{lanes, 0, op.dim},
                       books.data(),
