@@ -213,7 +213,7 @@ def snake(x: Array, alpha: Array, *, isa: str = "") -> Array:
 
     `x` is float32 ([batch,] channels, time), `alpha` float32 (channels,). Where `|alpha x|` is
     beyond 2^20 a float32 holds no phase, and the second term is zero. The result is within 3.5 ulp
-    of the larger of |x| and |y|.
+    of the larger of `|x|` and `|y|`.
     """
     y: Array = _dispatch("snake", x, alpha, isa=isa)
     return y

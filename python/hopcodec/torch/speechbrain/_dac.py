@@ -126,7 +126,7 @@ class DAC(StatelessDac):
     model_type, model_bitrate, tag
         Which released model: see `download`.
     load_path
-        A released or `save`d file to use instead; its arguments overrule those given here.
+        A released file, or one that `save` wrote; its arguments overrule those given here.
     strict
         Refuse a file that lacks a tensor of the model or holds another. Otherwise they are named
         in the log, and what the file lacks stays as initialised.
