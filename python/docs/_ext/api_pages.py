@@ -62,7 +62,10 @@ def _entry(package: str, name: str, value: Any, documented: dict[int, str]) -> l
     if inspect.isclass(value) and issubclass(value, BaseException):
         return [f".. autoexception:: {full}", "   :show-inheritance:", ""]
     if inspect.isclass(value):
-        return [f".. autoclass:: {full}", "   :members:", ""]
+        # Public members of private bases are the class's own; those of torch and others are not.
+        foreign = [c.__name__ for c in value.__mro__ if c.__module__.split(".")[0] != "hopcodec"]
+        inherited = f"   :inherited-members: {', '.join(foreign)}"
+        return [f".. autoclass:: {full}", "   :members:", inherited, ""]
     if described:
         return [f".. autofunction:: {full}", ""]
     text = _text_of(module_source(package), name)
