@@ -23,11 +23,12 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
     "numpydoc",
-    # Ours, in _ext/: three write pages before Sphinx reads any, one adds a directive.
+    # Ours, in _ext/: four write pages before Sphinx reads any, one adds a directive.
     "api_pages",
     "cli_page",
     "listen_page",
     "module_text",
+    "training_page",
 ]
 
 exclude_patterns = ["_ext"]

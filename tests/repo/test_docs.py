@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import doctest
 import importlib
 import json
@@ -9,6 +10,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import typing
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -194,18 +196,20 @@ def test_the_sizes_that_readers_were_promised() -> None:
         assert not [line for line in path.read_text().splitlines() if len(line) > 100], path.name
 
 
+# Pages that the site's build writes.
+GENERATED = {"listen.md", "command-line.md", "training-configuration.md"}
+
+
 def markdown() -> list[Path]:
-    generated = {DOCS / "listen.md", DOCS / "reference" / "command-line.md"}
-    return [*PROSE, *(path for path in sorted(DOCS.rglob("*.md")) if path not in generated)]
+    return [*PROSE, *(path for path in sorted(DOCS.rglob("*.md")) if path.name not in GENERATED)]
 
 
 @pytest.mark.parametrize("path", markdown(), ids=lambda path: path.stem)
 def test_every_link_leads_somewhere(path: Path) -> None:
-    generated = {"listen.md", "command-line.md", "index.rst"}
     text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
     for target in targets:
-        if not target.startswith("http") and Path(target).name not in generated:
+        if not target.startswith("http") and Path(target).name not in GENERATED | {"index.rst"}:
             assert (path.parent / target).exists(), target
 
 
@@ -270,6 +274,26 @@ def test_every_command_and_option_has_a_place_in_the_reference() -> None:
                 assert all(spelling in section for spelling in parameter.opts), (name, parameter)
             else:
                 assert parameter.metavar in section, (name, parameter)
+
+
+@pytest.mark.usefixtures("generators")
+def test_every_setting_of_a_training_run_has_a_place_in_the_reference() -> None:
+    import training_page
+
+    from hopcodec.training import Config
+
+    page = training_page.configuration_page()
+    settings = 0
+    for table in dataclasses.fields(Config):
+        if dataclasses.is_dataclass(table.default_factory) or table.name == "data":
+            section = page[page.index(f"## {table.name}\n") :].split("\n## ")[0]
+            kind = typing.get_type_hints(Config)[table.name]
+            for field in dataclasses.fields(kind):
+                assert f"| `{field.name}` |" in section, (table.name, field.name)
+                settings += 1
+        else:
+            assert f"| `{table.name}` |" in page
+    assert settings > 50
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
