@@ -12,6 +12,7 @@ import subprocess
 import sys
 import typing
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -204,13 +205,34 @@ def markdown() -> list[Path]:
     return [*PROSE, *(path for path in sorted(DOCS.rglob("*.md")) if path.name not in GENERATED)]
 
 
-@pytest.mark.parametrize("path", markdown(), ids=lambda path: path.stem)
+def page_name(path: Path) -> str:
+    return path.relative_to(ROOT).with_suffix("").as_posix()
+
+
+@pytest.mark.parametrize("path", markdown(), ids=page_name)
 def test_every_link_leads_somewhere(path: Path) -> None:
     text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
     for target in targets:
         if not target.startswith("http") and Path(target).name not in GENERATED | {"index.rst"}:
             assert (path.parent / target).exists(), target
+
+
+@cache
+def tree() -> list[Path]:
+    parts = ("csrc", "python", "tests", "benchmarks", ".ci")
+    found = [p.relative_to(ROOT) for part in parts for p in (ROOT / part).rglob("*")]
+    return [*map(Path, parts), *found]
+
+
+@pytest.mark.parametrize("path", [*markdown(), ROOT / "benchmarks/README.md"], ids=page_name)
+def test_every_file_that_is_named_exists(path: Path) -> None:
+    of_readers = ("config.json", "my/", "speech")
+    suffixes = r"\.(?:py|pyi|cpp|hpp|cu|cuh|sh|md|json)"
+    names = re.findall(rf"`([\w./*-]+(?:{suffixes}|/))`", path.read_text())
+    for name in names:
+        if not name.startswith(of_readers):
+            assert any(found.match(name.rstrip("/")) for found in tree()), name
 
 
 def test_the_figures_of_the_readme_are_those_measured() -> None:

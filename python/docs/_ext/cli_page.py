@@ -32,6 +32,9 @@ def command_line_page() -> str:
         "version, `hopcodec --install-completion` installs completion for your shell. Exit codes:",
         "0 success, 1 error, 2 wrong usage, 130 interrupted by Ctrl-C.",
         "",
+        "Commands that code take `--model`, and `--json` where they print numbers. Files of any",
+        "length run in constant memory. Pipes are not read.",
+        "",
     ]
     for name, command in group.commands.items():
         lines += _section(name, command)
