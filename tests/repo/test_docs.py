@@ -318,6 +318,7 @@ def test_every_setting_of_a_training_run_has_a_place_in_the_reference() -> None:
     assert settings > 50
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     """The whole site, warnings as errors; a public name that is on no page is one."""
     missing = [m for m in ("sphinx", "furo", "myst_parser", "numpydoc", "av") if not find_spec(m)]
