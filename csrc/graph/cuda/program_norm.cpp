@@ -55,7 +55,7 @@ gpu::Part Program::trace_norm(const Node& node, const NormNode& norm, TraceMemor
   const int rows = std::max(0, in.rows() - trim_left - norm.weights.trim_right);
   memory.edges[usize(node.out)] = {0, rows, in.last};
   memory.inlet_rows[usize(node.inlet)] = 0;
-  return {.rows = in.rows(), .begin = 0, .skip = trim_left, .emit = rows, .to = {}};
+  return {.rows = in.rows(), .begin = 0, .skip = trim_left, .emit = rows, .to = {}, .add = 0};
 }
 
 void Program::enqueue_norm(const Node& node, const StepLanes& lanes, cudaStream_t stream) const {

@@ -60,7 +60,7 @@ void put(const layers::Truncated::Header& from, layers::Truncated::Header& to) {
 
 // A part that computes and keeps `rows` rows from the first one on.
 gpu::Part all_rows(int rows) {
-  return {.rows = rows, .begin = 0, .skip = 0, .emit = rows, .to = {}};
+  return {.rows = rows, .begin = 0, .skip = 0, .emit = rows, .to = {}, .add = 0};
 }
 
 bool same(const gpu::Padding& a, const gpu::Padding& b) {
@@ -95,8 +95,12 @@ gpu::Part Program::trace_conv(const Node& node, const ConvNode& conv, TraceMemor
   memory.inlet_rows[usize(node.inlet)] = step.inlet;
   if (to != nullptr) to->pads[usize(node.pad)] = step.padding;
   if (to != nullptr && !flushes) to->moves[usize(node.state_part)] = step.move;
-  return {
-      .rows = step.out.rows(), .begin = step.begin, .skip = 0, .emit = step.out.rows(), .to = {}};
+  return {.rows = step.out.rows(),
+          .begin = step.begin,
+          .skip = 0,
+          .emit = step.out.rows(),
+          .to = {},
+          .add = 0};
 }
 
 gpu::Part Program::trace_transpose(const Node& node, const TransposeNode& transpose,
@@ -115,7 +119,8 @@ gpu::Part Program::trace_transpose(const Node& node, const TransposeNode& transp
           .begin = step.begin,
           .skip = step.skip,
           .emit = step.out.rows(),
-          .to = {}};
+          .to = {},
+          .add = 0};
 }
 
 gpu::Part Program::trace_lstm(const Node& node, const LstmNode& lstm, TraceMemory& memory,

@@ -136,7 +136,8 @@ gpu::Part Program::trace_emit(const Node& node, const EmitNode& emit, TraceMemor
           .begin = static_cast<int>(before - made.before),
           .skip = 0,
           .emit = rows,
-          .to = {}};
+          .to = {},
+          .add = 0};
 }
 
 void Program::enqueue_emit(const Node& node, const StepLanes& lanes, cudaStream_t stream) const {
