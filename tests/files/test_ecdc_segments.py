@@ -132,7 +132,7 @@ def test_codes_that_do_not_fit() -> None:
     for length in (47_520, 49_000, 95_521):
         with pytest.raises(ValueError, match="samples of encodec_48khz: expected"):
             as_bytes(codes, length)
-    with pytest.raises(ValueError, match=r"expected 1 to [0-9]+ samples, got 0"):
+    with pytest.raises(ValueError, match=r"audio_length: expected 1 to [0-9]+, got 0"):
         as_bytes(codes[:0], 0)
     with pytest.raises(ValueError, match="expected 1 to 16 codebooks, got 17"):
         as_bytes(some_codes(17, 1), 1)
