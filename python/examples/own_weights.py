@@ -1,6 +1,7 @@
-"""Load weights from a folder or a file: fine-tuned, of another size, or trained by you.
+"""Load weights of your own: a Hugging Face folder, or a .safetensors, .th or .pth file.
 
-Without an argument the script first makes such a folder: a small EnCodec, as transformers saves it.
+Without an argument the script first writes such a file: the codec in the package. A file of
+hopcodec carries its codec's description, so its path is all that `load` needs.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from pathlib import Path
 
 import hopcodec
 from hopcodec.audio import shipped_speech
+from hopcodec.weights import save_weights
 
 
-def save_small_encodec(folder: Path) -> None:
-    """Save an EnCodec of an eighth of the usual width, with random weights."""
-    from transformers import EncodecConfig, EncodecModel
-
-    EncodecModel(EncodecConfig(num_filters=4)).save_pretrained(folder)
+def save_a_codec(path: Path) -> None:
+    """Save the codec in the package, with matrices rounded to float16."""
+    spec, weights = hopcodec.load().reload()
+    save_weights(path, spec, weights, dtype="float16")
 
 
 def main() -> None:
@@ -27,9 +28,10 @@ def main() -> None:
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as scratch:
+        path = options.model or Path(scratch) / "mine.safetensors"
         if options.model is None:
-            save_small_encodec(Path(scratch))
-        codec = hopcodec.load(options.model or scratch)
+            save_a_codec(path)
+        codec = hopcodec.load(path)
 
     audio = shipped_speech(codec.sample_rate, codec.channels, 1.0)
     codes = codec.encode(audio)

@@ -38,7 +38,7 @@ OUTPUT = {
         r"same codes as without the move: True",
     ],
     "own_weights": [
-        r"<hopcodec.Codec encodec: 24000 Hz",
+        r"<hopcodec.Codec hopcodec_24khz: 24000 Hz",
         r"weights [0-9a-f]{8}: files coded with others are refused",
         r"1 s of speech: 75 frames of 8 codes",
     ],
@@ -57,6 +57,8 @@ OUTPUT = {
         r"transformers \d+ ms, hopcodec \d+ ms",
     ],
 }
+# These import torch and more, which takes longer than all the others together.
+SLOW = {"train_tiny", "transformers_swap"}
 # A machine with a microphone would open it.
 ARGUMENTS = {"microphone": ["--clip"]}
 
@@ -81,13 +83,23 @@ def test_every_example_is_run() -> None:
     assert len(OUTPUT) >= 8
 
 
-@pytest.mark.parametrize("name", sorted(OUTPUT))
-def test_examples(name: str, tmp_path: Path) -> None:
-    expect(name, run(name, tmp_path, *ARGUMENTS.get(name, [])))
-    for wav in tmp_path.glob("*.wav"):
+def check(name: str, folder: Path) -> None:
+    expect(name, run(name, folder, *ARGUMENTS.get(name, [])))
+    for wav in folder.glob("*.wav"):
         audio, rate = soundfile.read(wav)
         assert rate == 24000
         assert abs(audio).max() > 0.05, f"{wav.name} is silent"
+
+
+@pytest.mark.parametrize("name", sorted(set(OUTPUT) - SLOW))
+def test_examples(name: str, tmp_path: Path) -> None:
+    check(name, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(SLOW))
+def test_slow_examples(name: str, tmp_path: Path) -> None:
+    check(name, tmp_path)
 
 
 @pytest.mark.live

@@ -6,9 +6,11 @@ the build, each of those names must be in the inventory of the site, so none can
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -63,7 +65,30 @@ def _entry(package: str, name: str, value: Any, documented: dict[int, str]) -> l
         return [f".. autoclass:: {full}", "   :members:", ""]
     if described:
         return [f".. autofunction:: {full}", ""]
+    text = _text_of(module_source(package), name)
+    if text:
+        return [f".. py:data:: {name}", "", *(f"   {line}" for line in text.splitlines()), ""]
     return [f".. autodata:: {full}", ""]
+
+
+def module_source(package: str) -> str:
+    """Return the text of a package's own file."""
+    return inspect.getsource(importlib.import_module(package))
+
+
+def _text_of(source: str, name: str) -> str:
+    """Return the string that stands below the assignment of a name, if there is one.
+
+    autodoc finds it for most values, but takes an alias such as `NDArray[float32]` for numpy's own.
+    """
+    body = ast.parse(source).body
+    for statement, below in pairwise(body):
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if [getattr(target, "id", "") for target in targets] == [name]:
+            match below:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    return inspect.cleandoc(text)
+    return ""
 
 
 def _rank(value: Any, name: str) -> tuple[int, str]:
