@@ -137,7 +137,8 @@ class Convolution {
                         table ? random.below(4) : 2,
                         0,
                         rows,
-                        {table ? random.below(5) : 1, table ? random.below(5) : 3}});
+                        {table ? random.below(5) : 1, table ? random.below(5) : 3},
+                        0});
     }
     p_.matrix = weights_.view();
     const bool runs = s.dilation > 1;
