@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from encodec_configs import CONFIGS, fill, folder_of, reference, seeded_model, sound
+from encodec_configs import CONFIGS, fill, filled, folder_of, reference, seeded_model, sound
 from near_ties import excused_ties
 
 import hopcodec
 import torch
 from hopcodec.torch.hf import EncodecConfig, EncodecModel
-from hopcodec.torch.hf._encodec_modules import EncodecConv1d, float32_extra_padding
+from hopcodec.torch.hf._encodec_conv import ExactEncodecConv1d
 from hopcodec.torch.hf._encodec_spec import encodec_spec
 from torch import Tensor
 
@@ -153,13 +153,7 @@ def test_core_and_modules_agree(name: str) -> None:
 def test_the_full_size_model_runs_on_the_core(codec: hopcodec.Codec, speech: Any) -> None:
     from shared_models import full_weights
 
-    from hopcodec.weights._raw import RawTensor
-
-    model = EncodecModel(EncodecConfig()).train(False)
-    weights = full_weights()
-    model.load_tensors(
-        {n: RawTensor("float32", w.shape, lambda w=w: w.copy()) for n, w in weights.items()}
-    )
+    model = filled(EncodecModel(EncodecConfig()), full_weights()).train(False)
     audio = torch.from_numpy(speech[:, :24000])
     with torch.no_grad():
         for bandwidth in (1.5, 6.0, 24.0):
@@ -304,25 +298,36 @@ def test_the_length_of_the_last_chunk_need_not_be_handed_back(root: Path) -> Non
 
 @pytest.mark.parametrize("length", [2**24 - 1, 2**24 + 1, 2**24 + 3, 3 * 2**24 + 1, 2**26 + 7])
 @pytest.mark.parametrize("stride", [1, 2, 5, 8])
-def test_the_reference_loses_samples_of_long_signals(length: int, stride: int) -> None:
+def test_long_signals_keep_their_last_samples_unless_asked_otherwise(
+    length: int, stride: int
+) -> None:
     from transformers.models.encodec.modeling_encodec import EncodecConv1d as Reference
 
     kernel = 7 if stride == 1 else 2 * stride
-    conv = Reference(EncodecConfig(), 1, 1, kernel, stride)
-    expected = conv._get_extra_padding_for_conv1d(torch.empty(1, 1, length, device="meta"))
-    assert float32_extra_padding(length, kernel, stride) == int(expected)
+    ours, theirs = (
+        kind(EncodecConfig(), 1, 1, kernel, stride) for kind in (ExactEncodecConv1d, Reference)
+    )
+    rows = torch.empty(1, 1, length, device="meta")
+    wanted = int(theirs._get_extra_padding_for_conv1d(rows))
+    assert ours._get_extra_padding_for_conv1d(rows) == -length % stride
+    ours._float32_windows = True
+    assert int(ours._get_extra_padding_for_conv1d(rows)) == wanted
     if length < 2**24:
-        assert int(expected) == -length % stride
+        assert wanted == -length % stride
 
 
-def test_long_signals_keep_their_last_sample_unless_asked_otherwise() -> None:
+def test_every_convolution_of_a_model_finds_its_windows_so() -> None:
+    from transformers.models.encodec.modeling_encodec import EncodecConv1d as Reference
+
     model = seeded_model("24khz")
-    conv = model.encoder.layers[3]
-    assert isinstance(conv, EncodecConv1d)
+    convs = [module for module in model.modules() if isinstance(module, Reference)]
     rows = torch.empty(1, 4, 2**24 + 1, device="meta")
-    assert conv.pad(rows).shape[-1] == 2**24 + 2 + conv.layer.padding.left
-    model.exact_reference = True
-    assert conv.pad(rows).shape[-1] == 2**24 + conv.layer.padding.left
+    strided = next(conv for conv in convs if conv.conv.stride[0] == 2)
+    assert len(convs) > 10
+    for exact, expected in ((False, 1), (True, -1)):
+        model.exact_reference = exact
+        assert all(conv._float32_windows == exact for conv in convs)
+        assert int(strided._get_extra_padding_for_conv1d(rows)) == expected
 
 
 def test_what_cannot_be_is_refused() -> None:

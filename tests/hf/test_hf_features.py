@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from without_torchaudio import without_torchaudio
 
 import torch
-from hopcodec.errors import WeightsError
 from hopcodec.torch.hf import AutoProcessor, EncodecFeatureExtractor
 
 with without_torchaudio():
@@ -76,7 +74,7 @@ def test_nothing_is_padded_on_request(settings: Any) -> None:
     assert list(found) == list(expected) == ["input_values"]
     for a, b in zip(found.input_values, expected.input_values, strict=True):
         assert np.array_equal(a, b)
-    with pytest.raises(ValueError, match="padding=True fills them up"):
+    with pytest.raises(ValueError, match="padding=True"):
         ours(batch, return_tensors="pt", **call)
 
 
@@ -103,7 +101,7 @@ def test_mono_for_a_stereo_model_is_both_channels(caplog: pytest.LogCaptureFixtu
 def test_what_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     mono, stereo = EncodecFeatureExtractor(), EncodecFeatureExtractor(**STEREO)
     sound = np.zeros(9, np.float32)
-    with pytest.raises(ValueError, match=r"expected 24000 Hz.*got 16000"):
+    with pytest.raises(ValueError, match="with 24000 and not 16000"):
         mono(sound, sampling_rate=16000)
     with caplog.at_level(logging.WARNING):
         mono(sound)
@@ -114,16 +112,8 @@ def test_what_is_refused(caplog: pytest.LogCaptureFixture) -> None:
         mono(np.zeros((2, 9)), sampling_rate=24000)
     with pytest.raises(ValueError, match="Expected stereo audio but example has 3 channels"):
         stereo(np.zeros((3, 9)), sampling_rate=48000)
-    with pytest.raises(ValueError, match=r"\(channels, samples\), got \(1, 2, 9\)"):
+    with pytest.raises(ValueError, match=r"\(channels, length\) but got shape"):
         stereo(np.zeros((1, 2, 9)), sampling_rate=48000)
-    with pytest.raises(ValueError, match="longest, max_length, do_not_pad, got 'wide'"):
-        mono(sound, padding="wide", sampling_rate=24000)
-    with pytest.raises(ValueError, match="max_length: expected a number"):
-        mono(sound, padding="max_length", sampling_rate=24000)
-    with pytest.raises(ValueError, match='"pt" or "np", got \'tf\''):
-        mono(sound, return_tensors="tf", sampling_rate=24000)
-    with pytest.raises(ValueError, match='"right" or "left", got \'both\''):
-        EncodecFeatureExtractor(padding_side="both")
 
 
 def test_files_go_both_ways(tmp_path: Path) -> None:
@@ -137,19 +127,20 @@ def test_files_go_both_ways(tmp_path: Path) -> None:
     assert back.to_dict() == ours.to_dict()
     assert AutoProcessor.from_pretrained(tmp_path, sampling_rate=8000).sampling_rate == 8000
     (tmp_path / "preprocessor_config.json").write_text('{"feature_extractor_type": "Other"}')
-    with pytest.raises(
-        WeightsError, match=r"expected one of .*EncodecFeatureExtractor, got 'Other'"
-    ):
+    with pytest.raises(ValueError, match="Unrecognized processing class"):
         AutoProcessor.from_pretrained(tmp_path)
 
 
-def test_features_move_and_cast() -> None:
-    features = EncodecFeatureExtractor()(np.zeros(9), sampling_rate=24000, return_tensors="pt")
-    features.to(torch.float16)
-    assert features.input_values.dtype == torch.float16
-    assert features["padding_mask"].dtype == torch.int32
-    assert features.to("cpu").padding_mask.device.type == "cpu"
-    assert pickle.loads(pickle.dumps(features)).input_values.shape == (1, 1, 9)
-    with pytest.raises(AttributeError, match="nothing"):
-        features.nothing  # noqa: B018
-    assert dict(**features).keys() == {"input_values", "padding_mask"}
+def test_sounds_may_be_tensors() -> None:
+    ours = EncodecFeatureExtractor()
+    call: Any = {"sampling_rate": 24000, "return_tensors": "np"}
+    batch = sounds(1)
+    tensors = [torch.from_numpy(sound) for sound in batch]
+    assert_same(ours(tensors, **call), ours(batch, **call))
+    assert_same(ours(tensors[0], **call), ours(batch[0], **call))
+
+
+def test_a_collator_can_pad() -> None:
+    ours = EncodecFeatureExtractor()
+    padded = ours.pad({"input_values": [[1.0, 2.0], [1.0]]}, padding=True, return_tensors="np")
+    assert padded["input_values"].tolist() == [[1.0, 2.0], [1.0, 0.0]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from torch.nn.utils import parametrize
 
 import torch
 from hopcodec.codec._codec import Codec
+from hopcodec.torch import _core_copy
 from hopcodec.torch.hf import AutoProcessor, EncodecFeatureExtractor, EncodecModel
 from hopcodec.torch.hf._encodec_spec import encodec_spec
-from torch import nn
+from torch import Tensor, nn
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -36,12 +38,19 @@ def test_gradients_reach_every_parameter(name: str) -> None:
 def test_the_quantizer_is_straight_through() -> None:
     """What reaches the latents is the gradient of the decoder at the quantised ones."""
     model = seeded_model("24khz")
-    audio = sound(1, 1, 3200)
-    latents = model.encoder(audio).detach().requires_grad_()
-    quantized = model.quantizer(latents, 6.0)
-    model.decoder(quantized.quantized).square().sum().backward()
-    direct = model.quantizer.decode(quantized.codes.transpose(0, 1)).requires_grad_()
+    seen: list[Tensor] = []
+
+    def keep(_: object, __: object, latents: Tensor) -> None:
+        latents.retain_grad()
+        seen.append(latents)
+
+    handle = model.encoder.register_forward_hook(keep)
+    output = model(sound(1, 1, 3200), bandwidth=6.0)
+    output.audio_values.square().sum().backward()
+    handle.remove()
+    direct = model.quantizer.decode(output.audio_codes[0].transpose(0, 1)).requires_grad_()
     model.decoder(direct).square().sum().backward()
+    (latents,) = seen
     assert latents.grad is not None
     assert direct.grad is not None
     assert torch.allclose(latents.grad, direct.grad, rtol=1e-3, atol=1e-5)
@@ -91,45 +100,109 @@ def average(model: EncodecModel) -> None:
         parameter.data.mul_(0.9)
 
 
-@pytest.mark.parametrize("change", [assign, replace, step, load, average])
+def in_the_middle(model: EncodecModel) -> None:
+    model.decoder.layers[0].conv.parametrizations.weight.original1.data[3, 3, 3] += 1.0
+
+
+def through_numpy(model: EncodecModel) -> None:
+    model.decoder.layers[0].conv.bias.detach().numpy()[1] += 0.5
+
+
+def through_a_view(model: EncodecModel) -> None:
+    with torch.no_grad():
+        model.decoder.layers[0].conv.bias.detach().view(2, -1)[1, 0].add_(0.5)
+
+
+def foreach_step(model: EncodecModel) -> None:
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01, foreach=True)
+    model(sound(1, 1, 3200)).audio_values.square().sum().backward()
+    optimiser.step()
+
+
+def flipped_signs(model: EncodecModel) -> None:
+    """A sum of bits would not see two flips."""
+    model.decoder.layers[0].conv.bias.data[:2].neg_()
+
+
+def swapped_entries(model: EncodecModel) -> None:
+    """Neither would a sum of numbers see a permutation."""
+    embed = model.quantizer.layers[0].codebook.embed
+    embed.data.copy_(embed.flip(0))
+
+
+def replaced_dead_entries(model: EncodecModel) -> None:
+    for layer in model.quantizer.layers:
+        new = layer.codebook.embed.clone()
+        new[20:900] = torch.randn(880, new.shape[1])
+        layer.codebook.embed.data.copy_(new)
+
+
+def in_inference_mode(model: EncodecModel) -> None:
+    with torch.inference_mode():
+        model.decoder.layers[0].conv.bias.add_(0.5)
+
+
+CHANGES = [
+    assign,
+    replace,
+    step,
+    load,
+    average,
+    in_the_middle,
+    through_numpy,
+    through_a_view,
+    foreach_step,
+    flipped_signs,
+    swapped_entries,
+    replaced_dead_entries,
+    in_inference_mode,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_the_core_follows_its_parameters(change: Callable[[EncodecModel], None]) -> None:
     model = seeded_model("24khz")
     audio = sound(1, 1, 3200)
     with torch.no_grad():
-        codes = model.encode(audio).audio_codes
+        codes = model.encode(audio, bandwidth=6.0).audio_codes
         before = model.decode(codes)[0]
         codec = model.codec
         assert model.codec is codec
     change(model)
-    assert model.codec is not codec
     with torch.no_grad():
         after = model.decode(codes)[0]
+    assert model.codec is not codec
     modules = model.decode(codes)[0]
     assert modules.requires_grad
-    assert not torch.allclose(before, after, rtol=1e-3)
+    assert not torch.equal(before, after)
     assert torch.allclose(after, modules, rtol=1e-4, atol=1e-5 * float(after.abs().max()))
+    fresh = EncodecModel(model.config).eval()
+    fresh.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        assert torch.equal(fresh.decode(codes)[0], after)
+        wanted = fresh.encode(audio, bandwidth=6.0).audio_codes
+        assert torch.equal(model.encode(audio, bandwidth=6.0).audio_codes, wanted)
 
 
-def test_what_no_version_tells_must_be_told() -> None:
+def test_what_only_training_reads_is_not_compared() -> None:
     model = seeded_model("24khz")
     codec = model.codec
-    model.decoder.layers[0].conv.parametrizations.weight.original1.data[3, 3, 3] += 1.0
+    model.quantizer.layers[0].codebook.cluster_size.add_(1.0)
+    model.load_state_dict(copy.deepcopy(model.state_dict()))  # the same numbers once more
     assert model.codec is codec
-    model.forget()
-    assert model.codec is not codec
 
 
 def test_who_computes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The core where nothing is differentiated, torch where something is."""
     model = seeded_model("24khz")
     audio = sound(1, 1, 3200)
-    built: list[Codec] = []
+    built: list[Any] = []
 
-    def counted(*args: Any) -> Codec:
+    def counted(*args: Any) -> Any:
         built.append(Codec(*args))
         return built[-1]
 
-    monkeypatch.setattr(model._runtime, "_kind", counted)
+    monkeypatch.setattr(_core_copy, "Codec", counted)
     model.train()
     model(audio).audio_values.sum().backward()
     model.encode(audio)
@@ -150,6 +223,7 @@ def test_torch_computes_where_somebody_looks_or_changed_a_layer() -> None:
     model, audio = seeded_model("24khz"), sound(1, 1, 3200)
     with torch.no_grad():
         codes = model.encode(audio).audio_codes
+        assert model._codec_for(audio) is not None
         seen: list[int] = []
         handle = model.encoder.layers[4].register_forward_hook(lambda *_: seen.append(1))
         model.encode(audio)
@@ -157,9 +231,40 @@ def test_torch_computes_where_somebody_looks_or_changed_a_layer() -> None:
         handle.remove()
         model.encode(audio)
         assert seen == [1]
+        layer = model.encoder.layers[4]
+        own = layer.forward
+        layer.forward = lambda x: seen.append(2) or own(x)  # as accelerate wraps a layer
+        model.encode(audio)
+        assert seen == [1, 2]
+        del layer.forward
+        assert model._codec_for(audio) is not None
         before = model.decode(codes)[0]
         model.decoder.layers[2] = nn.LeakyReLU()
         assert not torch.allclose(model.decode(codes)[0], before, rtol=1e-3)
+    with pytest.raises(ValueError, match="expected the layers that the model was built with"):
+        model.codec  # noqa: B018
+
+
+def test_a_layer_of_other_settings_is_torchs() -> None:
+    """Same class, same weights, another computation."""
+    model, audio = seeded_model("24khz"), sound(1, 1, 3200)
+    elu = next(m for m in model.decoder.modules() if isinstance(m, nn.ELU))
+    conv = model.decoder.layers[0]
+    for owner, name, other in ((elu, "alpha", 0.5), (conv, "pad_mode", "constant")):
+        held = getattr(owner, name)
+        setattr(owner, name, other)
+        assert model._codec_for(audio) is None
+        setattr(owner, name, held)
+        assert model._codec_for(audio) is not None
+
+
+def test_another_parametrization_is_torchs() -> None:
+    model, audio = seeded_model("24khz"), sound(1, 1, 3200)
+    assert model._codec_for(audio) is not None
+    halved = nn.Module()
+    halved.forward = lambda weight: 0.5 * weight
+    parametrize.register_parametrization(model.decoder.layers[0].conv, "weight", halved)
+    assert model._codec_for(audio) is None
 
 
 def test_weight_norm_may_be_taken_off() -> None:
@@ -171,7 +276,7 @@ def test_weight_norm_may_be_taken_off() -> None:
                 parametrize.remove_parametrizations(module, "weight")
         after = model(audio).audio_values
     assert torch.allclose(before, after, atol=1e-5 * before.abs().max().item())
-    assert model._on_the_core(audio)
+    assert model._codec_for(audio) is not None
 
 
 class Clips(list[Any]):

@@ -1,14 +1,13 @@
-"""Folders that `transformers` and `hopcodec.torch` write for each other, and what is refused."""
+"""Folders that `transformers` and `hopcodec.torch.hf` write for each other; what is refused."""
 
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 import pickle
-import sys
+import shutil
 import tempfile
-import types
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_models import save_layouts, small_spec
 from safetensors.numpy import load_file, save_file
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
 
 import torch
 from hopcodec.errors import WeightsError
 from hopcodec.specs._encodec import encodec_24khz
 from hopcodec.torch.hf import EncodecConfig, EncodecModel
-from hopcodec.torch.hf._outputs import ModelOutput
 from hopcodec.weights._seeded import seeded_weights
 
 
@@ -50,8 +50,9 @@ def test_folders_go_both_ways(name: str, root: Path, tmp_path: Path) -> None:
     back = EncodecModel.from_pretrained(tmp_path / "theirs")
     assert not back.training
     assert_same_tensors(back, ours)
-    for field, value in ours.config.to_dict().items():
-        assert getattr(back.config, field) == value, field
+    given, found = ours.config.to_dict(), back.config.to_dict()
+    assert found.pop("_name_or_path", "") != given.pop("_name_or_path", "")
+    assert found == given
 
 
 def assert_same_tensors(a: torch.nn.Module, b: torch.nn.Module) -> None:
@@ -61,7 +62,7 @@ def assert_same_tensors(a: torch.nn.Module, b: torch.nn.Module) -> None:
         assert torch.equal(tensor, second[name]), name
 
 
-@pytest.mark.parametrize("layout", ["hf_pretrained", "hf_legacy", "hf_folded", "hf_bin"])
+@pytest.mark.parametrize("layout", ["hf_pretrained", "hf_legacy", "hf_bin"])
 def test_every_published_folder(layout: str, tmp_path: Path) -> None:
     spec = small_spec(8)
     weights = seeded_weights(spec)
@@ -71,13 +72,23 @@ def test_every_published_folder(layout: str, tmp_path: Path) -> None:
     assert_weights(model, weights)
 
 
-@pytest.mark.parametrize("layout", ["original_pair", "original_model", "original_folded"])
-def test_the_authors_own_files(layout: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "layout", ["original_pair", "original_model", "original_folded", "hf_folded", "hf_legacy"]
+)
+def test_one_file_the_authors_own_included(layout: str, tmp_path: Path) -> None:
     spec = small_spec(8)
     weights = seeded_weights(spec)
     path = save_layouts(tmp_path, spec, weights)[layout]
-    model = EncodecModel.from_pretrained(path, config=EncodecConfig(**small_fields()))
+    if path.is_dir():  # with its config.json
+        model = EncodecModel.from_pretrained(path / "model.safetensors")
+    else:
+        config = EncodecConfig(**small_fields())
+        model, info = EncodecModel.from_pretrained(path, config=config, output_loading_info=True)
+        assert not any(info.values())
+    assert not model.training
     assert_weights(model, weights)
+    if layout == "hf_folded":  # without what only training reads
+        assert all(layer.codebook.inited.item() == 1 for layer in model.quantizer.layers)
 
 
 def small_fields() -> dict[str, Any]:
@@ -92,52 +103,24 @@ def assert_weights(model: EncodecModel, weights: Any) -> None:
         np.testing.assert_array_max_ulp(found, array, maxulp=2)
 
 
-def test_every_field_and_its_default_is_that_of_transformers() -> None:
-    theirs = transformers.EncodecConfig()
-    ours = EncodecConfig()
-    names = [field.name for field in dataclasses.fields(EncodecConfig)]
-    for name in [*names, *properties()]:
-        assert getattr(ours, name) == getattr(theirs, name), name
-    assert set(names) == {
-        n for n in vars(theirs) if n in transformers.EncodecConfig.__annotations__
-    }
-    with pytest.raises(ValueError, match="must be one of"):
-        EncodecConfig(norm_type="batch_norm")
+def test_configurations_are_those_of_transformers() -> None:
+    assert EncodecConfig is transformers.EncodecConfig
+    assert issubclass(EncodecModel, transformers.EncodecModel)
     with pytest.raises(ValueError, match="trim_right_ratio"):
         EncodecModel(EncodecConfig(trim_right_ratio=0.5, use_causal_conv=False))
     with pytest.raises(ValueError, match="power of 2"):
-        EncodecModel(EncodecConfig(codebook_size=1000))
+        EncodecModel(EncodecConfig(num_filters=4, codebook_size=1000))
 
 
-def properties() -> list[str]:
-    return [name for name, value in vars(EncodecConfig).items() if isinstance(value, property)]
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_configurations_go_both_ways(name: str, tmp_path: Path) -> None:
-    ours = EncodecConfig(**CONFIGS[name], studio="ours")
-    ours.save_pretrained(tmp_path)
-    theirs = transformers.EncodecConfig.from_pretrained(tmp_path)
-    theirs.save_pretrained(tmp_path)
-    back = EncodecConfig.from_pretrained(tmp_path, hidden_size=24)
-    assert back.studio == "ours"  # type: ignore[attr-defined]
-    assert back.hidden_size == 24
-    back.hidden_size = ours.hidden_size
-    for field in [*(f.name for f in dataclasses.fields(EncodecConfig)), *properties()]:
-        found, expected = getattr(back, field), getattr(ours, field)
-        if isinstance(expected, (list, tuple)):
-            found, expected = list(found), list(expected)
-        if field != "codebook_dim":
-            assert found == getattr(theirs, field) == expected, field
-
-
-def test_configuration_arguments() -> None:
-    assert EncodecConfig([1.5], 16000).sampling_rate == 16000
-    assert EncodecConfig(return_dict=False).use_return_dict is False
-    with pytest.raises(TypeError, match="target_bandwidths is given twice"):
-        EncodecConfig([1.5], target_bandwidths=[1.5])
-    with pytest.raises(ValueError, match="expected 'encodec', got 'dac'"):
-        EncodecConfig(model_type="dac")
+def test_models_are_refused_before_they_are_made() -> None:
+    for fields, message in (
+        ({"num_lstm_layers": 10**9}, "num_lstm_layers: expected 1 to 64"),
+        ({"codebook_dim": 7}, "codebook_dim: expected hidden_size"),
+        ({"pad_mode": "circular"}, 'pad_mode: expected "reflect" or "constant"'),
+        ({"compress": 64}, "compress: expected 1 to num_filters"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            EncodecModel(EncodecConfig(**fields))
 
 
 def test_what_a_folder_may_not_hold(root: Path, tmp_path: Path) -> None:
@@ -155,35 +138,118 @@ def test_what_a_folder_may_not_hold(root: Path, tmp_path: Path) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         (without, f"missing tensor {name}"),
         ({**good, "more": good[name]}, "surplus tensor more"),
-        ({**good, "encoder.model.0.conv.conv.bias": good[name]}, "given twice"),
+        ({**good, "encoder.model.0.conv.conv.bias": good[name]}, "surplus tensor encoder.model"),
         ({**good, name: good[name][:-1].copy()}, r"expected shape \(4,\), got \(3,\)"),
         ({**good, name: np.full(4, np.nan, np.float32)}, "expected finite"),
-        ({**good, name: np.zeros(4, np.int32)}, "got I32"),
     ]
     for tensors, message in cases:
         with pytest.raises(WeightsError, match=message):
             load(tensors)
     fields = json.loads(config)
     for text, message in [
-        ("[]", "JSON object"),
         (json.dumps({**fields, "model_type": "dac"}), "expected 'encodec', got 'dac'"),
         (json.dumps({**fields, "norm_type": "none"}), "must be one of"),
-        (json.dumps({**fields, "hidden_size": "16"}), "hidden_size: expected int, got '16'"),
-        (json.dumps({**fields, "normalize": 1}), "normalize: expected bool, got 1"),
+        (json.dumps({**fields, "hidden_size": "16"}), "hidden_size"),
+        (json.dumps({**fields, "normalize": 1}), "normalize"),
         (json.dumps({**fields, "upsampling_ratios": [8, 0]}), "expected 1 to 16 of 1 to 1024"),
-        (json.dumps({**fields, "num_filters": 4096}), "bytes at least, got"),
+        (json.dumps({**fields, "num_filters": 4096}), "expected shape"),
+        (json.dumps({**fields, "num_lstm_layers": 64}), "missing tensor"),
         (json.dumps({**fields, "num_lstm_layers": 10**9}), "num_lstm_layers: expected 1 to 64"),
         (json.dumps({**fields, "target_bandwidths": [1e300]}), "expected positive kbps"),
     ]:
         with pytest.raises(WeightsError, match=message):
             load(good, text)
+    with pytest.raises(OSError, match="JSON"):
+        load(good, "[")
     (tmp_path / "config.json").write_text(config)
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(WeightsError, match=r"model\.safetensors or pytorch_model\.bin"):
+    with pytest.raises(OSError, match=r"model\.safetensors"):
+        EncodecModel.from_pretrained(tmp_path)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(OSError, match=r"expected a config\.json"):
         EncodecModel.from_pretrained(tmp_path)
 
 
-FIELDS = st.sampled_from([field.name for field in dataclasses.fields(EncodecConfig)])
+@pytest.mark.parametrize("suffix", [".safetensors", ".th"])
+def test_what_one_file_may_not_hold(suffix: str, root: Path, tmp_path: Path) -> None:
+    folder = folder_of("24khz", root)
+    good = load_file(folder / "model.safetensors")
+    config = EncodecConfig.from_pretrained(folder)
+    name = "encoder.layers.0.conv.bias"
+    path = tmp_path / f"weights{suffix}"
+
+    def load(tensors: dict[str, Any]) -> None:
+        if suffix == ".safetensors":
+            save_file(tensors, path)
+        else:
+            torch.save({n: torch.from_numpy(a) for n, a in tensors.items()}, path)
+        EncodecModel.from_pretrained(path, config=config)
+
+    load(good)
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({n: a for n, a in good.items() if n != name}, f"missing tensor {name}"),
+        ({**good, "more": good[name]}, "surplus tensor more"),
+        ({**good, "encoder.model.0.conv.conv.bias": good[name]}, "given twice"),
+        ({**good, name: good[name][:-1].copy()}, r"expected shape \(4,\), got \(3,\)"),
+        ({**good, name: np.full(4, np.nan, np.float32)}, "expected finite"),
+        ({**good, name: np.zeros(4, np.int32)}, "expected float32 or"),
+    ]
+    for tensors, message in cases:
+        with pytest.raises(WeightsError, match=message):
+            load(tensors)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(WeightsError, match=str(path)):
+        EncodecModel.from_pretrained(path, config=config)
+
+
+class Allocations(TorchDispatchMode):
+    """Remembers the largest tensor that was really made."""
+
+    largest = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor) and tensor.device.type != "meta":
+                self.largest = max(self.largest, tensor.numel())
+        return result
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"num_filters": 1 << 14},
+        {"hidden_size": 1 << 16, "codebook_dim": 1 << 16},
+        {"codebook_size": 1 << 16, "target_bandwidths": [1000.0]},
+        {"num_lstm_layers": 64},
+    ],
+    ids=str,
+)
+def test_nothing_of_a_size_that_no_file_holds_is_allocated(
+    fields: dict[str, Any], root: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder_of("24khz", root), tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, **fields}))
+    held = sum(array.size for array in load_file(tmp_path / "model.safetensors").values())
+    with Allocations() as made, pytest.raises(WeightsError, match=r"expected shape|missing tensor"):
+        EncodecModel.from_pretrained(tmp_path)
+    assert made.largest <= held
+    with Allocations() as made:
+        EncodecModel.from_pretrained(folder_of("24khz", root))
+    assert 0 < made.largest <= held
+
+
+def test_what_is_let_in_on_request(root: Path, tmp_path: Path) -> None:
+    """As `transformers` has it: sizes that do not match, and tensors that the caller holds."""
+    shutil.copytree(folder_of("24khz", root), tmp_path, dirs_exist_ok=True)
+    model = EncodecModel.from_pretrained(tmp_path, num_filters=8, ignore_mismatched_sizes=True)
+    assert model.config.num_filters == 8
+    config = EncodecConfig(**CONFIGS["24khz"])
+    EncodecModel.from_pretrained(None, config=config, state_dict={})
+
+
+FIELDS = st.sampled_from([n for n in EncodecConfig.__annotations__ if n != "model_type"])
 VALUES = st.one_of(
     st.none(),
     st.booleans(),
@@ -199,14 +265,13 @@ VALUES = st.one_of(
 @given(st.dictionaries(FIELDS, VALUES, min_size=1, max_size=3), st.integers(0, 2**32))
 @settings(max_examples=100, deadline=None)
 def test_forged_folders_are_refused_by_name(fields: dict[str, Any], seed: int) -> None:
-    """Any configuration beside any bytes of weights: the model, or a WeightsError."""
+    """Any configuration beside any bytes of weights: the model, or an error that says why."""
     rng = np.random.default_rng(seed)
+    text, weights = saved_24khz()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        seeded_model("24khz").save_pretrained(folder)
-        config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps({**config, **fields}))
-        data = bytearray((folder / "model.safetensors").read_bytes())
+        (folder / "config.json").write_text(json.dumps({**json.loads(text), **fields}))
+        data = bytearray(weights)
         if seed % 3 == 1:
             data[int(rng.integers(20_000))] ^= 1 << int(rng.integers(8))
         elif seed % 3 == 2:
@@ -214,48 +279,65 @@ def test_forged_folders_are_refused_by_name(fields: dict[str, Any], seed: int) -
         (folder / "model.safetensors").write_bytes(data)
         try:
             model = EncodecModel.from_pretrained(folder)
-        except WeightsError:
+        except (WeightsError, OSError):
             return
         with torch.no_grad():
             model(sound(1, model.config.audio_channels, 960))
 
 
-def test_options_of_loading(root: Path) -> None:
+@cache
+def saved_24khz() -> tuple[str, bytes]:
+    with tempfile.TemporaryDirectory() as name:
+        seeded_model("24khz").save_pretrained(name)
+        folder = Path(name)
+        text = (folder / "config.json").read_text()
+        return text, (folder / "model.safetensors").read_bytes()
+
+
+def test_options_of_loading(root: Path, tmp_path: Path) -> None:
     folder = folder_of("24khz", root)
-    assert EncodecModel.from_pretrained(folder, dtype="float16").dtype == torch.float16
-    assert EncodecModel.from_pretrained(folder, torch_dtype=torch.float64).dtype == torch.float64
+    for auto in ({"dtype": "auto"}, {"torch_dtype": "auto"}, {"use_safetensors": True}, {}):
+        assert EncodecModel.from_pretrained(folder, **auto).dtype == torch.float32
+    EncodecModel.from_pretrained(folder, dtype=torch.float16).save_pretrained(tmp_path)
+    assert EncodecModel.from_pretrained(tmp_path).dtype == torch.float16
+    assert EncodecModel.from_pretrained(tmp_path, dtype="float32").dtype == torch.float32
     model = EncodecModel.from_pretrained(folder, return_dict=False, exact_reference=True)
     assert model.exact_reference
     with torch.no_grad():
         assert type(model.encode(sound(1, 1, 960))) is tuple
+    model, info = EncodecModel.from_pretrained(
+        pretrained_model_name_or_path=folder, output_loading_info=True
+    )
+    assert not any(info.values())
     with pytest.raises(TypeError, match="nonsense"):
         EncodecModel.from_pretrained(folder, nonsense=1)
-    with pytest.raises(TypeError, match="expected EncodecConfig, got dict"):
-        EncodecModel({})  # type: ignore[arg-type]
 
 
-def test_the_hub(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its name there or ours; a stand-in answers for huggingface_hub."""
+def test_the_hub_is_asked_for_the_published_name(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def hf_hub_download(repository: str, filename: str, **options: Any) -> str:
-        asked.append((repository, filename, options))
-        path = folder_of("24khz", root) / filename
-        if not path.exists():
-            raise FileNotFoundError(filename)
-        return str(path)
+    def asks(source: str, **options: Any) -> Any:
+        asked.append((source, options))
+        raise OSError("not here")
 
-    hub = types.SimpleNamespace(hf_hub_download=hf_hub_download)
-    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)  # type: ignore[arg-type]
-    EncodecModel.from_pretrained("facebook/encodec_24khz", revision="main")
-    EncodecModel.from_pretrained("encodec_24khz")
-    files = ["config.json", "model.safetensors"]
-    expected = [("facebook/encodec_24khz", file, {"revision": "main"}) for file in files]
-    assert asked == expected + [(repository, file, {}) for repository, file, _ in expected]
-    from hopcodec.torch.hf import EncodecFeatureExtractor
+    monkeypatch.setattr(EncodecConfig, "get_config_dict", asks)
+    for name in ("facebook/encodec_24khz", "encodec_24khz"):
+        with pytest.raises(OSError, match="not here"):
+            EncodecModel.from_pretrained(name, revision="main")
+    assert asked == [("facebook/encodec_24khz", {"revision": "main"})] * 2
 
-    with pytest.raises(WeightsError, match="'facebook/encodec_24khz': expected a folder with"):
-        EncodecFeatureExtractor.from_pretrained("facebook/encodec_24khz")
+
+def test_automatic_classes_may_choose_ours(root: Path) -> None:
+    from transformers import AutoModel
+
+    folder = folder_of("24khz", root)
+    assert type(AutoModel.from_pretrained(folder)) is transformers.EncodecModel
+    mapping = transformers.models.auto.modeling_auto.MODEL_MAPPING
+    AutoModel.register(EncodecConfig, EncodecModel, exist_ok=True)
+    try:
+        assert type(AutoModel.from_pretrained(folder)) is EncodecModel
+    finally:
+        del mapping._extra_content[EncodecConfig]
 
 
 def test_half_precision_models_run_on_torch(root: Path, tmp_path: Path) -> None:
@@ -286,27 +368,27 @@ def test_a_model_can_be_copied_and_pickled() -> None:
         assert torch.equal(pickle.loads(pickle.dumps(model))(audio).audio_values, expected)
 
 
-def test_outputs_are_records_dictionaries_and_tuples() -> None:
-    @dataclasses.dataclass(eq=False)
-    class Result(ModelOutput):
-        codes: Any = None
-        scale: Any = None
-        audio: Any = None
+def test_results_can_be_rebuilt() -> None:
+    """As Accelerate, Trainer and DataParallel do."""
+    model = seeded_model("24khz")
+    with torch.no_grad():
+        output = model(sound(1, 1, 960))
+    for rebuilt in (type(output)(dict(output)), type(output)(list(output.items()))):
+        assert torch.equal(rebuilt.audio_values, output.audio_values)
+    assert len(tree_leaves(output)) == 2
+    doubled = tree_map(lambda tensor: 2 * tensor, output)
+    assert torch.equal(doubled.audio_values, 2 * output.audio_values)
 
-    result = Result(codes=1, audio=3)
-    assert (result[0], result[1], result["audio"], result[-1]) == (1, 3, 3, 3)
-    assert result[:] == result.to_tuple() == (1, 3)
-    assert list(result) == ["codes", "audio"]
-    assert result.scale is None
-    result.scale = 2
-    assert result.to_tuple() == (1, 3, 2)
-    result["codes"] = 7
-    assert result.codes == 7
-    assert dict(result) == {"codes": 7, "audio": 3, "scale": 2}
-    twin = copy.copy(result)
-    assert (twin.codes, twin["scale"]) == (7, 2)
-    with pytest.raises(KeyError):
-        result["nothing"]
+
+def test_chunks_of_half_precision_are_joined() -> None:
+    model = seeded_model("48khz").bfloat16()
+    audio = sound(2, 2, 9600).bfloat16()
+    with torch.no_grad():
+        heard = model(audio).audio_values
+        assert heard.dtype == torch.bfloat16
+        assert heard.isfinite().all()
+        wanted = seeded_model("48khz")(audio.float()).audio_values
+    assert (heard.float() - wanted).square().mean() < 0.3 * wanted.square().mean()
 
 
 def test_a_published_name_is_the_published_model() -> None:

@@ -19,7 +19,6 @@ from hopcodec.torch.hf import (
     DacModel,
     EncodecFeatureExtractor,
 )
-from hopcodec.torch.nn._layers import Snake1d
 from hopcodec.torch.speechbrain import DAC
 
 SMALL: dict[str, Any] = {
@@ -64,14 +63,14 @@ def folder_with(folder: Path, **fields: Any) -> Path:
 @pytest.mark.parametrize(("field", "value"), FORGED, ids=str)
 def test_a_forged_field_is_refused_by_name(field: str, value: Any, tmp_path: Path) -> None:
     folder = folder_with(tmp_path, **{field: value})
-    with pytest.raises(WeightsError, match=rf"config\.json: {field}: expected"):
+    with pytest.raises(WeightsError, match=rf"config\.json: .*{field}"):
         DacModel.from_pretrained(folder)
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        {"n_codebooks": 1024, "codebook_size": 1 << 20},
+        {"n_codebooks": 64, "codebook_size": 1 << 20},
         {"hidden_size": 1 << 20, "decoder_hidden_size": 1 << 20},
         {"codebook_dim": 1 << 20},
         {"encoder_hidden_size": 1 << 16},
@@ -83,17 +82,21 @@ def test_a_model_that_the_file_cannot_hold_is_not_made(
 ) -> None:
     folder = folder_with(tmp_path, **fields)
     made = []
-    monkeypatch.setattr(torch.nn.Module, "register_parameter", lambda *args: made.append(args))
-    with pytest.raises(WeightsError, match=r"expected \d+ bytes at least, got \d+"):
+    own = torch.empty_like  # what transformers makes room with for what a file lacks
+
+    def empty_like(*args: Any, **kwargs: Any) -> Any:
+        made.append(args)
+        return own(*args, **kwargs)
+
+    monkeypatch.setattr(torch, "empty_like", empty_like)
+    with pytest.raises(WeightsError, match="expected shape"):
         DacModel.from_pretrained(folder)
     assert not made
-
-
-def test_the_least_size_is_that_of_half_precision() -> None:
-    for changes in ({}, {"hidden_size": 20}, {"downsampling_ratios": [3, 1]}):
-        config = DacConfig(**{**SMALL, **changes})
-        numbers = sum(p.numel() for p in DacModel(config).parameters())
-        assert config.least_bytes() == 2 * numbers
+    with pytest.raises(WeightsError, match="missing tensor"):
+        DacModel.from_pretrained(folder_with(tmp_path, n_codebooks=64))
+    assert not made
+    DacModel.from_pretrained(tmp_path, n_codebooks=4, ignore_mismatched_sizes=True)
+    assert made  # where it is asked for
 
 
 def drawn_model(**options: Any) -> DacModel:
@@ -126,10 +129,10 @@ def test_whole_hops_are_one_models_own() -> None:
     config = DacConfig(**SMALL)
     whole = DacModel(config, full_hop=True)
     assert whole.config.full_hop
-    assert not DacModel(config).config.full_hop
+    assert not hasattr(DacModel(config).config, "full_hop")
     assert "full_hop" not in config.to_dict()
     with pytest.raises(TypeError, match="full_hop: expected true or false, got 'yes'"):
-        DacConfig(full_hop="yes")
+        DacModel(DacConfig(**SMALL, full_hop="yes"))
 
 
 @pytest.mark.parametrize("core", [True, False], ids=["core", "torch"])
@@ -148,15 +151,14 @@ def test_audio_is_as_wide_as_the_mask_whatever_is_in_it(width: int, core: bool) 
 
 
 @pytest.mark.parametrize("kind", [DacModel, DAC], ids=lambda kind: kind.__name__)
-def test_a_model_told_to_forget_folds_anew(kind: type[DacModel] | type[DAC]) -> None:
+def test_a_write_that_no_version_tells_is_seen(kind: type[DacModel] | type[DAC]) -> None:
     model = drawn_model() if kind is DacModel else DAC(**SHAPE).eval()
     drawn(model)
     with torch.no_grad():
         audio = sound(1, 4 * HOP)
         before = model.encode(audio)[1]
-        alpha = next(m.alpha for m in model.encoder.modules() if isinstance(m, Snake1d))
-        alpha.data[0, 1:-1] *= 7  # between the two ends that are looked at
-        model.forget()
+        alpha = next(m.alpha for m in model.encoder.modules() if hasattr(m, "alpha"))
+        alpha.data[0, 1:-1] *= 7
         after = model.encode(audio)[1]
         handle = model.encoder.register_forward_hook(lambda *_: None)
         expected = model.encode(audio)[1]  # on the modules
@@ -184,7 +186,7 @@ def test_a_path_that_is_not_read_is_said(caplog: pytest.LogCaptureFixture) -> No
     assert made.metadata is None
 
 
-@pytest.mark.parametrize("name", ["to_dict", "frame_rate", "least_bytes", "__class__", "__dict__"])
+@pytest.mark.parametrize("name", ["to_dict", "frame_rate", "__class__", "__dict__"])
 def test_a_file_hides_no_method(name: str, tmp_path: Path) -> None:
     folder = folder_with(tmp_path, **{name: 5})
     with pytest.raises(WeightsError, match=rf"{name}: expected a setting"):
@@ -200,8 +202,6 @@ SETTINGS: list[tuple[str, Any]] = [
     ("sampling_rate", 2.5),
     ("padding_value", "x"),
     ("padding_side", "left"),
-    ("items", 5),
-    ("__call__", 1),
 ]
 OF_ENCODEC: list[tuple[str, Any]] = [
     ("chunk_length_s", -1.0),
@@ -226,38 +226,14 @@ def test_a_forged_setting_of_an_extractor_is_refused_by_name(
 ) -> None:
     content = {"feature_extractor_type": kind.__name__, name: value}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(content))
-    with pytest.raises(WeightsError, match=rf"preprocessor_config\.json: {name}.*: expected"):
+    with pytest.raises(WeightsError, match=rf"preprocessor_config\.json: .*{name}"):
         AutoProcessor.from_pretrained(tmp_path)
 
 
-def test_arguments_of_transformers_are_done_or_refused(tmp_path: Path) -> None:
-    ours = drawn_model()
-    ours.save_pretrained(tmp_path)
-    for options in (
-        {"device_map": "cpu", "local_files_only": True, "revision": "main"},
-        {"device_map": {"": "cpu"}, "low_cpu_mem_usage": True, "trust_remote_code": False},
-        {"device_map": None, "variant": None, "cache_dir": "elsewhere"},
-    ):
-        assert DacModel.from_pretrained(tmp_path, **options).device.type == "cpu"
-    for name in ("dtype", "torch_dtype"):
-        assert DacModel.from_pretrained(tmp_path, **{name: "float16"}).dtype == torch.float16
-    assert DacModel.from_pretrained(tmp_path, device_map="meta").device.type == "meta"
-    for name, value in (
-        ("quantization_config", {}),
-        ("output_loading_info", True),
-        ("dtype", "float61"),
-        ("torch_dtype", torch.int8),
-        ("device_map", "nowhere"),
-        ("device_map", {"encoder": 0, "decoder": 1}),
-    ):
-        with pytest.raises(TypeError, match=rf"^{name}: expected"):
-            DacModel.from_pretrained(tmp_path, **{name: value})
-
-
-def test_parameters_are_counted_as_the_reference_counts_them() -> None:
-    ours = drawn_model()
-    theirs = transformers.DacModel(transformers.DacConfig(**SMALL))
-    for model in (ours, theirs):
-        next(model.parameters()).requires_grad_(False)
-    for options in ({}, {"only_trainable": True}, {"exclude_embeddings": True}):
-        assert ours.num_parameters(**options) == theirs.num_parameters(**options)
+def test_the_quantizer_is_that_of_transformers() -> None:
+    model = drawn_model()
+    with torch.no_grad():
+        latents = model.encode(sound(1, 4 * HOP)).projected_latents
+        quantized, entries = model.quantizer.from_latents(latents=latents)
+    assert entries.shape == latents.shape
+    assert quantized.shape == (1, model.config.hidden_size, 4)

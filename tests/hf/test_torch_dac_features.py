@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import types
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +11,9 @@ import pytest
 import transformers
 
 import torch
-from hopcodec.errors import WeightsError
 from hopcodec.torch.hf import DacConfig, DacFeatureExtractor
 
 SHORT, LONG = (np.linspace(-1, 1, n, dtype=np.float32) for n in (700, 1500))
-
-
-@pytest.fixture(autouse=True)
-def _no_torchaudio(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`transformers` imports it beside its extractors; the machine may be unable to load it."""
-    monkeypatch.setitem(sys.modules, "torchaudio", types.ModuleType("torchaudio"))
 
 
 def pair(**settings: Any) -> tuple[DacFeatureExtractor, Any]:
@@ -71,7 +62,7 @@ def test_without_a_kind_of_tensor_it_gives_arrays() -> None:
 
 def test_what_is_wrong_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     ours = DacFeatureExtractor()
-    with pytest.raises(ValueError, match=r"expected 16000 Hz.*got 44100"):
+    with pytest.raises(ValueError, match="with 16000 and not 44100"):
         ours(SHORT, sampling_rate=44100)
     with pytest.raises(ValueError, match="Both padding and truncation were set"):
         ours(SHORT, padding=True, truncation=True, max_length=100, sampling_rate=16000)
@@ -91,7 +82,7 @@ def test_folders_are_read_both_ways(tmp_path: Path) -> None:
     again = DacFeatureExtractor.from_pretrained(tmp_path / "theirs")
     for read in (back, again):
         assert (read.sampling_rate, read.hop_length, read.feature_size) == (24000, 320, 1)
-    with pytest.raises(WeightsError, match=r"preprocessor_config\.json"):
+    with pytest.raises(OSError, match=r"preprocessor_config\.json"):
         DacFeatureExtractor.from_pretrained(tmp_path)
 
 

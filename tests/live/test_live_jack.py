@@ -19,13 +19,13 @@ from live_session import noise, run_session, through_codec
 from hopcodec import Codec
 from hopcodec.live._latency import find_offset
 
+pytestmark = pytest.mark.live
+
 PERIOD = 320
 BASELINE = PERIOD  # JACK's own, between a client that is both source and sink and another
 
 _COPY = """
 import sys, sounddevice
-
-pytestmark = pytest.mark.live
 def copy(indata, outdata, frames, time, status):
     outdata[:] = indata
 devices, asked = ("virtualcard", "virtualcard"), int(sys.argv[1])

@@ -8,10 +8,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 import hopcodec
 from hopcodec import Codec
+
+pytestmark = pytest.mark.live
 
 # The kernel refuses to let any file grow beyond 100 kB: as a full disk does, in the middle.
 FULL_DISK = """
@@ -57,10 +60,6 @@ def test_a_long_wait_hears_ctrl_c(tmp_path: Path) -> None:
 
     code = """
 import numpy as np, hopcodec
-
-import pytest
-
-pytestmark = pytest.mark.live
 with hopcodec.live.Loopback(hopcodec.load(), input=np.zeros((1, 24000 * 60), np.float32)) as live:
     print("ready", flush=True)
     live.wait(50.0)

@@ -26,6 +26,8 @@ from hopcodec import Codec, StreamError, _core
 from hopcodec.specs._encodec import causal_encodec
 from hopcodec.weights._seeded import seeded_weights
 
+pytestmark = pytest.mark.live
+
 
 def through_streams(codec: Codec, x: Array, bandwidth: float) -> Array:
     encoder = codec.encoder(bandwidth, start="immediate")
@@ -249,8 +251,6 @@ CHILD = """
 import sys, time
 import numpy as np
 from hopcodec import _core
-
-pytestmark = pytest.mark.live
 port = _core.Port.attach(int(sys.argv[1]))
 port.open(input_rate=24000, output_rate=24000, input_channels=1, output_channels=1,
           input_period=320, output_period=320, one_clock=True, name="child")

@@ -26,6 +26,9 @@ from without_torchaudio import without_torchaudio
 import hopcodec
 from hopcodec import _core
 
+with without_torchaudio():  # which the extractors of transformers import
+    import hopcodec.torch.hf._features
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "python" / "docs"
 README = (ROOT / "README.md").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import torch
 from hopcodec.specs._language import CodecSpec
 from hopcodec.torch.hf import EncodecConfig, EncodecModel
 from hopcodec.torch.hf._encodec_spec import encodec_spec
-from hopcodec.weights._raw import RawTensor
+from hopcodec.torch.hf._loading import state_for
+from hopcodec.weights._raw import FloatArray, RawTensor
 from hopcodec.weights._seeded import seeded_weights
 from torch import Tensor
 
@@ -62,12 +64,20 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 def fill(model: EncodecModel, spec: CodecSpec, seed: int = 1) -> EncodecModel:
     """Seeded weights into a model's parameters."""
-    weights = seeded_weights(spec, seed)
+    return filled(model, seeded_weights(spec, seed))
+
+
+def filled(model: EncodecModel, weights: Mapping[str, FloatArray]) -> EncodecModel:
+    """A model with these folded weights, as its files' reader takes weight norm apart."""
 
     def raw(name: str) -> RawTensor:
         return RawTensor("float32", weights[name].shape, lambda: weights[name].copy())
 
-    model.load_tensors({name: raw(name) for name in weights})
+    def own_name(name: str) -> str:
+        return model.own_name(name, model.config)
+
+    state = state_for({name: raw(name) for name in weights}, model.state_dict(), own_name)
+    model.load_state_dict(state)
     return model
 
 

@@ -10,7 +10,6 @@ from dac_models import descript
 from torch.nn.utils.parametrize import is_parametrized
 
 import torch
-from hopcodec.torch.nn._layers import Snake1d
 from hopcodec.torch.speechbrain import DAC
 from torch import Tensor, nn
 
@@ -55,7 +54,7 @@ def drawn(model: nn.Module, seed: int = 0) -> None:
             set_weight(module, uniform(module.weight, gain * (3.0 / products) ** 0.5))
             assert module.bias is not None
             module.bias.copy_(uniform(module.bias, 0.05))
-        elif isinstance(module, Snake1d):
+        elif hasattr(module, "alpha") and isinstance(module.alpha, nn.Parameter):  # of a Snake
             module.alpha.copy_(uniform(module.alpha, 0.5, centre=1.0))
         elif isinstance(module, nn.Embedding):
             module.weight.copy_(uniform(module.weight, 1.0))

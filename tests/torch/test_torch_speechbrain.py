@@ -35,6 +35,7 @@ from hopcodec.torch.speechbrain import (
     download,
     init_weights,
 )
+from hopcodec.weights._hub import ORIGINAL_URLS
 
 # As SpeechBrain's documentation states them, in its order.
 SIGNATURES = {
@@ -250,8 +251,9 @@ def test_what_a_file_lacks_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixt
         DAC(load_pretrained=True, load_path=path)
     content["state_dict"]["encoder.block.6.bias"] = torch.zeros(1).expand(1 << 40)
     torch.save(content, path)
-    with pytest.raises(WeightsError, match="more numbers than the file holds"):
+    with pytest.raises(WeightsError, match="its storage holds"):
         DAC(load_pretrained=True, load_path=path)
+    content["state_dict"]["encoder.block.6.bias"] = torch.zeros(3)
     torch.save(content["state_dict"], path)
     with pytest.raises(WeightsError, match='expected a dict of "state_dict" and "metadata"'):
         DAC(load_pretrained=True, load_path=path)
@@ -285,7 +287,9 @@ def _saved() -> bytes:
 
 
 def test_downloads_come_once_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hopcodec.torch.speechbrain._files.RELEASES", f"{tmp_path.as_uri()}/")
+    url = f"{tmp_path.as_uri()}/0.0.4/weights_24khz.pth"
+    assert ORIGINAL_URLS["dac_24khz"].endswith("/0.0.4/weights_24khz.pth")
+    monkeypatch.setitem(ORIGINAL_URLS, "dac_24khz", url)
     target = tmp_path / "cache" / "model.pth"
     with pytest.raises(WeightsError, match="give the file itself as load_path"):
         download("24khz", local_path=target)

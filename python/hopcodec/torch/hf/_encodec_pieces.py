@@ -115,20 +115,23 @@ def overlap_add(frames: Sequence[Tensor], stride: int) -> Tensor:
     the triangles (`encodec/utils.py`, `_linear_overlap_add`).
     """
     first = frames[0]
-    ramp = torch.linspace(0, 1, first.shape[-1] + 2, dtype=first.dtype, device=first.device)[1:-1]
+    # In half precision the triangle would be 0 at its ends, and the sum of triangles as well.
+    dtype = torch.promote_types(first.dtype, torch.float32)
+    ramp = torch.linspace(0, 1, first.shape[-1] + 2, dtype=dtype, device=first.device)[1:-1]
     triangle = 0.5 - (ramp - 0.5).abs()
     total = max(i * stride + frame.shape[-1] for i, frame in enumerate(frames))
-    audio, weight = first.new_zeros(len(first), total), first.new_zeros(total)
+    audio = first.new_zeros(len(first), total, dtype=dtype)
+    weight = first.new_zeros(total, dtype=dtype)
     for i, frame in enumerate(frames):
         place = slice(i * stride, i * stride + frame.shape[-1])
         fade = triangle[: frame.shape[-1]]
         audio[:, place] += frame * fade
         weight[place] += fade
-    return audio / weight
+    return (audio / weight).to(first.dtype)
 
 
-def frame_counts(codes: Tensor, most_books: int, codebook_size: int) -> Tensor:
-    """How many frames each item has in each chunk, `(chunks, batch)`.
+def frame_counts(codes: Tensor, most_books: int, codebook_size: int) -> list[list[int]]:
+    """Count the frames of each item in each chunk.
 
     Raises
     ------
@@ -154,7 +157,8 @@ def frame_counts(codes: Tensor, most_books: int, codebook_size: int) -> Tensor:
         raise ValueError(
             f"audio_codes: expected 0 to {codebook_size - 1}, got {int(codes[wrong][0])}"
         )
-    return counts
+    found: list[list[int]] = counts.tolist()
+    return found
 
 
 def join(

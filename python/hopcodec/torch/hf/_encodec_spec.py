@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from transformers import EncodecConfig
+
 from hopcodec.specs._encodec import Seanet
 from hopcodec.specs._language import CodecSpec, EuclideanRvq, Segments
-from hopcodec.torch.hf._encodec_config import EncodecConfig
+from hopcodec.torch.hf._ranges import power_of_two
 
 
 def encodec_spec(config: EncodecConfig) -> CodecSpec:
@@ -76,7 +78,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "codebook_size": (2, _WIDTH),
     "chunk_length_s": (1e-3, 60.0),
     "overlap": (0.0, 0.999),
-    "num_quantizers": (1, 1 << 10),  # last: it follows from others
+    "num_quantizers": (1, 1 << 13),  # last: it follows from others
 }
 
 
@@ -91,6 +93,7 @@ def _check_sizes(config: EncodecConfig) -> None:
         value = getattr(config, field)
         if value is not None and not least <= value <= most:
             raise ValueError(f"{field}: expected {least:g} to {most:g}, got {value!r:.100}")
+    power_of_two("codebook_size", config.codebook_size)
     if config.compress > config.num_filters:
         raise ValueError(f"compress: expected 1 to num_filters, {config.num_filters}")
     if config.dilation_growth_rate ** (config.num_residual_layers - 1) > _WIDTH:

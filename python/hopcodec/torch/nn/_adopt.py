@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 import torch
 from hopcodec.specs._language import CodecSpec, EuclideanRvq
-from hopcodec.torch.hf._assign import assign
+from hopcodec.torch.nn._assign import assign
 from hopcodec.torch.nn._layers import PaddedConv1d, SkipLstm, Snake1d, TrimmedConvTranspose1d
 from hopcodec.torch.nn._quantize import EuclideanVectorQuantize, TrainableEuclideanRvq
 from hopcodec.torch.nn._quantize_projected import TrainableProjectedRvq

@@ -8,14 +8,14 @@ two tricks are those of Yu et al., arXiv 2110.04627). Entries learn by gradient,
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, cast
 
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
 import torch
 from hopcodec.specs._language import ProjectedRvq
-from hopcodec.torch.hf._assign import assign
+from hopcodec.torch.nn._assign import assign
 from hopcodec.torch.nn._quantize import Quantized, k_means, nearest
 from torch import Tensor, nn
 
@@ -64,12 +64,7 @@ class ProjectedVectorQuantize(nn.Module):
         z_e : (batch, codebook_dim, frames)
             The projected latents, before quantisation.
         """
-        z_e = self.in_proj(z)
-        entries, codes = self.decode_latents(z_e, codes)
-        commitment = (z_e - entries.detach()).square().mean((1, 2))
-        codebook = (entries - z_e.detach()).square().mean((1, 2))
-        z_q = self.out_proj(z_e + (entries - z_e).detach())
-        return z_q, commitment, codebook, codes, z_e
+        return run_stage(self, z, codes)
 
     def embed_code(self, embed_id: Tensor) -> Tensor:
         """Entries of codes of any shape, `codebook_dim` as the last dimension."""
@@ -79,17 +74,53 @@ class ProjectedVectorQuantize(nn.Module):
         """Entries `(batch, codebook_dim, frames)` of codes `(batch, frames)`."""
         return self.embed_code(embed_id).transpose(1, 2)
 
-    def decode_latents(self, latents: Tensor, codes: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """The entry of largest cosine: `(batch, codebook_dim, frames)`, and its code.
+    def decode_latents(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Find the entry of largest cosine: `(batch, codebook_dim, frames)`, and its code.
 
-        The lowest index wins ties. `codes`, if given, are taken as found.
+        The lowest index wins ties.
         """
-        if codes is None:
-            with torch.no_grad():
-                rows = functional.normalize(latents.transpose(1, 2).flatten(0, 1))
-                codes = nearest(rows, functional.normalize(self.codebook.weight))
-            codes = codes.view(len(latents), -1)
+        with torch.no_grad():
+            rows = functional.normalize(latents.transpose(1, 2).flatten(0, 1))
+            codes = nearest(rows, functional.normalize(self.codebook.weight))
+        codes = codes.view(len(latents), -1)
         return self.decode_code(codes), codes
+
+
+class ProjectedStage(Protocol):
+    """One stage of any implementation: what `run_stage` needs of it."""
+
+    in_proj: nn.Module
+    out_proj: nn.Module
+    codebook: nn.Embedding
+
+    def decode_latents(self, latents: Tensor, /) -> tuple[Tensor, Tensor]:
+        """Find entries and codes of projected latents."""
+
+
+class ProjectedStages(Protocol):
+    """A quantizer of any implementation: what `run_stages` needs of it, and `from_codes`."""
+
+    quantizers: nn.ModuleList
+    n_codebooks: int
+    quantizer_dropout: float
+
+    def from_codes(self, codes: Tensor, /) -> tuple[Tensor, Tensor, Tensor]:
+        """Sum the projected entries of codes; return entries and codes as well."""
+
+
+def run_stage(
+    stage: ProjectedStage, z: Tensor, codes: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Quantise with one stage; see `ProjectedVectorQuantize.forward`."""
+    z_e = stage.in_proj(z)
+    if codes is None:
+        entries, codes = stage.decode_latents(z_e)
+    else:
+        entries = functional.embedding(codes, stage.codebook.weight).transpose(1, 2)
+    commitment = (z_e - entries.detach()).square().mean((1, 2))
+    codebook = (entries - z_e.detach()).square().mean((1, 2))
+    z_q = stage.out_proj(z_e + (entries - z_e).detach())
+    return z_q, commitment, codebook, codes, z_e
 
 
 class Stages(NamedTuple):
@@ -102,6 +133,68 @@ class Stages(NamedTuple):
     codebook: Tensor  # the same, with its gradient to the entries
     used: Tensor  # (stages, batch): 1 where the item uses the stage, else 0
     left: Tensor  # (stages,): mean square of what is left after each stage, detached
+
+
+def drawn_stages(quantizer: ProjectedStages, batch: int) -> Tensor:
+    """Draw the stages of each item of a training batch: dropout for the first share of it.
+
+    Drawn as the original draws, so that the same seed trains the same model.
+    """
+    books = torch.full((batch,), quantizer.n_codebooks)
+    drawn = torch.randint(1, quantizer.n_codebooks + 1, (batch,))
+    dropped = int(batch * quantizer.quantizer_dropout)
+    books[:dropped] = drawn[:dropped]
+    return books
+
+
+def run_stages(
+    quantizer: ProjectedStages,
+    z: Tensor,
+    n_quantizers: int | Tensor,
+    codes: Tensor | None = None,
+) -> Stages:
+    """Run latents through the stages of a quantizer.
+
+    Parameters
+    ----------
+    z : (batch, dim, frames)
+    n_quantizers
+        One number: that many stages run. A tensor `(batch,)`: all run, each item uses its own.
+    codes : int64 (batch, at least as many stages, frames), optional
+        What to take instead of searching.
+    """
+    each = isinstance(n_quantizers, Tensor)
+    count = quantizer.n_codebooks if each else int(n_quantizers)
+    books = torch.as_tensor(n_quantizers, device=z.device).expand(len(z))
+    total = torch.zeros_like(z)
+    residual = z
+    found, latents, commitments, codebooks, uses, left = [], [], [], [], [], []
+    for q in range(count):
+        given = None if codes is None else codes[:, q]
+        stage = quantizer.quantizers[q]
+        if isinstance(stage, ProjectedVectorQuantize):  # called, so that its hooks are
+            quantised = stage(residual, given)
+        else:
+            quantised = run_stage(cast(ProjectedStage, stage), residual, given)
+        z_q, commitment, codebook, index, z_e = quantised
+        used = (books > q).to(z.dtype)
+        total = total + z_q * used[:, None, None]
+        residual = residual - z_q
+        found.append(index)
+        latents.append(z_e)
+        commitments.append(commitment)
+        codebooks.append(codebook)
+        uses.append(used)
+        left.append(residual.detach().square().mean())
+    return Stages(
+        total,
+        torch.stack(found, 1),
+        torch.cat(latents, 1),
+        torch.stack(commitments),
+        torch.stack(codebooks),
+        torch.stack(uses),
+        torch.stack(left),
+    )
 
 
 class ProjectedResidualVectorQuantize(nn.Module):
@@ -160,54 +253,12 @@ class ProjectedResidualVectorQuantize(nn.Module):
         return int(n_quantizers)
 
     def drawn(self, batch: int) -> Tensor:
-        """Stages of each item of a training batch: quantizer dropout for the first share of it.
-
-        Drawn as the original draws, so that the same seed trains the same model.
-        """
-        books = torch.full((batch,), self.n_codebooks)
-        drawn = torch.randint(1, self.n_codebooks + 1, (batch,))
-        dropped = int(batch * self.quantizer_dropout)
-        books[:dropped] = drawn[:dropped]
-        return books
+        """Draw the stages of each item of a training batch; see `drawn_stages`."""
+        return drawn_stages(self, batch)
 
     def stages(self, z: Tensor, n_quantizers: int | Tensor, codes: Tensor | None = None) -> Stages:
-        """Run latents through the stages.
-
-        Parameters
-        ----------
-        z : (batch, dim, frames)
-        n_quantizers
-            One number: that many stages run. A tensor `(batch,)`: all run, each item uses its own.
-        codes : int64 (batch, at least as many stages, frames), optional
-            What to take instead of searching.
-        """
-        each = isinstance(n_quantizers, Tensor)
-        count = self.n_codebooks if each else int(n_quantizers)
-        books = torch.as_tensor(n_quantizers, device=z.device).expand(len(z))
-        total = torch.zeros_like(z)
-        residual = z
-        found, latents, commitments, codebooks, uses, left = [], [], [], [], [], []
-        for q in range(count):
-            given = None if codes is None else codes[:, q]
-            z_q, commitment, codebook, index, z_e = self._stage(q)(residual, given)
-            used = (books > q).to(z.dtype)
-            total = total + z_q * used[:, None, None]
-            residual = residual - z_q
-            found.append(index)
-            latents.append(z_e)
-            commitments.append(commitment)
-            codebooks.append(codebook)
-            uses.append(used)
-            left.append(residual.detach().square().mean())
-        return Stages(
-            total,
-            torch.stack(found, 1),
-            torch.cat(latents, 1),
-            torch.stack(commitments),
-            torch.stack(codebooks),
-            torch.stack(uses),
-            torch.stack(left),
-        )
+        """Run latents through the stages; see `run_stages`."""
+        return run_stages(self, z, n_quantizers, codes)
 
     def from_codes(self, codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What codes stand for.

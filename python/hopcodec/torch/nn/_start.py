@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import torch
-from hopcodec.torch.hf._assign import assign
+from hopcodec.torch.nn._assign import assign
 from hopcodec.torch.nn._layers import Chain, PaddedConv1d, ResidualBlock, TrimmedConvTranspose1d
 from torch import nn
 

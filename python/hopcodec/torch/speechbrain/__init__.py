@@ -4,7 +4,9 @@ Only the import differs. `DAC.encode` and `DAC.decode` compute on the compiled c
 is asked for (`torch.no_grad`, evaluation mode), else with these modules, which can be trained.
 """
 
-from hopcodec.torch.hf._dac_blocks import (
+from hopcodec.torch.nn._layers import Snake1d
+from hopcodec.torch.nn._quantize_projected import ProjectedVectorQuantize as VectorQuantize
+from hopcodec.torch.speechbrain._blocks import (
     Decoder,
     DecoderBlock,
     Encoder,
@@ -13,8 +15,6 @@ from hopcodec.torch.hf._dac_blocks import (
     WNConv1d,
     WNConvTranspose1d,
 )
-from hopcodec.torch.nn._layers import Snake1d
-from hopcodec.torch.nn._quantize_projected import ProjectedVectorQuantize as VectorQuantize
 from hopcodec.torch.speechbrain._dac import DAC, ResidualVectorQuantize, init_weights
 from hopcodec.torch.speechbrain._files import download
 

@@ -7,20 +7,22 @@ is asked for (`torch.no_grad`, evaluation mode), else with these modules, which 
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch.nn import functional
 
 from hopcodec.errors import WeightsError
-from hopcodec.torch.hf._dac_blocks import (
-    Decoder,
-    Encoder,
-)
-from hopcodec.torch.hf._dac_runtime import DacParts, StatelessDac
+from hopcodec.specs._dac import dac
+from hopcodec.specs._language import CodecSpec
+from hopcodec.torch._core_copy import CoreCopy
+from hopcodec.torch._dac_signals import DacSignals
 from hopcodec.torch.nn._quantize_projected import ProjectedResidualVectorQuantize, Stages
+from hopcodec.torch.speechbrain._blocks import Decoder, Encoder
 from hopcodec.torch.speechbrain._files import download, read_original, write_original
 from torch import Tensor, nn
 
@@ -109,7 +111,7 @@ def _encoded(stages: Stages) -> Encoded:
     )
 
 
-class DAC(StatelessDac):
+class DAC(DacSignals, nn.Module):
     """A DAC, new or from a released file.
 
     Parameters
@@ -203,12 +205,32 @@ class DAC(StatelessDac):
             self.quantizer_dropout,
         )
         decoder = Decoder(self.latent_dim, self.decoder_dim, self.decoder_rates)
-        self._parts = DacParts(
-            encoder, quantizer, decoder, rates=self.encoder_rates, sample_rate=self.sample_rate
-        )
         self.encoder, self.quantizer, self.decoder = encoder, quantizer, decoder
-        self.hop_length = self._parts.hop
+        self.hop_length = self._hop = math.prod(self.encoder_rates)
         self.apply(init_weights)
+        spec = self._spec(quantizer)
+        self._core = None if spec is None else CoreCopy(self, spec)
+
+    def _spec(self, quantizer: ResidualVectorQuantize) -> CodecSpec | None:
+        """Return None for what the core's layers do not know: strides of 1, mixed entries."""
+        dims = set(quantizer.codebook_dim)
+        if len(dims) > 1 or min(*self.encoder_rates, *self.decoder_rates) == 1:
+            return None
+        assert self.latent_dim is not None
+        spec = dac(
+            "dac",
+            sample_rate=self.sample_rate,
+            encoder_dim=self.encoder_dim,
+            encoder_rates=tuple(self.encoder_rates),
+            latent_dim=self.latent_dim,
+            decoder_dim=self.decoder_dim,
+            decoder_rates=tuple(self.decoder_rates),
+            n_codebooks=self.n_codebooks,
+            codebook_size=self.codebook_size,
+            codebook_dim=dims.pop(),
+        )
+        # As the modules do: samples that fill no hop are dropped, not filled up with zeros.
+        return replace(spec, whole_hops=False)
 
     def _load(self, path: Path, state: dict[str, Tensor], *, strict: bool) -> None:
         try:
@@ -249,14 +271,15 @@ class DAC(StatelessDac):
         z, codes, latents, commitment_loss, codebook_loss
             As `ResidualVectorQuantize.forward`.
         """
-        return _encoded(self._encode(audio_data, n_quantizers, padding_mask)[0])
+        codec = self._codec(audio_data)
+        return _encoded(self._encode(codec, audio_data, n_quantizers, padding_mask)[0])
 
     def decode(self, z: Tensor) -> Tensor:
         """Audio `(batch, 1, samples)` of embeddings `(batch, dim, frames)`.
 
         `frames * hop_length` samples, 8 less where a stride is 5 (16 and 24 kHz), as the original.
         """
-        return self._decode(z, None)
+        return self._decode(self._codec(z), z, None)
 
     def forward(
         self,

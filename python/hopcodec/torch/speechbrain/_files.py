@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import urllib.error
 import urllib.request
@@ -13,18 +12,18 @@ from typing import Any
 import torch
 from hopcodec._atomic import replacing
 from hopcodec.errors import WeightsError
+from hopcodec.weights._hub import ORIGINAL_URLS
 from hopcodec.weights._limits import read_file
 from hopcodec.weights.config._dac import dac_from_kwargs
-from hopcodec.weights.formats._torch_archive import check_archive
+from hopcodec.weights.formats._torch import read_torch_file
 from torch import Tensor
 
-RELEASES = "https://github.com/descriptinc/descript-audio-codec/releases/download/"
-# (model type, bitrate): the latest tag, and the file's name in that release.
+# (model type, bitrate): the name of its file's address in `ORIGINAL_URLS`.
 MODELS = {
-    ("44khz", "8kbps"): ("0.0.1", "weights.pth"),
-    ("24khz", "8kbps"): ("0.0.4", "weights_24khz.pth"),
-    ("16khz", "8kbps"): ("0.0.5", "weights_16khz.pth"),
-    ("44khz", "16kbps"): ("1.0.0", "weights_44khz_16kbps.pth"),
+    ("44khz", "8kbps"): "dac_44khz",
+    ("24khz", "8kbps"): "dac_24khz",
+    ("16khz", "8kbps"): "dac_16khz",
+    ("44khz", "16kbps"): "dac_44khz_16kbps",
 }
 _GAIN, _DIRECTION = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
 
@@ -59,14 +58,15 @@ def download(
     if key not in MODELS:
         known = ", ".join(f"{kind} {rate}" for kind, rate in MODELS)
         raise ValueError(f"expected a model of {known}, got {model_type} {model_bitrate}")
-    latest, name = MODELS[key]
+    url = ORIGINAL_URLS[MODELS[key]]
+    latest = url.split("/")[-2]
     if tag.lower() not in ("latest", latest):
         raise ValueError(f"tag: expected latest or {latest} for {model_type}, got {tag}")
     if local_path is None:
         folder = Path.home() / ".cache" / "descript" / "dac"
         local_path = folder / f"weights_{key[0]}_{key[1]}_{latest}.pth"
     if not local_path.exists():
-        _fetch(f"{RELEASES}{latest}/{name}", local_path)
+        _fetch(url, local_path)
     return local_path
 
 
@@ -98,32 +98,26 @@ def read_original(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     data = read_file(path)
     try:
-        check_archive(data)
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        tensors, metadata = read_torch_file(data)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
     except Exception as error:  # whatever a library makes of a malformed file
         raise WeightsError(f"{path}: malformed: {type(error).__name__}: {error}") from error
-    if not isinstance(content, dict) or not {"state_dict", "metadata"} <= content.keys():
+    if metadata is None:
         raise WeightsError(f'{path}: expected a dict of "state_dict" and "metadata"')
-    state, metadata = content["state_dict"], content["metadata"]
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("kwargs"), dict):
+    kwargs = metadata.get("kwargs")
+    if not isinstance(kwargs, dict):
         raise WeightsError(f'{path}: expected "kwargs" in its "metadata"')
-    named = isinstance(state, dict) and all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
-    )
-    if not named:
-        raise WeightsError(f'{path}: expected named tensors in its "state_dict"')
-    _check(path, state, metadata["kwargs"])
-    return dict(state), metadata
-
-
-def _check(path: Path, state: Mapping[str, Tensor], kwargs: Mapping[str, Any]) -> None:
-    """Refuse tensors and arguments that claim more than the file holds."""
+    state = {name: torch.from_numpy(tensor.read()) for name, tensor in tensors.items()}
     for name, tensor in state.items():
-        # Strides of 0 let a kilobyte stand for gigabytes.
-        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise WeightsError(f"{path}: tensor {name}: more numbers than the file holds")
         if not tensor.isfinite().all():
             raise WeightsError(f"{path}: tensor {name}: expected finite numbers")
+    _check(path, state, kwargs)
+    return state, {str(name): value for name, value in metadata.items()}
+
+
+def _check(path: Path, state: Mapping[str, Tensor], kwargs: Mapping[str, object]) -> None:
+    """Refuse arguments of a model much larger than the file, before anything is allocated."""
     try:
         spec = dac_from_kwargs(kwargs)
     except WeightsError as error:

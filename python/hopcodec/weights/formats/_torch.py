@@ -56,14 +56,22 @@ def read_torch(data: bytes) -> tuple[dict[str, RawTensor], Mapping[str, object] 
     The arguments are None for a bare state dict, else `metadata.kwargs` (audiotools,
     `BaseModel.save`). The file is loaded with `weights_only=True` or not at all.
     """
+    tensors, metadata = read_torch_file(data)
+    return tensors, None if metadata is None else _kwargs(metadata)
+
+
+def read_torch_file(data: bytes) -> tuple[dict[str, RawTensor], Mapping[object, object] | None]:
+    """Read as `read_torch`, but return all of the file's `metadata`."""
     _require_torch()
     import torch
 
     check_archive(data)
     state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    kwargs = None
+    metadata = None
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        kwargs = _kwargs(state)
+        metadata = state.get("metadata", {})
+        if not isinstance(metadata, dict):
+            raise WeightsError(f"metadata: expected a dictionary, got {type(metadata).__name__}")
         state = state["state_dict"]
     if not isinstance(state, dict):
         raise WeightsError(f"expected a state dict, got {type(state).__name__}")
@@ -74,12 +82,11 @@ def read_torch(data: bytes) -> tuple[dict[str, RawTensor], Mapping[str, object] 
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
             raise WeightsError(f"{name!r}: expected a named tensor, got {type(tensor).__name__}")
         tensors[name] = _raw(name, tensor)
-    return tensors, kwargs
+    return tensors, metadata
 
 
-def _kwargs(file: dict[object, object]) -> Mapping[str, object]:
-    metadata = file.get("metadata", {})
-    kwargs = metadata.get("kwargs", {}) if isinstance(metadata, dict) else None
+def _kwargs(metadata: Mapping[object, object]) -> Mapping[str, object]:
+    kwargs = metadata.get("kwargs", {})
     if not isinstance(kwargs, dict):
         raise WeightsError("metadata: expected a dictionary with one of kwargs in it")
     return kwargs

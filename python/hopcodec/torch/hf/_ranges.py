@@ -1,4 +1,4 @@
-"""Checks of settings that come from files, which may be anybody's."""
+"""Check numbers of files that may be anybody's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MOST_HOP = 1 << 16
 
 
 def whole(name: str, value: object, *, least: int = 1, most: int = MOST) -> int:
-    """An integer in a range; else TypeError or ValueError with its name."""
+    """Return an integer in a range; raise TypeError or ValueError with its name for others."""
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise TypeError(f"{name}: expected an integer, got {value!r:.100}")
     number = int(value)
@@ -20,7 +20,7 @@ def whole(name: str, value: object, *, least: int = 1, most: int = MOST) -> int:
 
 
 def finite(name: str, value: object) -> float:
-    """A finite number; else TypeError or ValueError with its name."""
+    """Return a finite number; raise TypeError or ValueError with its name for others."""
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name}: expected a number, got {value!r:.100}")
     if not math.isfinite(value):
@@ -28,9 +28,7 @@ def finite(name: str, value: object) -> float:
     return float(value)
 
 
-def keep_extra(owner: object, name: str, value: object) -> None:
-    """Keep what a file says beyond the known settings; ValueError if it would hide a method."""
-    own = getattr(type(owner), name, None)
-    if callable(own) or isinstance(own, property) or name.startswith("__"):
-        raise ValueError(f"{name}: expected a setting, got a name that {type(owner).__name__} uses")
-    setattr(owner, name, value)
+def power_of_two(name: str, value: int) -> None:
+    """Raise ValueError with the name of a number that is no power of 2."""
+    if value & (value - 1):
+        raise ValueError(f"{name}: expected a power of 2, got {value}")
