@@ -157,10 +157,10 @@ def _own_file(source: Path, kwargs: Mapping[str, Any]) -> Path | None:
     return folder / _BIN
 
 
-def _check_names(given: Mapping[str, Any], kind: type) -> None:
+def _check_names(given: Mapping[str, Any], kind: type[PreTrainedConfig]) -> None:
     """Refuse a field that is of another model, or would hide a method."""
-    if (other := given.get("model_type", kind.model_type)) != kind.model_type:  # type: ignore[attr-defined]
-        raise WeightsError(f"model_type: expected {kind.model_type!r}, got {other!r:.100}")  # type: ignore[attr-defined]
+    if (other := given.get("model_type", kind.model_type)) != kind.model_type:
+        raise WeightsError(f"model_type: expected {kind.model_type!r}, got {other!r:.100}")
     for name in given:
         own = getattr(kind, name, None)
         if callable(own) or isinstance(own, property) or name.startswith("__"):
