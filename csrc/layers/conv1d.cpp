@@ -9,7 +9,7 @@
 namespace hopcodec::layers {
 namespace {
 
-constexpr const char* kName = "conv1d";
+constexpr const char* kConv1d = "conv1d";
 
 void copy_rows(float* to, const float* from, std::size_t rows, int row_floats) noexcept {
   std::memcpy(to, from, rows * static_cast<std::size_t>(row_floats) * sizeof(float));
@@ -18,21 +18,21 @@ void copy_rows(float* to, const float* from, std::size_t rows, int row_floats) n
 }  // namespace
 
 void Conv1dShape::check() const {
-  expect(in_channels >= 1 && in_channels <= kMostSize, kName, "1 <= in_channels <= 2^20",
+  expect(in_channels >= 1 && in_channels <= kMostSize, kConv1d, "1 <= in_channels <= 2^20",
          in_channels);
-  expect(out_channels >= 1 && out_channels <= kMostSize, kName, "1 <= out_channels <= 2^20",
+  expect(out_channels >= 1 && out_channels <= kMostSize, kConv1d, "1 <= out_channels <= 2^20",
          out_channels);
-  expect(kernel >= 1 && kernel <= kMostSize, kName, "1 <= kernel <= 2^20", kernel);
-  expect(dilation >= 1 && std::int64_t{kernel - 1} * dilation < kMostSize, kName,
+  expect(kernel >= 1 && kernel <= kMostSize, kConv1d, "1 <= kernel <= 2^20", kernel);
+  expect(dilation >= 1 && std::int64_t{kernel - 1} * dilation < kMostSize, kConv1d,
          "1 <= dilation and (kernel - 1) * dilation < 2^20", dilation);
-  expect(stride >= 1 && stride <= reach(), kName, "1 <= stride <= (kernel - 1) * dilation + 1",
+  expect(stride >= 1 && stride <= reach(), kConv1d, "1 <= stride <= (kernel - 1) * dilation + 1",
          stride);
-  expect(left >= 0 && left <= reach() - stride, kName, "0 <= left padding <= window - stride",
+  expect(left >= 0 && left <= reach() - stride, kConv1d, "0 <= left padding <= window - stride",
          left);
-  expect(right >= 0 && left + right <= reach() - 1, kName,
+  expect(right >= 0 && left + right <= reach() - 1, kConv1d,
          "0 <= right padding < window - left padding", right);
   if (full_window) {
-    expect(left + right == reach() - stride, kName, "padding = window - stride for full_window",
+    expect(left + right == reach() - stride, kConv1d, "padding = window - stride for full_window",
            left + right);
   }
 }
@@ -68,7 +68,7 @@ Conv1d::Conv1d(const Conv1dWeights& weights, Plan& plan)
       output_(weights.output),
       matrix_(weights.matrix) {
   shape_.check();
-  expect_channels(kName, plan.channels, shape_.in_channels);
+  expect_channels(kConv1d, plan.channels, shape_.in_channels);
   if (plan.zero_start) shape_.reflect = false;
   const int c = shape_.in_channels;
   const int reach = shape_.reach();
@@ -80,7 +80,7 @@ Conv1d::Conv1d(const Conv1dWeights& weights, Plan& plan)
   held_at_ = plan.state.take(static_cast<std::size_t>(max_held_) * static_cast<std::size_t>(c));
   // Before the start, the buffer has `left` free rows in front of the rows that wait.
   const int capacity =
-      expect_rows(kName, std::int64_t{shape_.left} + max_held_ + plan.max_rows + max_right, c);
+      expect_rows(kConv1d, std::int64_t{shape_.left} + max_held_ + plan.max_rows + max_right, c);
   // Taps that are contiguous in memory form one run.
   window_ = shape_.dilation == 1
                 ? kernels::Window{1, shape_.kernel * c, 0}
@@ -90,7 +90,7 @@ Conv1d::Conv1d(const Conv1dWeights& weights, Plan& plan)
   plan.lookahead_samples += std::max(0, reach - shape_.stride - shape_.left) * plan.row_samples;
   plan.row_samples *= shape_.stride;
   plan.max_rows =
-      expect_rows(kName, shape_.most_out(plan.max_rows, max_held_), shape_.out_channels);
+      expect_rows(kConv1d, shape_.most_out(plan.max_rows, max_held_), shape_.out_channels);
   plan.channels = shape_.out_channels;
 }
 

@@ -9,22 +9,22 @@
 namespace hopcodec::layers {
 namespace {
 
-constexpr const char* kName = "conv_transpose1d";
+constexpr const char* kConvTranspose1d = "conv_transpose1d";
 
 }  // namespace
 
 void ConvTranspose1dShape::check() const {
-  expect(in_channels >= 1 && in_channels <= kMostSize, kName, "1 <= in_channels <= 2^20",
+  expect(in_channels >= 1 && in_channels <= kMostSize, kConvTranspose1d, "1 <= in_channels <= 2^20",
          in_channels);
-  expect(out_channels >= 1 && out_channels <= kMostSize, kName, "1 <= out_channels <= 2^20",
+  expect(out_channels >= 1 && out_channels <= kMostSize, kConvTranspose1d, "1 <= out_channels <= 2^20",
          out_channels);
-  expect(stride >= 1 && std::int64_t{stride} * out_channels <= kMostSize, kName,
+  expect(stride >= 1 && std::int64_t{stride} * out_channels <= kMostSize, kConvTranspose1d,
          "stride >= 1 and stride * out_channels <= 2^20", stride);
-  expect(kernel >= stride && kernel <= kMostSize, kName, "stride <= kernel <= 2^20", kernel);
-  expect(trim_left >= 0 && trim_left <= kernel - stride, kName, "0 <= trim_left <= kernel - stride",
+  expect(kernel >= stride && kernel <= kMostSize, kConvTranspose1d, "stride <= kernel <= 2^20", kernel);
+  expect(trim_left >= 0 && trim_left <= kernel - stride, kConvTranspose1d, "0 <= trim_left <= kernel - stride",
          trim_left);
   // At the end, only the rows that the last input alone contributes to can still be trimmed.
-  expect(trim_right >= 0 && trim_right <= kernel - stride, kName,
+  expect(trim_right >= 0 && trim_right <= kernel - stride, kConvTranspose1d,
          "0 <= trim_right <= kernel - stride", trim_right);
 }
 
@@ -61,18 +61,18 @@ std::shared_ptr<const Packed> pack_conv_transpose1d(const ConvTranspose1dShape& 
 ConvTranspose1d::ConvTranspose1d(const ConvTranspose1dWeights& weights, Plan& plan)
     : shape_(weights.shape), input_(weights.input), matrix_(weights.matrix) {
   shape_.check();
-  expect_channels(kName, plan.channels, shape_.in_channels);
+  expect_channels(kConvTranspose1d, plan.channels, shape_.in_channels);
   history_ = shape_.taps() - 1;
   const auto c = static_cast<std::size_t>(shape_.in_channels);
   header_at_ = plan.state.take(floats_of<Header>());
   held_at_ = plan.state.take(static_cast<std::size_t>(history_) * c);
   // The history in front, and as many zero rows behind to flush the tail.
   const int capacity =
-      expect_rows(kName, std::int64_t{2} * history_ + plan.max_rows, shape_.in_channels);
+      expect_rows(kConvTranspose1d, std::int64_t{2} * history_ + plan.max_rows, shape_.in_channels);
   buffer_at_ = plan.scratch.take(static_cast<std::size_t>(capacity) * c);
   plan.row_samples /= shape_.stride;
   plan.lookahead_samples += shape_.trim_left * plan.row_samples;
-  plan.max_rows = expect_rows(kName, (std::int64_t{plan.max_rows} + history_) * shape_.stride,
+  plan.max_rows = expect_rows(kConvTranspose1d, (std::int64_t{plan.max_rows} + history_) * shape_.stride,
                               shape_.out_channels);
   plan.channels = shape_.out_channels;
 }

@@ -12,7 +12,7 @@
 namespace hopcodec::layers {
 namespace {
 
-constexpr const char* kName = "group_norm";
+constexpr const char* kGroupNorm = "group_norm";
 
 }  // namespace
 
@@ -53,17 +53,17 @@ void Gather::run(const Tile& tile, int* rows, float* const* outlet) const noexce
 }
 
 GroupNorm::GroupNorm(const GroupNormWeights& weights, Plan& plan) : weights_(weights) {
-  expect(weights_.channels >= 1 && weights_.channels <= kMostSize, kName, "1 <= channels <= 2^20",
+  expect(weights_.channels >= 1 && weights_.channels <= kMostSize, kGroupNorm, "1 <= channels <= 2^20",
          weights_.channels);
-  expect(weights_.trim_left >= 0 && weights_.trim_left <= kMostSize, kName,
+  expect(weights_.trim_left >= 0 && weights_.trim_left <= kMostSize, kGroupNorm,
          "0 <= trim_left <= 2^20", weights_.trim_left);
-  expect(weights_.trim_right >= 0 && weights_.trim_right <= kMostSize, kName,
+  expect(weights_.trim_right >= 0 && weights_.trim_right <= kMostSize, kGroupNorm,
          "0 <= trim_right <= 2^20", weights_.trim_right);
   if (!(weights_.eps > 0.0F) || !std::isfinite(weights_.eps)) {
     throw std::invalid_argument("group_norm: expected a finite eps > 0, got " +
                                 std::to_string(weights_.eps));
   }
-  expect_channels(kName, plan.channels, weights_.channels);
+  expect_channels(kGroupNorm, plan.channels, weights_.channels);
   if (!plan.whole) {
     throw std::invalid_argument("group_norm: expected a Gather before it, got none");
   }

@@ -12,7 +12,7 @@
 namespace hopcodec::layers {
 namespace {
 
-constexpr const char* kName = "truncated";
+constexpr const char* kTruncated = "truncated";
 constexpr int kMostAhead = 1024;
 constexpr std::int64_t kAll = std::numeric_limits<std::int64_t>::max();
 
@@ -28,9 +28,9 @@ void expect_no_norm(const Plan& plan) {
 }  // namespace
 
 void TruncatedWeights::check() const {
-  expect(step >= 1 && step <= kMostSize, kName, "1 <= step <= 2^20", step);
-  expect(ahead >= 0 && ahead <= kMostAhead, kName, "0 <= ahead <= 1024", ahead);
-  expect(!layers.empty(), kName, "at least one layer", 0);
+  expect(step >= 1 && step <= kMostSize, kTruncated, "1 <= step <= 2^20", step);
+  expect(ahead >= 0 && ahead <= kMostAhead, kTruncated, "0 <= ahead <= 1024", ahead);
+  expect(!layers.empty(), kTruncated, "at least one layer", 0);
 }
 
 Truncated::Truncated(const TruncatedWeights& weights, Plan& plan)
@@ -38,7 +38,7 @@ Truncated::Truncated(const TruncatedWeights& weights, Plan& plan)
       ahead_(weights.ahead),
       in_channels_(static_cast<std::size_t>(plan.channels)) {
   weights.check();
-  expect(plan.step % step_ == 0, kName,
+  expect(plan.step % step_ == 0, kTruncated,
          "to be the first layer, and a hop that is a multiple of the step", plan.step);
   expect_no_norm(plan);
   const Plan before = plan;
@@ -70,7 +70,7 @@ Truncated::Truncated(const TruncatedWeights& weights, Plan& plan)
   plan.lookahead_samples = before.lookahead_samples + ahead;
   // The rows of each step, plus the rows that a flush of the chain emits.
   plan.max_rows = expect_rows(
-      kName, plan.max_rows + std::int64_t{before.max_rows} / step_ * rows_per_step_, plan.channels);
+      kTruncated, plan.max_rows + std::int64_t{before.max_rows} / step_ * rows_per_step_, plan.channels);
 }
 
 void Truncated::reset(float* state) const noexcept { chain_->reset(state); }

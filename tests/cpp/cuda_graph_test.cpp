@@ -3,7 +3,6 @@
 // stand-in of cuda_shim/ for any machine, and as cuda_device_test for a GPU. Without a GPU the
 // latter is skipped (77), unless HOPCODEC_REQUIRE_CUDA=1.
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -332,12 +331,12 @@ void check_device_errors(const Both& both) {
 }  // namespace
 }  // namespace hopcodec::test
 
-// The argument is the number of codecs per family; one is enough under compute-sanitizer.
-int main(int argc, char** argv) {
+// An argument limits the test to one codec of one family, which is enough under sanitizers.
+int main(int argc, char**) {
   using namespace hopcodec::test;
   const int status = status_without_gpu();
   if (status != 0) return status;
-  const int codecs = argc > 1 ? std::atoi(argv[1]) : 2;
+  const int codecs = argc > 1 ? 1 : 2;
   Random random(7);
   for (const Family family : kFamilies) {
     for (int i = 0; i < codecs; ++i) {
@@ -357,6 +356,7 @@ int main(int argc, char** argv) {
 #if defined(HOPCODEC_CUDA_STAND_IN)
     check_device_errors(both);
 #endif
+    if (argc > 1) break;
   }
   return finish();
 }

@@ -15,10 +15,6 @@ using base::usize;
 
 namespace {
 
-[[noreturn]] void refuse(const std::string& what) {
-  throw std::invalid_argument("cuda: expected " + what);
-}
-
 bool has_norm(const std::vector<layers::LayerWeights>& chain) {
   return std::any_of(chain.begin(), chain.end(), [](const layers::LayerWeights& w) {
     if (std::holds_alternative<layers::GroupNormWeights>(w)) return true;
@@ -47,6 +43,10 @@ gpu::Source single_tap(std::size_t at, int depth, int row_floats, int step) {
 }
 
 }  // namespace
+
+void refuse(const std::string& expected) {
+  throw std::invalid_argument("cuda: expected " + expected);
+}
 
 Program::~Program() = default;
 

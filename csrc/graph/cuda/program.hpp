@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -27,6 +28,9 @@ struct Trace {
   int out_rows;
   bool operator==(const Trace& other) const;
 };
+
+// Throws std::invalid_argument.
+[[noreturn]] void refuse(const std::string& expected);
 
 class Program {
  public:

@@ -19,10 +19,6 @@ using base::usize;
 
 namespace {
 
-[[noreturn]] void refuse(const std::string& what) {
-  throw std::invalid_argument("cuda: expected " + what);
-}
-
 }  // namespace
 
 void Program::add_flush(int node, int max_windows, std::int64_t out_rows) {
