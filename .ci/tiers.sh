@@ -3,7 +3,7 @@
 # passed last. A tier runs again when anything that it tests differs from that commit, and when that
 # commit is not to be had (a shallow clone, a rebased branch). So no tier is left out unseen.
 
-tiers=(asan-ubsan tsan neon nvcc stand-in slow slow-torch slow-top)
+tiers=(asan-ubsan tsan neon nvcc stand-in slow slow-torch slow-top slow-live)
 
 # What each tier tests, as git's pathspecs: their * stands for slashes as well.
 declare -A tier_paths=(
@@ -18,6 +18,7 @@ declare -A tier_paths=(
 torch_tests=(tests/torch tests/hf)
 top_tests=(tests/live tests/evaluation tests/training tests/cli)
 tier_paths[slow-torch]="${tier_paths[slow-top]} ${top_tests[*]/#/:!} ${top_tests[*]/#tests/:!python/hopcodec}"
+tier_paths[slow-live]="${tier_paths[slow-top]} :!python/hopcodec/training :!tests/training"
 tier_paths[slow]="${tier_paths[slow-torch]} :!python/hopcodec/torch ${torch_tests[*]/#/:!}"
 # How everything is built and tested.
 every_tier="CMakeLists.txt CMakePresets.json .ci :!.ci/full-passed"
@@ -100,6 +101,7 @@ tier_stand-in() {
 tier_slow() { slow_tests tests "${torch_tests[@]/#/--ignore=}" "${top_tests[@]/#/--ignore=}"; }
 tier_slow-torch() { slow_tests "${torch_tests[@]}"; }
 tier_slow-top() { slow_tests "${top_tests[@]}"; }
+tier_slow-live() { pytest -q -m "live and slow"; }
 
 slow_tests() { # folders
   local status=0

@@ -16,13 +16,14 @@ constexpr const char* kConvTranspose1d = "conv_transpose1d";
 void ConvTranspose1dShape::check() const {
   expect(in_channels >= 1 && in_channels <= kMostSize, kConvTranspose1d, "1 <= in_channels <= 2^20",
          in_channels);
-  expect(out_channels >= 1 && out_channels <= kMostSize, kConvTranspose1d, "1 <= out_channels <= 2^20",
-         out_channels);
+  expect(out_channels >= 1 && out_channels <= kMostSize, kConvTranspose1d,
+         "1 <= out_channels <= 2^20", out_channels);
   expect(stride >= 1 && std::int64_t{stride} * out_channels <= kMostSize, kConvTranspose1d,
          "stride >= 1 and stride * out_channels <= 2^20", stride);
-  expect(kernel >= stride && kernel <= kMostSize, kConvTranspose1d, "stride <= kernel <= 2^20", kernel);
-  expect(trim_left >= 0 && trim_left <= kernel - stride, kConvTranspose1d, "0 <= trim_left <= kernel - stride",
-         trim_left);
+  expect(kernel >= stride && kernel <= kMostSize, kConvTranspose1d, "stride <= kernel <= 2^20",
+         kernel);
+  expect(trim_left >= 0 && trim_left <= kernel - stride, kConvTranspose1d,
+         "0 <= trim_left <= kernel - stride", trim_left);
   // At the end, only the rows that the last input alone contributes to can still be trimmed.
   expect(trim_right >= 0 && trim_right <= kernel - stride, kConvTranspose1d,
          "0 <= trim_right <= kernel - stride", trim_right);
@@ -72,8 +73,9 @@ ConvTranspose1d::ConvTranspose1d(const ConvTranspose1dWeights& weights, Plan& pl
   buffer_at_ = plan.scratch.take(static_cast<std::size_t>(capacity) * c);
   plan.row_samples /= shape_.stride;
   plan.lookahead_samples += shape_.trim_left * plan.row_samples;
-  plan.max_rows = expect_rows(kConvTranspose1d, (std::int64_t{plan.max_rows} + history_) * shape_.stride,
-                              shape_.out_channels);
+  plan.max_rows =
+      expect_rows(kConvTranspose1d, (std::int64_t{plan.max_rows} + history_) * shape_.stride,
+                  shape_.out_channels);
   plan.channels = shape_.out_channels;
 }
 

@@ -53,8 +53,8 @@ void Gather::run(const Tile& tile, int* rows, float* const* outlet) const noexce
 }
 
 GroupNorm::GroupNorm(const GroupNormWeights& weights, Plan& plan) : weights_(weights) {
-  expect(weights_.channels >= 1 && weights_.channels <= kMostSize, kGroupNorm, "1 <= channels <= 2^20",
-         weights_.channels);
+  expect(weights_.channels >= 1 && weights_.channels <= kMostSize, kGroupNorm,
+         "1 <= channels <= 2^20", weights_.channels);
   expect(weights_.trim_left >= 0 && weights_.trim_left <= kMostSize, kGroupNorm,
          "0 <= trim_left <= 2^20", weights_.trim_left);
   expect(weights_.trim_right >= 0 && weights_.trim_right <= kMostSize, kGroupNorm,

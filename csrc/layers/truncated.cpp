@@ -70,7 +70,8 @@ Truncated::Truncated(const TruncatedWeights& weights, Plan& plan)
   plan.lookahead_samples = before.lookahead_samples + ahead;
   // The rows of each step, plus the rows that a flush of the chain emits.
   plan.max_rows = expect_rows(
-      kTruncated, plan.max_rows + std::int64_t{before.max_rows} / step_ * rows_per_step_, plan.channels);
+      kTruncated, plan.max_rows + std::int64_t{before.max_rows} / step_ * rows_per_step_,
+      plan.channels);
 }
 
 void Truncated::reset(float* state) const noexcept { chain_->reset(state); }

@@ -316,6 +316,7 @@ def test_bench_reports_every_figure() -> None:
     assert "whole file" in out
 
 
+@pytest.mark.slow
 def test_demo_writes_sound_and_picture(codec: Any) -> None:
     fields = run_json("demo", "--fast", "--output-dir", "new/folder")
     assert fields["streamed_equals_whole_file"] is True

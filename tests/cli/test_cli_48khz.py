@@ -105,6 +105,7 @@ def test_roundtrip_and_info(source: str, weights: Path) -> None:
     assert (described["latency_samples"], described["channels"]) == (48000, 2)
 
 
+@pytest.mark.slow
 def test_the_demo_is_the_round_trip_of_its_clip(source: str, weights: Path) -> None:
     """10.56 s: ten whole segments, and one of 0.66 s behind them, which is not timed."""
     clip = Path(hopcodec.__file__).parent / "assets" / "demo_en_f.flac"

@@ -293,6 +293,7 @@ def test_formats_that_do_not_fit(narrow: Path, tiny: hopcodec.Codec) -> None:
 # Every command
 
 
+@pytest.mark.slow
 def test_every_other_command_takes_a_dac(narrow: Path) -> None:
     assert run_json("info", narrow)["latency_samples"] > 320
     fields = run_json("bench", "-m", narrow, "--seconds", "1.5")
@@ -309,6 +310,7 @@ def test_every_other_command_takes_a_dac(narrow: Path) -> None:
     assert run_json("roundtrip", SPEECH, "a.wav", "-m", narrow, "-b", "0.8")["frames"] == 121
 
 
+@pytest.mark.slow
 def test_a_published_dac_by_name_with_noise_for_weights() -> None:
     soundfile.write("in.wav", stereo(44100, 0.3).T, 44100)
     _, err = run("encode", "in.wav", "a.hop", "-m", "dac_44khz", "--seeded")
@@ -334,6 +336,7 @@ def test_a_recogniser_that_is_not_there_fails_the_evaluation() -> None:
     assert "error: --whisper nodir: Whisper model 'nodir' cannot be loaded" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["hop", "dac"])
 def test_long_files_cost_no_more_memory_than_short_ones(narrow: Path, suffix: str) -> None:
     """30 s more are 1.9 MB more as float32; only codes, 12 KB of them, may lie in memory."""

@@ -92,6 +92,7 @@ def test_commands_that_need_hops_say_so() -> None:
     assert ".dac files hold codes of a DAC" in run("encode", "in.wav", "a.dac", *MODEL, code=1)[1]
 
 
+@pytest.mark.slow
 def test_commands_that_do_not() -> None:
     assert json.loads(run("demo", "--fast", "--json", *MODEL)[0])["streamed_equals_whole_file"]
     fields = json.loads(run("bench", "--seconds", "1", "--json", *MODEL)[0])

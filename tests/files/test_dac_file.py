@@ -294,6 +294,7 @@ def read_or_refused(data: bytes) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_flipped_bits() -> None:
     """Every bit of the structure, in every protocol."""
     for data in ORIGINALS:

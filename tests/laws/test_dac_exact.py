@@ -242,6 +242,7 @@ def test_one_hour_in_constant_memory() -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - after_first_minutes < 4096
 
 
+@pytest.mark.slow
 def test_loading_by_name() -> None:
     codec = hopcodec.load("dac_16khz", seeded=True, low_latency=4)
     assert (codec.name, codec.hop_samples, codec.frame_rate) == ("dac_16khz", 320, 50.0)

@@ -105,6 +105,7 @@ def test_lengths_around_the_seams(length: int) -> None:
     check_law(tiny_48khz(), STRIDE + length, (997, 1), 1.8)
 
 
+@pytest.mark.slow
 def test_the_released_shape() -> None:
     check_law(full_48khz(), 97_531, (20_011, 1, 48_000), 6.0)
 
@@ -312,6 +313,7 @@ def test_any_partition_of_one_normalised_segment() -> None:
         np.testing.assert_array_equal(decoder.flush(), sound)
 
 
+@pytest.mark.slow
 def test_a_long_stream_in_constant_memory() -> None:
     seconds = noise(5 * 48_000)
     encoder, decoder = tiny_48khz().encoder(0.9), tiny_48khz().decoder()

@@ -27,6 +27,7 @@ def test_what_is_measured_is_what_was_computed(tiny: Codec, tmp_path: Path) -> N
     assert result.measured_ms == pytest.approx(result.computed_ms, abs=0.1)
 
 
+@pytest.mark.slow
 def test_another_rate_is_measured_bypassed(tiny: Codec, tmp_path: Path) -> None:
     with jack_server(48000, 256), virtual_card(None, tmp_path):
         result = measure_over_cable(tiny, input=CARD, output=CARD, bandwidth=3.6, seconds=5.0)
@@ -35,6 +36,7 @@ def test_another_rate_is_measured_bypassed(tiny: Codec, tmp_path: Path) -> None:
     assert result.measured_ms == pytest.approx(result.computed_ms, abs=0.5)
 
 
+@pytest.mark.slow
 def test_the_command_prints_both(tmp_path: Path) -> None:
     with jack_server(24000, 320), virtual_card(None, tmp_path):
         base = ["bench", "--live", "--input", CARD, "--output", CARD, "--seconds", "4"]
@@ -46,11 +48,13 @@ def test_the_command_prints_both(tmp_path: Path) -> None:
     assert fields["measured_ms"] == pytest.approx(30.0, abs=0.01)
 
 
+@pytest.mark.slow
 def test_without_a_cable_it_says_so(tiny: Codec) -> None:
     with jack_server(24000, 320), pytest.raises(DeviceError, match=r"with a cable|got silence"):
         measure_over_cable(tiny, bandwidth=3.6, seconds=4.0)  # the dummy hears nothing
 
 
+@pytest.mark.slow
 def test_pulseaudio_with_the_speaker_as_its_microphone(tiny: Codec) -> None:
     import subprocess
 

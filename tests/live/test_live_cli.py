@@ -46,6 +46,7 @@ def run(*args: str | Path, code: int = 0) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_a_file_goes_through_the_same_engine_in_real_time(clip: Path) -> None:
     target = clip.with_name("out.wav")
     begin = time.monotonic()

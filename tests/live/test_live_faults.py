@@ -49,6 +49,7 @@ def test_a_frozen_server_is_noticed_and_taken_up_again(tiny: Codec) -> None:
         assert "no callback" in device.last_fault
 
 
+@pytest.mark.slow
 def test_a_long_freeze_costs_the_device_process_not_the_engine(tiny: Codec) -> None:
     with jack_server() as server, running(tiny) as live:
         server.freeze()
@@ -60,6 +61,7 @@ def test_a_long_freeze_costs_the_device_process_not_the_engine(tiny: Codec) -> N
         assert live.stats().device.reopened == 1
 
 
+@pytest.mark.slow
 def test_a_killed_jack_server_is_left_behind_and_the_next_is_taken(tiny: Codec) -> None:
     """JACK's close never returns once its server is gone: the device process is abandoned."""
     name = f"hopcodec-test-restart-{os.getpid()}"
@@ -81,6 +83,7 @@ def test_a_killed_jack_server_is_left_behind_and_the_next_is_taken(tiny: Codec) 
     assert state(live) == "stopped"
 
 
+@pytest.mark.slow
 def test_a_server_that_comes_back_at_another_rate(tiny: Codec) -> None:
     name = f"hopcodec-test-rate-{os.getpid()}"
     with jack_server(24000, 320, name=name) as server, running(tiny, "system") as live:
@@ -130,6 +133,7 @@ def test_a_killed_device_process_is_replaced(tiny: Codec) -> None:
         assert children() != [device]
 
 
+@pytest.mark.slow
 def test_the_device_process_leaves_with_its_parent() -> None:
     code = (
         "import hopcodec, time\n"
@@ -149,6 +153,7 @@ def test_the_device_process_leaves_with_its_parent() -> None:
         wait_for(lambda: not Path(f"/proc/{device}").exists())
 
 
+@pytest.mark.slow
 def test_a_suspended_sink(tiny: Codec) -> None:
     with pulse_server(), running(tiny, "pulse") as live:
         subprocess.run(["pactl", "suspend-sink", "vbus", "1"], check=True)
@@ -159,6 +164,7 @@ def test_a_suspended_sink(tiny: Codec) -> None:
         hops_flow_again(live)
 
 
+@pytest.mark.slow
 def test_pulseaudio_killed_while_it_runs(tiny: Codec) -> None:
     with pulse_server() as server:
         live = Loopback(tiny, input="pulse", output="pulse", bandwidth=3.6)

@@ -57,6 +57,7 @@ def test_sound_comes_through_pulseaudio(tiny: Codec, tmp_path: Path) -> None:
     assert 20.0 < latency_ms < 500.0
 
 
+@pytest.mark.slow
 def test_two_devices_are_two_clocks(tiny: Codec) -> None:
     """Two streams, each with the same C callback, and a resampler that follows the drift."""
     options: dict[str, Any] = {"bandwidth": 3.6, "latency_ms": 60.0}

@@ -33,6 +33,7 @@ with live:  # and it starts again
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(tmp_path)],

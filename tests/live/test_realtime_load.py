@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from live_sim import START_NS, Array, Stepped, noise, open_port, set_pass_through
+from slow_ones import slow
 
 from hopcodec import _core
 
@@ -123,7 +124,7 @@ class Loaded:
         return self.device.output[:, 0]
 
 
-@pytest.mark.parametrize("percent", [50, 90, 110, 150])
+@pytest.mark.parametrize("percent", [150, *slow(50, 90, 110)])
 def test_overload_costs_hops_never_latency(percent: int) -> None:
     """Whatever is heard of the input is heard at the latency stated; the rest is made up."""
     loaded = Loaded(seconds=60, extra_frames=640)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -18,6 +17,7 @@ from dac_models import (
     narrow_weights,
     original_dac,
 )
+from slow_ones import slow_but_the_first
 
 import torch
 from hopcodec import Codec
@@ -26,11 +26,6 @@ from hopcodec.specs._language import CodecSpec
 from hopcodec.weights import seeded_weights
 
 LENGTHS = (1, 319, 320, 511, 512, 513, 7777, 60_001)
-
-
-def slow_but_the_first(names: Iterable[str]) -> list[Any]:
-    first, *others = names
-    return [first, *(pytest.param(name, marks=pytest.mark.slow) for name in others)]
 
 
 LATENT_TOLERANCE = 5e-6  # relative to the largest latent
@@ -74,7 +69,7 @@ def check_latents(ours: Array, reference: npt.NDArray[np.float64]) -> None:
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", slow_but_the_first(PUBLISHED))
 def test_against_the_original(name: str, length: int) -> None:
     codec, spec = narrow_codec(name), narrow(name)
     audio = sound(spec, length)

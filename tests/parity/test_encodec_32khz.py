@@ -132,6 +132,7 @@ def test_any_partition(length: int, sizes: list[int], pad: str) -> None:
     np.testing.assert_array_equal(np.concatenate(heard, axis=1), codec.decode(whole))
 
 
+@pytest.mark.slow
 def test_what_it_offers() -> None:
     codec = hopcodec.load("encodec_32khz", seeded=True)
     assert (codec.sample_rate, codec.channels, codec.hop_samples) == (32000, 1, 640)
@@ -172,6 +173,7 @@ def test_every_published_layout(layouts: dict[str, Path], index: int) -> None:
         np.testing.assert_allclose(loaded[name], array, rtol=2e-7, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_file_without_config_is_known_by_its_tensors(tmp_path: Path) -> None:
     weights = {n: a.astype(np.float16) for n, a in seeded_weights(encodec_32khz()).items()}
     save_file(weights, tmp_path / "weights.safetensors")
@@ -186,6 +188,7 @@ def folder_with(tmp_path: Path, spec: CodecSpec, **changes: object) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_pad_mode_is_the_configs(tmp_path: Path) -> None:
     spec = encodec_32khz()
     codec = hopcodec.load(folder_with(tmp_path, spec, pad_mode="constant"))

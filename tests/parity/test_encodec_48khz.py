@@ -13,6 +13,7 @@ import pytest
 from near_ties import excused_ties
 from reference_models import hf_model, original_model, save_layouts
 from segmented_models import full_48khz, full_48khz_weights, segment_latents, stereo
+from slow_ones import slow, slow_but_the_first
 
 import hopcodec
 import torch
@@ -30,10 +31,6 @@ MORE_LENGTHS = (319, 7777, 47_519, 47_520, 47_999, 48_000, 48_001, 95_521, 475_2
 # decode what they encoded.
 UNDECODABLE = (47_700,)
 MORE_UNDECODABLE = (47_840, 95_300)
-
-
-def slow(*lengths: int) -> list[Any]:
-    return [pytest.param(length, marks=pytest.mark.slow) for length in lengths]
 
 
 LATENT_TOLERANCE = 2e-6  # relative to the largest latent
@@ -222,7 +219,7 @@ def layouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 LAYOUTS = 9
 
 
-@pytest.mark.parametrize("index", range(LAYOUTS))
+@pytest.mark.parametrize("index", slow_but_the_first(range(LAYOUTS)))
 def test_every_published_layout(layouts: dict[str, Path], index: int) -> None:
     """No spec is given: what a file holds is found out from its names, shapes or config."""
     assert len(layouts) == LAYOUTS

@@ -13,6 +13,7 @@ import pytest
 from near_ties import excused_ties
 from reference_models import hf_model, original_model, save_layouts
 from shared_models import full_codec, full_weights, read_fixture
+from slow_ones import slow_but_the_first
 
 import hopcodec
 import torch
@@ -144,7 +145,7 @@ def layouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 LAYOUTS = 9
 
 
-@pytest.mark.parametrize("index", range(LAYOUTS))
+@pytest.mark.parametrize("index", slow_but_the_first(range(LAYOUTS)))
 def test_every_published_layout(layouts: dict[str, Path], index: int) -> None:
     assert len(layouts) == LAYOUTS
     name = sorted(layouts)[index]

@@ -112,6 +112,7 @@ def isas_of_this_machine() -> list[str]:
     return ["generic", "neon"] if arm else ["generic", "avx2", "avx512"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["-O0", "-O2"])
 @pytest.mark.parametrize("isa", isas_of_this_machine())
 def test_isa_objects_export_one_table(isa: str, level: str, tmp_path: Path) -> None:

@@ -137,6 +137,7 @@ def test_guides(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     run_guide(path)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.parametrize("path", pages(lambda name: name in LIVE), ids=lambda path: path.stem)
 def test_live_guides(path: Path) -> None:

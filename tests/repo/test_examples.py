@@ -58,7 +58,7 @@ OUTPUT = {
     ],
 }
 # These import torch and more, which takes longer than all the others together.
-SLOW = {"train_tiny", "transformers_swap"}
+SLOW = {"train_tiny", "transformers_swap", "microphone", "many_streams"}
 # A machine with a microphone would open it.
 ARGUMENTS = {"microphone": ["--clip"]}
 
@@ -102,6 +102,7 @@ def test_slow_examples(name: str, tmp_path: Path) -> None:
     check(name, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_the_microphone_example_with_devices(tmp_path: Path) -> None:
     with jack_server():

@@ -115,6 +115,7 @@ def test_the_documentations_examples_of_pretrained_models(released: Path) -> Non
     assert decoded_audio.shape == (1, 1, 16000 - 8)
 
 
+@pytest.mark.slow
 def test_the_documentations_examples_of_new_models() -> None:
     encoder = Encoder()
     audio_input = torch.randn(1, 1, 16000)

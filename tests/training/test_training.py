@@ -52,6 +52,7 @@ def assert_same(a: Any, b: Any, where: str = "") -> None:
         assert a == b, where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stop_at", "balance"),
     [
@@ -90,6 +91,7 @@ def test_seeds_matter_and_runs_repeat(config: Config, tmp_path: Path) -> None:
         assert_same(states(first), states(other))
 
 
+@pytest.mark.slow
 def test_a_run_learns_and_uses_its_codebooks(config: Config, tmp_path: Path) -> None:
     config = replace(
         config,
@@ -120,6 +122,7 @@ def test_a_run_learns_and_uses_its_codebooks(config: Config, tmp_path: Path) -> 
     assert made.trainer.steps_done == 80
 
 
+@pytest.mark.slow
 def test_what_is_exported_is_what_was_trained(config: Config, tmp_path: Path) -> None:
     made, _ = run(replace(config, steps=6), tmp_path / "run")
     codec = hopcodec.load(tmp_path / "run" / "model.safetensors")
@@ -249,6 +252,7 @@ def test_a_dac_that_gives_less_than_it_takes_trains_too(
     assert list((tmp_path / "run" / "validation" / "step-00000008").glob("*.png"))
 
 
+@pytest.mark.slow
 def test_checkpoints_keep_two(config: Config, tmp_path: Path) -> None:
     config = replace(config, steps=5, run=replace(config.run, checkpoint_minutes=0.0))
     run(config, tmp_path / "run")
@@ -309,6 +313,7 @@ def test_a_run_that_diverges_says_so(config: Config, tmp_path: Path) -> None:
     assert not checkpoint.found(tmp_path / "run" / "checkpoints")
 
 
+@pytest.mark.slow
 def test_an_interrupt_saves_and_resumes(
     config: Config, whole: tuple[Run, Path], tmp_path: Path
 ) -> None:

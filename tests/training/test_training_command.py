@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import soundfile
 from shared_models import FIXTURES
 from typer.testing import CliRunner
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from hopcodec.cli._app import app
 
 
+@pytest.mark.slow
 def test_the_command_trains_and_the_result_codes(tmp_path: Path) -> None:
     """The shipped `tiny` configuration, cut to a few steps, on the default codec."""
     out = tmp_path / "run"

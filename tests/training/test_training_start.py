@@ -21,6 +21,7 @@ from hopcodec.training._config import Config, ModelConfig, RunConfig
 from hopcodec.weights._seeded import seeded_weights
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_a_trained_codec(config: Config, tmp_path: Path) -> None:
     run(replace(config, steps=5), tmp_path / "first")
     weights = tmp_path / "first" / "model.safetensors"

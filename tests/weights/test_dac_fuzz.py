@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dac_models import narrow, narrow_weights, save_dac_layouts
+from slow_ones import slow_but_the_first
 
 from hopcodec.errors import WeightsError
 from hopcodec.weights import load_codec
@@ -73,7 +74,7 @@ def refused(path: Path) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", slow_but_the_first(FILES))
 def test_bits_flipped(originals: dict[str, Path], tmp_path: Path, name: str) -> None:
     data = originals[name].read_bytes()
     path, opened = target(originals, name, tmp_path)

@@ -20,6 +20,7 @@ from dac_models import (
     save_dac_layouts,
 )
 from safetensors.numpy import load_file, save_file
+from slow_ones import slow_but_the_first
 
 import hopcodec
 import torch
@@ -51,7 +52,7 @@ def unnamed(spec: CodecSpec) -> CodecSpec:
     return replace(spec, name="")
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", slow_but_the_first(PUBLISHED))
 def test_every_layout_is_recognised(folders: dict[str, Path], name: str) -> None:
     found = layouts(name, folders[name])
     assert len(found) == (6 if name in IN_TRANSFORMERS else 4)

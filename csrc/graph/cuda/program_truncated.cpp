@@ -17,10 +17,6 @@ namespace hopcodec::graph::cuda {
 namespace gpu = kernels::cuda;
 using base::usize;
 
-namespace {
-
-}  // namespace
-
 void Program::add_flush(int node, int max_windows, std::int64_t out_rows) {
   Node flush = nodes_[usize(node)];
   const Edge out = edges_[usize(flush.out)];

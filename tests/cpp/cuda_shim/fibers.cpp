@@ -38,7 +38,8 @@ struct Place {
 #if defined(__SANITIZE_ADDRESS__)
 [[gnu::no_sanitize("address")]]
 #endif
-[[gnu::noinline, gnu::noipa]] void jump(Place& place) {
+[[gnu::noinline, gnu::noipa]] void
+jump(Place& place) {
   __builtin_longjmp(place.registers, 1);
 }
 
