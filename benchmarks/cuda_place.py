@@ -183,12 +183,12 @@ def place_for(options: argparse.Namespace) -> Place:
     from hopcodec import DeviceError, _core
 
     if options.rehearse:
-        return Rehearsal(stand_in=_core.cuda_stand_in())
+        return Rehearsal(stand_in=_core.cuda.stand_in())
     try:
-        _core.cuda_check()
+        _core.cuda.check()
     except DeviceError as error:
         sys.exit(f"{error} (--rehearse does without)")
-    if _core.cuda_stand_in():
+    if _core.cuda.stand_in():
         sys.exit("cuda: expected a build for a GPU, got the stand-in's (--rehearse does with it)")
     return Gpu()
 

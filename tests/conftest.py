@@ -30,7 +30,7 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("minutes_on_a_stand_in") and _core.cuda_stand_in():
+    if item.get_closest_marker("minutes_on_a_stand_in") and _core.cuda.stand_in():
         pytest.skip("minutes on the stand-in; tests/cpp bring these shapes to every kernel")
 
 

@@ -70,9 +70,9 @@ void bind_cuda(py::module_& m) {
     }
   });
   // Raises a DeviceError with the reason unless sessions can run on this device.
-  m.def("cuda_check", [](int device) { graph::cuda::Device{device}; }, py::arg("device") = 0);
-  bind_encoder(bind_cuda_session<graph::cuda::Encoder>(m, "CudaEncoder"));
-  bind_decoder(bind_cuda_session<graph::cuda::Decoder>(m, "CudaDecoder"));
+  m.def("check", [](int device) { graph::cuda::Device{device}; }, py::arg("device") = 0);
+  bind_encoder(bind_cuda_session<graph::cuda::Encoder>(m, "Encoder"));
+  bind_decoder(bind_cuda_session<graph::cuda::Decoder>(m, "Decoder"));
 }
 
 }  // namespace hopcodec::bindings

@@ -181,27 +181,27 @@ void pointwise(const std::string& name, const Addresses<2>& p, std::size_t count
 void bind_cuda_ops(py::module_& m) {
   // True in a build for tests in which device memory is host memory (tests/cpp/cuda_shim).
 #if defined(HOPCODEC_CUDA_STAND_IN)
-  m.def("cuda_stand_in", [] { return true; });
+  m.def("stand_in", [] { return true; });
 #else
-  m.def("cuda_stand_in", [] { return false; });
+  m.def("stand_in", [] { return false; });
 #endif
   const auto p = py::arg("addresses");
   const auto n = py::arg("lengths");
   const auto device = py::arg("device");
   const auto stream = py::arg("stream");
-  m.def("cuda_causal_conv1d_workspace", &conv_workspace, n);
-  m.def("cuda_causal_conv1d", &conv, p, n, py::arg("activation"), device, stream);
-  m.def("cuda_causal_conv_transpose1d_workspace", &transpose_workspace, n);
-  m.def("cuda_causal_conv_transpose1d", &transpose, p, n, device, stream);
-  m.def("cuda_lstm_workspace", &lstm_workspace, n);
-  m.def("cuda_lstm", &lstm, p, n, device, stream);
-  m.def("cuda_quantize_workspace", &quantize_workspace, n, py::arg("normalised"));
-  m.def("cuda_quantize", &quantize, p, n, py::arg("normalised"), py::arg("wide"), device, stream);
-  m.def("cuda_dequantize", &dequantize, p, n, py::arg("wide"), device, stream);
-  m.def("cuda_group_norm_workspace", &norm_workspace, n);
-  m.def("cuda_group_norm", &norm, p, n, py::arg("eps"), device, stream);
-  m.def("cuda_snake", &snake, p, n, device, stream);
-  m.def("cuda_pointwise", &pointwise, py::arg("name"), p, py::arg("count"), device, stream);
+  m.def("causal_conv1d_workspace", &conv_workspace, n);
+  m.def("causal_conv1d", &conv, p, n, py::arg("activation"), device, stream);
+  m.def("causal_conv_transpose1d_workspace", &transpose_workspace, n);
+  m.def("causal_conv_transpose1d", &transpose, p, n, device, stream);
+  m.def("lstm_workspace", &lstm_workspace, n);
+  m.def("lstm", &lstm, p, n, device, stream);
+  m.def("quantize_workspace", &quantize_workspace, n, py::arg("normalised"));
+  m.def("quantize", &quantize, p, n, py::arg("normalised"), py::arg("wide"), device, stream);
+  m.def("dequantize", &dequantize, p, n, py::arg("wide"), device, stream);
+  m.def("group_norm_workspace", &norm_workspace, n);
+  m.def("group_norm", &norm, p, n, py::arg("eps"), device, stream);
+  m.def("snake", &snake, p, n, device, stream);
+  m.def("pointwise", &pointwise, py::arg("name"), p, py::arg("count"), device, stream);
 }
 
 }  // namespace hopcodec::bindings

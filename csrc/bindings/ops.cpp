@@ -322,6 +322,16 @@ Floats group_norm(const Floats& x, int groups, const Floats& weight, const Float
   return y;
 }
 
+Floats fold_weight_norm(const Floats& g, const Floats& v) {
+  expect_shape("v", v, {-1, -1});
+  expect_shape("g", g, {v.shape(0)});
+  Floats w({v.shape(0), v.shape(1)});
+  kernels::fold_weight_norm(g.data(), v.data(), w.mutable_data(),
+                            static_cast<std::size_t>(v.shape(0)),
+                            static_cast<std::size_t>(v.shape(1)));
+  return w;
+}
+
 }  // namespace
 
 void bind_ops(py::module_& m) {
@@ -354,6 +364,7 @@ void bind_ops(py::module_& m) {
         py::arg("isa") = "");
   m.def("group_norm", &group_norm, py::arg("x").noconvert(), py::arg("groups"),
         py::arg("weight").noconvert(), py::arg("bias").noconvert(), py::arg("eps"));
+  m.def("fold_weight_norm", &fold_weight_norm, py::arg("g").noconvert(), py::arg("v").noconvert());
 }
 
 }  // namespace hopcodec::bindings

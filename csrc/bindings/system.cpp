@@ -7,7 +7,6 @@
 #include "bindings/arrays.hpp"
 #include "bindings/isa_argument.hpp"
 #include "kernels/dispatch.hpp"
-#include "kernels/fold.hpp"
 
 #include <pybind11/stl.h>
 #include <algorithm>
@@ -49,16 +48,6 @@ double measure_read_gbps(std::size_t bytes) {
   return best;
 }
 
-Floats fold_weight_norm(const Floats& g, const Floats& v) {
-  expect_shape("v", v, {-1, -1});
-  expect_shape("g", g, {v.shape(0)});
-  Floats w({v.shape(0), v.shape(1)});
-  kernels::fold_weight_norm(g.data(), v.data(), w.mutable_data(),
-                            static_cast<std::size_t>(v.shape(0)),
-                            static_cast<std::size_t>(v.shape(1)));
-  return w;
-}
-
 }  // namespace
 
 base::Isa isa_argument(const std::string& name) {
@@ -81,7 +70,6 @@ void bind_system(py::module_& m) {
   });
   m.def("measure_fma_gflops", &measure_fma_gflops, py::call_guard<py::gil_scoped_release>());
   m.def("measure_read_gbps", &measure_read_gbps, py::arg("bytes"));
-  m.def("fold_weight_norm", &fold_weight_norm, py::arg("g").noconvert(), py::arg("v").noconvert());
 }
 
 }  // namespace hopcodec::bindings

@@ -56,7 +56,7 @@ def _version() -> str:
 def _cuda() -> str:
     for index in range(_MOST_DEVICES):
         try:
-            _core.cuda_check(index)
+            _core.cuda.check(index)
         except DeviceError as error:
             return str(error) if index == 0 else f"{index} device{'s' if index > 1 else ''}"
     return f"{_MOST_DEVICES} devices or more"

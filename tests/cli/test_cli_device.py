@@ -92,7 +92,7 @@ def test_files_made_on_a_gpu_are_the_cpus(gpu: None) -> None:
 
 
 def test_bench_on_a_gpu_says_where(gpu: None) -> None:
-    if _core.cuda_stand_in():
+    if _core.cuda.stand_in():
         pytest.skip("hundreds of hops take minutes on the stand-in for a GPU")
     table = run(*COMMANDS["bench"], "--device", "cuda", "--precision", "tf32")[0]
     assert "on cuda, driven by" in table

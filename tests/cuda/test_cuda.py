@@ -102,7 +102,7 @@ def test_near_ties_are_all_that_may_ever_differ(
     assert excused == 0
 
 
-@settings(max_examples=4 if _core.cuda_stand_in() else 25, deadline=None)
+@settings(max_examples=4 if _core.cuda.stand_in() else 25, deadline=None)
 @given(data=st.data())
 def test_any_partition_gives_the_whole(gpu: None, data: st.DataObject) -> None:
     codec = Codec(tiny_spec(), tiny_weights(), device="cuda")
@@ -190,8 +190,8 @@ def test_replay_equals_eager(tiny_gpu: Codec) -> None:
     audio = noise(1, 3000)
     codec = tiny_gpu
 
-    def session(graphs: bool) -> _core.CudaEncoder:
-        return _core.CudaEncoder(
+    def session(graphs: bool) -> _core.cuda.Encoder:
+        return _core.cuda.Encoder(
             codec.sessions.encoder_layers,
             codec.sessions.quantizer,
             channels=1,
@@ -211,8 +211,8 @@ def test_replay_equals_eager(tiny_gpu: Codec) -> None:
 def test_replay_equals_eager_in_a_decoder(tiny_gpu: Codec) -> None:
     codec = tiny_gpu
 
-    def session(graphs: bool) -> _core.CudaDecoder:
-        return _core.CudaDecoder(
+    def session(graphs: bool) -> _core.cuda.Decoder:
+        return _core.cuda.Decoder(
             codec.sessions.decoder_layers,
             codec.sessions.quantizer,
             channels=1,

@@ -375,7 +375,7 @@ def test_a_capsule_is_looked_at_and_left() -> None:
     x = np.arange(6, dtype=np.float32).reshape(2, 3)
     capsule = x.__dlpack__()
     for _ in range(2):
-        address, shape, kind, where, _, contiguous = _core.look_at_dlpack(capsule)
+        address, shape, kind, where, _, contiguous = _core.ops.look_at_dlpack(capsule)
         assert (address, shape, kind, where, contiguous) == (
             x.ctypes.data,
             (2, 3),
@@ -383,9 +383,9 @@ def test_a_capsule_is_looked_at_and_left() -> None:
             1,
             True,
         )
-    assert _core.look_at_dlpack(x.T.__dlpack__())[5] is False
-    assert _core.look_at_dlpack(x[:, 1:].__dlpack__())[0] == x.ctypes.data + 4
+    assert _core.ops.look_at_dlpack(x.T.__dlpack__())[5] is False
+    assert _core.ops.look_at_dlpack(x[:, 1:].__dlpack__())[0] == x.ctypes.data + 4
     import datetime
 
     with pytest.raises(TypeError, match="dltensor"):
-        _core.look_at_dlpack(datetime.datetime_CAPI)  # type: ignore[attr-defined]
+        _core.ops.look_at_dlpack(datetime.datetime_CAPI)  # type: ignore[attr-defined]

@@ -25,7 +25,7 @@ TENSOR_CORES = ("tf32", "bf16")
 NEAREST_CODES = {"tf32": 0.95, "bf16": 0.75}
 NEAREST_DB = {"tf32": 62.0, "bf16": 42.0}
 KEPT_STATE = 0.6
-SAMPLES = 12000 if _core.cuda_stand_in() else 24000
+SAMPLES = 12000 if _core.cuda.stand_in() else 24000
 
 
 @cache
@@ -65,7 +65,7 @@ def test_tf32_is_of_a_gpu(tiny: Codec) -> None:
 
 def test_a_session_knows_its_precisions(tiny: Codec) -> None:
     with pytest.raises(ValueError, match='expected "fp32", "tf32" or "bf16", got "fp16"'):
-        _core.CudaEncoder(
+        _core.cuda.Encoder(
             tiny.sessions.encoder_layers,
             tiny.sessions.quantizer,
             channels=1,

@@ -153,7 +153,7 @@ def test_the_sessions_benchmark_rehearsed(tmp_path: Path) -> None:
     bench_cuda.main(["--rehearse", "--batches", "2", "--seconds", "0.01", "--output", str(output)])
     result = json.loads(output.read_text())
     assert result["rehearsal"]
-    precisions = {"fp32", "tf32", "bf16"} if _core.cuda_stand_in() else {"fp32", "bf16"}
+    precisions = {"fp32", "tf32", "bf16"} if _core.cuda.stand_in() else {"fp32", "bf16"}
     assert set(result["most_streams"]) == precisions
     rows = result["batches"]["2"]
     assert len(rows) == len(precisions) + 4  # and torch in three ways, and transformers
@@ -178,7 +178,7 @@ def test_the_operators_benchmark_rehearsed(tmp_path: Path) -> None:
 
 
 def test_without_a_gpu_a_benchmark_ends_with_one_sentence(tmp_path: Path) -> None:
-    if not no_gpu() and not _core.cuda_stand_in():
+    if not no_gpu() and not _core.cuda.stand_in():
         pytest.skip("there is a GPU here")
     with pytest.raises(SystemExit, match=r"^cuda: expected .*, got .* \(--rehearse does with"):
         bench_cuda.main(["--output", str(tmp_path / "none.json")])

@@ -70,4 +70,4 @@ def test_an_unknown_precision() -> None:
         with pytest.raises(ValueError, match=r"precision: .*, got 'int8'"):
             hopcodec.load(model, precision="int8")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match='"fp32" or "bf16", got "int8"'):
-        _core.Layers("int8")
+        _core.sessions.Layers("int8")

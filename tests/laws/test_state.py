@@ -230,13 +230,13 @@ def test_a_forged_snapshot_is_refused_or_harmless(tiny: Codec, speech: Array) ->
 
 
 def test_another_activation_is_another_model() -> None:
-    def encoder(activation: str) -> hopcodec._core.Encoder:
-        layers = hopcodec._core.Layers()
+    def encoder(activation: str) -> hopcodec._core.sessions.Encoder:
+        layers = hopcodec._core.sessions.Layers()
         weight = np.ones((2, 1, 2), np.float32)
         layers.conv1d(weight, np.zeros(2, np.float32), stride=2, activation=activation)
-        quantizer = hopcodec._core.Quantizer()
+        quantizer = hopcodec._core.sessions.Quantizer()
         quantizer.add(np.ones((4, 2), np.float32))
-        return hopcodec._core.Encoder(layers, quantizer, channels=1, hop_samples=2)
+        return hopcodec._core.sessions.Encoder(layers, quantizer, channels=1, hop_samples=2)
 
     blob = encoder("elu").snapshot()
     encoder("elu").restore(blob)
@@ -245,15 +245,15 @@ def test_another_activation_is_another_model() -> None:
 
 
 def test_a_spec_whose_hop_does_not_fit_its_strides_is_refused() -> None:
-    layers = hopcodec._core.Layers()
+    layers = hopcodec._core.sessions.Layers()
     layers.conv1d(np.ones((2, 1, 2), np.float32), np.zeros(2, np.float32), stride=2)
-    quantizer = hopcodec._core.Quantizer()
+    quantizer = hopcodec._core.sessions.Quantizer()
     quantizer.add(np.ones((4, 2), np.float32))
     for hop in (1, 3, 320):
         with pytest.raises(ValueError, match="got 2"):
-            hopcodec._core.Encoder(layers, quantizer, channels=1, hop_samples=hop)
+            hopcodec._core.sessions.Encoder(layers, quantizer, channels=1, hop_samples=hop)
     with pytest.raises(ValueError, match="hop_samples: expected 1 to 65536"):
-        hopcodec._core.Encoder(layers, quantizer, channels=1, hop_samples=0)
+        hopcodec._core.sessions.Encoder(layers, quantizer, channels=1, hop_samples=0)
     with pytest.raises(ValueError, match="dilation"):
         hopcodec.ops.causal_conv1d(
             np.zeros((1, 64), np.float32), np.zeros((1, 1, 5), np.float32), dilation=2**30

@@ -57,7 +57,7 @@ def test_the_real_threads_give_the_same(codec: Codec, speech: Array) -> None:
 
     On a machine that pauses the worker some of it is made up instead, and the counters say so.
     """
-    port = _core.Port(monitor=True)
+    port = _core.live.Port(monitor=True)
     port.open(
         input_rate=24000,
         output_rate=24000,
@@ -67,13 +67,13 @@ def test_the_real_threads_give_the_same(codec: Codec, speech: Array) -> None:
         output_period=320,
         one_clock=True,
     )
-    engine = _core.Engine(port)
+    engine = _core.live.Engine(port)
     set_coder(engine, codec, 6.0)
     engine.start(**port.link(), extra_frames=1600)
     lag = engine.target_frames
     assert lag == 320 + 1600
     x = np.ascontiguousarray(speech[0, : 24000 * 2])
-    device = _core.PacedDevice(
+    device = _core.live.PacedDevice(
         port,
         rate=24000,
         block=320,
@@ -98,12 +98,12 @@ def test_the_real_threads_give_the_same(codec: Codec, speech: Array) -> None:
 
 def test_the_interpreter_has_no_part_in_it(tiny: Codec) -> None:
     """A second in which the GIL is held: callbacks and hops go on."""
-    port = _core.Port()
+    port = _core.live.Port()
     open_port(port)
-    engine = _core.Engine(port)
+    engine = _core.live.Engine(port)
     set_coder(engine, tiny, 0.9)
     engine.start(**port.link())
-    device = _core.PacedDevice(
+    device = _core.live.PacedDevice(
         port, rate=24000, block=320, input=noise(24000 * 3)[:, None], output_frames=24000 * 3
     )
     device.start()
@@ -251,13 +251,13 @@ CHILD = """
 import sys, time
 import numpy as np
 from hopcodec import _core
-port = _core.Port.attach(int(sys.argv[1]))
+port = _core.live.Port.attach(int(sys.argv[1]))
 port.open(input_rate=24000, output_rate=24000, input_channels=1, output_channels=1,
           input_period=320, output_period=320, one_clock=True, name="child")
 while not port.going:
     time.sleep(0.005)
 x = np.random.default_rng(0).standard_normal(24000 * 60).astype(np.float32) * 0.1
-device = _core.PacedDevice(port, rate=24000, block=320, input=x[:, None], output_frames=len(x))
+device = _core.live.PacedDevice(port, rate=24000, block=320, input=x[:, None], output_frames=len(x))
 device.start()
 port.run()
 while not port.stopping:
@@ -268,20 +268,20 @@ port.closed()
 """
 
 
-def wait_for(port: _core.Port, state: str) -> None:
+def wait_for(port: _core.live.Port, state: str) -> None:
     deadline = time.monotonic() + 30
     while port.state != state:
         assert time.monotonic() < deadline, f"expected state {state}, got {port.state}"
         time.sleep(0.005)
 
 
-def spawn(port: _core.Port) -> subprocess.Popen[bytes]:
+def spawn(port: _core.live.Port) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", CHILD, str(port.fd)], pass_fds=[port.fd])
 
 
 def test_the_device_may_live_and_die_in_another_process(tiny: Codec) -> None:
-    port = _core.Port(monitor=True)
-    engine = _core.Engine(port)
+    port = _core.live.Port(monitor=True)
+    engine = _core.live.Engine(port)
     set_coder(engine, tiny, 1.8)
     x = noise(24000 * 60)
     for ending in ("killed", "asked"):
@@ -316,7 +316,7 @@ def test_the_device_may_live_and_die_in_another_process(tiny: Codec) -> None:
 
 def test_texts_of_any_bytes_are_read() -> None:
     """The room for a text may end within a character, and a host's names need not be text."""
-    port = _core.Port()
+    port = _core.live.Port()
     port.open(
         input_rate=24000,
         output_rate=24000,
@@ -335,7 +335,7 @@ def test_texts_of_any_bytes_are_read() -> None:
 def test_a_descriptor_that_is_no_port() -> None:
     read, write = os.pipe()
     with pytest.raises(ValueError, match="descriptor of at least"):
-        _core.Port.attach(read)
+        _core.live.Port.attach(read)
     os.close(read)
     os.close(write)
 
@@ -358,7 +358,7 @@ def test_misuse_is_refused(tiny: Codec) -> None:
     device.start()
     with pytest.raises(StreamError, match=r"stop\(\) before another start"):
         device.start()
-    second = _core.Engine(device.port)
+    second = _core.live.Engine(device.port)
     set_pass_through(second)
     with pytest.raises(StreamError, match="without a running engine"):
         second.start(**device.port.link())

@@ -18,7 +18,7 @@ class TwoClocks:
     """A microphone and a speaker of different crystals, in made-up time; the worker is prompt."""
 
     def __init__(self, rates: tuple[int, int], periods: tuple[int, int], ppm: float) -> None:
-        self.port = _core.Port()
+        self.port = _core.live.Port()
         open_port(
             self.port,
             rates[0],
@@ -27,7 +27,7 @@ class TwoClocks:
             output_period=periods[1],
             one_clock=False,
         )
-        self.engine = _core.Engine(self.port)
+        self.engine = _core.live.Engine(self.port)
         set_pass_through(self.engine)
         self.engine.start(**self.port.link(), thread=False)
         self.rates, self.periods = rates, periods
@@ -109,12 +109,12 @@ class Loaded:
     def __init__(self, seconds: float, extra_frames: int) -> None:
         frames = int(24000 * seconds) // 320 * 320
         self.x = ((np.arange(1, frames + 1) * 1234567) % 2**23 * 2.0**-23).astype(np.float32)
-        self.port = _core.Port()
+        self.port = _core.live.Port()
         open_port(self.port)
-        self.engine = _core.Engine(self.port)
+        self.engine = _core.live.Engine(self.port)
         set_pass_through(self.engine)
         self.engine.start(**self.port.link(), extra_frames=extra_frames)
-        self.device = _core.PacedDevice(
+        self.device = _core.live.PacedDevice(
             self.port, rate=24000, block=320, input=self.x[:, None], output_frames=frames
         )
 
@@ -161,8 +161,8 @@ def test_overload_costs_hops_never_latency(percent: int) -> None:
 def test_the_backlog_is_bounded() -> None:
     """Of a burst, a hop with more than 200 ms behind it is dropped; 0 turns that off."""
     for backlog_ms, dropped in ((200.0, 75 - 16), (0.0, 0)):
-        port = _core.Port()
-        engine = _core.Engine(port, backlog_ms=backlog_ms)
+        port = _core.live.Port()
+        engine = _core.live.Engine(port, backlog_ms=backlog_ms)
         set_pass_through(engine)
         engine.start(
             input_rate=24000,
@@ -187,8 +187,8 @@ def test_the_backlog_is_bounded() -> None:
 
 def test_one_writer_and_one_reader_meet_in_the_middle() -> None:
     """The engine without a device: what goes in comes out, whoever calls when."""
-    port = _core.Port()
-    engine = _core.Engine(port, backlog_ms=0)
+    port = _core.live.Port()
+    engine = _core.live.Engine(port, backlog_ms=0)
     set_pass_through(engine)
     engine.start(
         input_rate=24000,

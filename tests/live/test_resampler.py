@@ -20,7 +20,7 @@ def tone(hz: float, rate: int, seconds: float) -> Array:
 
 
 def resampled(x: Array, source: int, target: int) -> Array:
-    return _core.Resampler(source, target).process(x[None])[0]
+    return _core.live.Resampler(source, target).process(x[None])[0]
 
 
 def steady(y: Array) -> Array:
@@ -73,7 +73,7 @@ def test_speech_sounds_as_soxr_makes_it(source: int, target: int, speech: Array)
     edge = PASS * min(source, target, 24000)
     limited = soxr.resample(soxr.resample(speech[0], 24000, edge, quality="VHQ"), edge, source)
     x = limited.astype(np.float32)
-    resampler = _core.Resampler(source, target)
+    resampler = _core.live.Resampler(source, target)
     ours = resampler.process(x[None])[0]
     # soxr gives the signal without delay, so delay its input by whole and fractional frames.
     delay = resampler.delay_frames
@@ -90,7 +90,7 @@ def test_speech_sounds_as_soxr_makes_it(source: int, target: int, speech: Array)
 @pytest.mark.parametrize("ppm", [-1000.0, -50.0, 50.0, 1000.0])
 def test_an_adjusted_ratio_is_met(ppm: float) -> None:
     """The pitch moves by just as much as the ratio does."""
-    resampler = _core.Resampler(24000, 24000)
+    resampler = _core.live.Resampler(24000, 24000)
     resampler.adjust(ppm * 1e-6)
     y = steady(resampler.process(tone(1000.0, 24000, 4.0)[None])[0]).astype(np.float64)
     analytic = y * np.exp(-2j * np.pi * 1000.0 * np.arange(len(y)) / 24000)
@@ -104,7 +104,7 @@ def test_an_adjusted_ratio_is_met(ppm: float) -> None:
 def test_channels_do_not_mix() -> None:
     rng = np.random.default_rng(3)
     x = rng.standard_normal((3, 4000)).astype(np.float32)
-    together = _core.Resampler(48000, 24000, 3).process(x)
+    together = _core.live.Resampler(48000, 24000, 3).process(x)
     for channel in range(3):
         alone = resampled(x[channel], 48000, 24000)
         np.testing.assert_array_equal(together[channel], alone)
@@ -112,8 +112,8 @@ def test_channels_do_not_mix() -> None:
 
 def test_bad_arguments() -> None:
     with pytest.raises(ValueError, match="factor of 12 apart, got 1000 and 24000"):
-        _core.Resampler(1000, 24000)
+        _core.live.Resampler(1000, 24000)
     with pytest.raises(TypeError):
-        _core.Resampler(48000, 24000).process(np.zeros((1, 10)))
+        _core.live.Resampler(48000, 24000).process(np.zeros((1, 10)))
     with pytest.raises(ValueError, match=r"expected shape \(1, \*\)"):
-        _core.Resampler(48000, 24000).process(np.zeros((2, 10), np.float32))
+        _core.live.Resampler(48000, 24000).process(np.zeros((2, 10), np.float32))

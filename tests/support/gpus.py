@@ -50,7 +50,7 @@ Gpu = StandInGpu | TorchGpu
 def no_gpu() -> str:
     """Why there is no GPU to test on; empty if there is one."""
     try:
-        _core.cuda_check()
+        _core.cuda.check()
     except DeviceError as error:
         return str(error)
     return ""
@@ -67,7 +67,7 @@ def find_gpu() -> tuple[Gpu | None, str]:
     """What to test on, or why there is nothing."""
     if no_gpu():
         return None, no_gpu()
-    if _core.cuda_stand_in():
+    if _core.cuda.stand_in():
         return StandInGpu(), ""
     try:
         import torch

@@ -14,7 +14,7 @@ START_NS = 10**12
 
 
 def open_port(
-    port: _core.Port,
+    port: _core.live.Port,
     rate: int = 24000,
     period: int = 320,
     *,
@@ -33,13 +33,13 @@ def open_port(
     )
 
 
-def sessions(codec: Codec) -> tuple[_core.Encoder, _core.Decoder]:
+def sessions(codec: Codec) -> tuple[_core.sessions.Encoder, _core.sessions.Decoder]:
     return codec.sessions.cpu_encoder(1, "immediate", 1), codec.sessions.cpu_decoder(
         1, "immediate", 1
     )
 
 
-def set_coder(engine: _core.Engine, codec: Codec, bandwidth: float) -> None:
+def set_coder(engine: _core.live.Engine, codec: Codec, bandwidth: float) -> None:
     engine.set_coder(
         *sessions(codec),
         codebooks=codec.codebooks_for(bandwidth),
@@ -48,7 +48,7 @@ def set_coder(engine: _core.Engine, codec: Codec, bandwidth: float) -> None:
     )
 
 
-def set_pass_through(engine: _core.Engine, rate: int = 24000, hop: int = 320) -> None:
+def set_pass_through(engine: _core.live.Engine, rate: int = 24000, hop: int = 320) -> None:
     engine.set_coder(None, None, codebooks=0, sample_rate=rate, hop_samples=hop)
 
 
@@ -61,9 +61,9 @@ class Stepped:
     """A duplex device in made-up time: the worker answers before the next callback."""
 
     def __init__(self, rate: int = 24000, period: int = 320, **engine: Any) -> None:
-        self.port = _core.Port()
+        self.port = _core.live.Port()
         open_port(self.port, rate, period)
-        self.engine = _core.Engine(self.port, **engine)
+        self.engine = _core.live.Engine(self.port, **engine)
         self.period_ns = period * 10**9 / rate
         self.period = period
         self.now = float(START_NS)

@@ -27,7 +27,7 @@ STRIDES = (7919, 104_729, 15_485_863, 32_452_843)  # primes: coprime to the numb
 def speech_codebooks(spec: CodecSpec, weights: dict[str, Array], audio: Array) -> dict[str, Array]:
     """Codebooks drawn from the encoder's latents of `audio`, stage by stage of the residual."""
     rvq = spec.quantizer
-    core = _core.Encoder(
+    core = _core.sessions.Encoder(
         build_layers(spec.encoder, weights),
         _stand_in(rvq.codebook_size, rvq.dim),
         channels=spec.channels,
@@ -59,8 +59,8 @@ def drawn_codebooks(spec: CodecSpec, latents: Array) -> dict[str, Array]:
     return tables
 
 
-def _stand_in(size: int, dim: int) -> _core.Quantizer:
+def _stand_in(size: int, dim: int) -> _core.sessions.Quantizer:
     """An encoder wants a quantizer; only its latents are asked for here."""
-    quantizer = _core.Quantizer()
+    quantizer = _core.sessions.Quantizer()
     quantizer.add(np.zeros((size, dim), np.float32))
     return quantizer

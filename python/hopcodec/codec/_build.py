@@ -25,12 +25,12 @@ def build_layers(
     weights: Weights,
     precision: Precision = "fp32",
     truncation: Truncation | None = None,
-) -> _core.Layers:
+) -> _core.sessions.Layers:
     """Pack a chain of layers; `weights` must already have been checked against the spec.
 
     "tf32" rounds factors on their way into a GPU's tensor cores; the layers are those of "fp32".
     """
-    chain = _core.Layers("bf16" if precision == "bf16" else "fp32")
+    chain = _core.sessions.Layers("bf16" if precision == "bf16" else "fp32")
     if truncation is not None:
         head, layers = layers[: truncation.layers], layers[truncation.layers :]
         inner = build_layers(head, weights, precision)
@@ -84,7 +84,9 @@ def build_layers(
     return chain
 
 
-def _add_norm(chain: _core.Layers, layer: Conv1d | ConvTranspose1d, weights: Weights) -> None:
+def _add_norm(
+    chain: _core.sessions.Layers, layer: Conv1d | ConvTranspose1d, weights: Weights
+) -> None:
     """Add the norm behind a convolution; samples that a transposed one cuts off count in it."""
     weight, bias = weights[f"{layer.norm}.weight"], weights[f"{layer.norm}.bias"]
     if isinstance(layer, ConvTranspose1d):
@@ -100,9 +102,9 @@ def _add_norm(chain: _core.Layers, layer: Conv1d | ConvTranspose1d, weights: Wei
         )
 
 
-def build_quantizer(rvq: Quantizer, weights: Weights) -> _core.Quantizer:
+def build_quantizer(rvq: Quantizer, weights: Weights) -> _core.sessions.Quantizer:
     """Pack the codebooks and, where a quantizer has them, their projections."""
-    quantizer = _core.Quantizer()
+    quantizer = _core.sessions.Quantizer()
     for q in range(rvq.codebooks):
         name = rvq.codebook_name(q)
         if isinstance(rvq, EuclideanRvq):

@@ -47,8 +47,8 @@ class BySegments:
         self._facts = SegmentFacts(sessions.spec, fingerprint)
         # A session's memory takes as long to prepare as a second of audio to code: `encode` and
         # `decode` leave one for their next call.
-        self._spare_encoders: list[_core.Encoder | _core.CudaEncoder] = []
-        self._spare_decoders: list[_core.Decoder | _core.CudaDecoder] = []
+        self._spare_encoders: list[_core.sessions.Encoder | _core.cuda.Encoder] = []
+        self._spare_decoders: list[_core.sessions.Decoder | _core.cuda.Decoder] = []
 
     @property
     def latency_samples(self) -> int:
@@ -118,8 +118,8 @@ class BySegments:
             return SEGMENTS_PER_STEP
         return max(1, min(max_frames // self._facts.frames, SEGMENTS_PER_STEP))
 
-    def _encoder_session(self, slots: int) -> _core.Encoder | _core.CudaEncoder:
+    def _encoder_session(self, slots: int) -> _core.sessions.Encoder | _core.cuda.Encoder:
         return self._sessions.encoder(slots, "exact", self._facts.frames)
 
-    def _decoder_session(self, slots: int) -> _core.Decoder | _core.CudaDecoder:
+    def _decoder_session(self, slots: int) -> _core.sessions.Decoder | _core.cuda.Decoder:
         return self._sessions.decoder(slots, "exact", self._facts.frames)

@@ -20,7 +20,7 @@ def cuda_ordinal(device: str) -> int:
 def check_device(device: str) -> None:
     """Raise DeviceError if the device is absent or this build does not drive it."""
     if device != "cpu":
-        _core.cuda_check(cuda_ordinal(device))
+        _core.cuda.check(cuda_ordinal(device))
 
 
 def check_precision(precision: str, device: str) -> None:

@@ -16,7 +16,7 @@ class HopEncoder(Encoder):
     def __init__(
         self,
         facts: SpecFacts,
-        core: _core.Encoder | _core.CudaEncoder,
+        core: _core.sessions.Encoder | _core.cuda.Encoder,
         codebooks: int,
         start: Start,
     ) -> None:
@@ -50,7 +50,7 @@ class HopDecoder(Decoder):
     """One stream from codes to audio, frame by frame."""
 
     def __init__(
-        self, facts: SpecFacts, core: _core.Decoder | _core.CudaDecoder, start: Start
+        self, facts: SpecFacts, core: _core.sessions.Decoder | _core.cuda.Decoder, start: Start
     ) -> None:
         super().__init__(start)
         self._codebooks = facts.codebooks

@@ -31,8 +31,8 @@ class StreamPool:
     def __init__(
         self,
         facts: SpecFacts,
-        encoder: _core.Encoder | _core.CudaEncoder,
-        decoder: _core.Decoder | _core.CudaDecoder,
+        encoder: _core.sessions.Encoder | _core.cuda.Encoder,
+        decoder: _core.sessions.Decoder | _core.cuda.Decoder,
         codebooks: int,
     ) -> None:
         self._facts = facts

@@ -141,7 +141,7 @@ class SegmentEncoder(Encoder):
     _facts: SegmentFacts
 
     def __init__(
-        self, facts: SegmentFacts, core: _core.Encoder | _core.CudaEncoder, codebooks: int
+        self, facts: SegmentFacts, core: _core.sessions.Encoder | _core.cuda.Encoder, codebooks: int
     ) -> None:
         super().__init__(facts, codebooks, "exact")
         self._core = core
@@ -233,7 +233,9 @@ class SegmentEncoder(Encoder):
 class SegmentDecoder(Decoder):
     """One stream from segments of codes to audio."""
 
-    def __init__(self, facts: SegmentFacts, core: _core.Decoder | _core.CudaDecoder) -> None:
+    def __init__(
+        self, facts: SegmentFacts, core: _core.sessions.Decoder | _core.cuda.Decoder
+    ) -> None:
         super().__init__("exact")
         self._facts = facts
         self._core = core

@@ -32,9 +32,9 @@ class Sessions(SpecFacts):
     """
 
     spec: CodecSpec
-    encoder_layers: _core.Layers
-    decoder_layers: _core.Layers
-    quantizer: _core.Quantizer
+    encoder_layers: _core.sessions.Layers
+    decoder_layers: _core.sessions.Layers
+    quantizer: _core.sessions.Quantizer
     device: str = "cpu"
     threads: int = 1
     precision: Precision = "fp32"
@@ -71,7 +71,7 @@ class Sessions(SpecFacts):
 
     def encoder(
         self, streams: int, start: Start, max_frames: int, books: int | None = None
-    ) -> _core.Encoder | _core.CudaEncoder:
+    ) -> _core.sessions.Encoder | _core.cuda.Encoder:
         """Make an encoder session.
 
         A GPU prepares its graphs for `books` codebooks, by default for every bandwidth on offer;
@@ -80,7 +80,7 @@ class Sessions(SpecFacts):
         if self.device == "cpu":
             return self.cpu_encoder(streams, start, max_frames)
         offered = {self.codebooks_for(kbps) for kbps in self.bandwidths}
-        return _core.CudaEncoder(
+        return _core.cuda.Encoder(
             self.encoder_layers,
             self.quantizer,
             device=cuda_ordinal(self.device),
@@ -91,11 +91,11 @@ class Sessions(SpecFacts):
 
     def decoder(
         self, streams: int, start: Start, max_frames: int
-    ) -> _core.Decoder | _core.CudaDecoder:
+    ) -> _core.sessions.Decoder | _core.cuda.Decoder:
         """Make a decoder session."""
         if self.device == "cpu":
             return self.cpu_decoder(streams, start, max_frames)
-        return _core.CudaDecoder(
+        return _core.cuda.Decoder(
             self.decoder_layers,
             self.quantizer,
             device=cuda_ordinal(self.device),
@@ -103,9 +103,9 @@ class Sessions(SpecFacts):
             **self._shape(streams, start, max_frames),
         )
 
-    def cpu_encoder(self, streams: int, start: Start, max_frames: int) -> _core.Encoder:
+    def cpu_encoder(self, streams: int, start: Start, max_frames: int) -> _core.sessions.Encoder:
         """Make an encoder session on the CPU, whatever the device."""
-        return _core.Encoder(
+        return _core.sessions.Encoder(
             self.encoder_layers,
             self.quantizer,
             threads=self.threads,
@@ -113,9 +113,9 @@ class Sessions(SpecFacts):
             **self._shape(streams, start, max_frames),
         )
 
-    def cpu_decoder(self, streams: int, start: Start, max_frames: int) -> _core.Decoder:
+    def cpu_decoder(self, streams: int, start: Start, max_frames: int) -> _core.sessions.Decoder:
         """Make a decoder session on the CPU, whatever the device."""
-        return _core.Decoder(
+        return _core.sessions.Decoder(
             self.decoder_layers,
             self.quantizer,
             threads=self.threads,

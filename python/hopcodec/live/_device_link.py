@@ -44,8 +44,8 @@ class DeviceLink:
 
     def __init__(
         self,
-        port: _core.Port,
-        engine: _core.Engine,
+        port: _core.live.Port,
+        engine: _core.live.Engine,
         settings: DeviceSettings,
         *,
         extra_ms: float | None = None,

@@ -59,8 +59,8 @@ class LiveEngine(LiveCodec):
         check_codec(codec)
         if period is not None:
             whole("period", period, 1, MAX_BLOCK)
-        self._port = _core.Port(channels=codec.channels)
-        engine = _core.Engine(self._port, priority=priority, backlog_ms=backlog_ms)
+        self._port = _core.live.Port(channels=codec.channels)
+        engine = _core.live.Engine(self._port, priority=priority, backlog_ms=backlog_ms)
         super().__init__(engine, codec, bandwidth)
         self._period = period or codec.hop_samples
         self._queue_samples = queue_samples

@@ -26,8 +26,8 @@ class FileLink:
 
     def __init__(
         self,
-        port: _core.Port,
-        engine: _core.Engine,
+        port: _core.live.Port,
+        engine: _core.live.Engine,
         audio: Audio,
         rate_hz: int,
         *,
@@ -37,7 +37,7 @@ class FileLink:
     ) -> None:
         self._port, self._engine = port, engine
         self._audio, self._rate_hz, self._block = audio, rate_hz, block
-        self._device: _core.PacedDevice | None = None
+        self._device: _core.live.PacedDevice | None = None
         self._latency = 0
         self._on_tick = on_tick
         self._thread: threading.Thread | None = None
@@ -84,7 +84,7 @@ class FileLink:
         delays = self._engine.latency()
         inner_ms = delays["resampler_in"] + delays["lookahead"] + delays["resampler_out"]
         self._latency = self._engine.target_frames + round(inner_ms * self._rate_hz / 1000.0)
-        self._device = _core.PacedDevice(
+        self._device = _core.live.PacedDevice(
             self._port,
             rate=self._rate_hz,
             block=self._block,

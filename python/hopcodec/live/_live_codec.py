@@ -21,7 +21,7 @@ class LiveCodec(ABC):
     _codec: Codec
     _bandwidth: float
 
-    def __init__(self, engine: _core.Engine, codec: Codec, bandwidth: float | None) -> None:
+    def __init__(self, engine: _core.live.Engine, codec: Codec, bandwidth: float | None) -> None:
         check_codec(codec)
         self._engine = engine
         self.switch(codec, codec.default_bandwidth if bandwidth is None else bandwidth)

@@ -92,8 +92,8 @@ class Loopback(LiveCodec):
         for name, ms in (("latency_ms", latency_ms), ("extra_ms", extra_ms)):
             if ms is not None:
                 number(name, ms, 0, _MAX_MS)
-        self._port = _core.Port(channels=codec.channels, monitor=record is not None)
-        super().__init__(_core.Engine(self._port, priority=_PRIORITY), codec, bandwidth)
+        self._port = _core.live.Port(channels=codec.channels, monitor=record is not None)
+        super().__init__(_core.live.Engine(self._port, priority=_PRIORITY), codec, bandwidth)
         self._engine.bypass = bypass
         self._recorder = None if record is None else Recorder(self._port, Path(record))
         self._link = self._connect(codec, input, output, rate, block, latency_ms, extra_ms)

@@ -29,7 +29,7 @@ class Recorder:
         The folder or a file cannot be written, or the folder holds a recording already.
     """
 
-    def __init__(self, port: _core.Port, folder: Path) -> None:
+    def __init__(self, port: _core.live.Port, folder: Path) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

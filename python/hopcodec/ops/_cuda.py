@@ -83,12 +83,12 @@ def causal_conv1d(
     if activation == "snake" and alpha is None:
         raise ValueError("snake: expected alpha, one per channel")
     lengths = (batch, channels, out, kernel, time, held, stride, dilation)
-    keep, workspace = _workspace(tensors, _core.cuda_causal_conv1d_workspace(lengths))
+    keep, workspace = _workspace(tensors, _core.cuda.causal_conv1d_workspace(lengths))
     total, reach = held + time, (kernel - 1) * dilation + 1
     frames = 0 if total < reach else (total - reach) // stride + 1
     y, y_at = tensors.empty((*lead, out, frames))
     after, after_at = tensors.empty((*lead, channels, total - frames * stride))
-    _core.cuda_causal_conv1d(
+    _core.cuda.causal_conv1d(
         (
             view.address,
             matrix.address,
@@ -117,11 +117,11 @@ def causal_conv_transpose1d(
     _expect("weight", matrix, channels, None, None)
     _, out, kernel = matrix.shape
     lengths = (batch, channels, out, kernel, time, stride)
-    keep, workspace = _workspace(tensors, _core.cuda_causal_conv_transpose1d_workspace(lengths))
+    keep, workspace = _workspace(tensors, _core.cuda.causal_conv_transpose1d_workspace(lengths))
     held = -(-kernel // stride) - 1
     y, y_at = tensors.empty((*lead, out, time * stride))
     after, after_at = tensors.empty((*lead, channels, held))
-    _core.cuda_causal_conv_transpose1d(
+    _core.cuda.causal_conv_transpose1d(
         (
             view.address,
             matrix.address,
@@ -165,12 +165,12 @@ def lstm(
         addresses.append(seen.address)
     addresses.append(_optional(tensors, "hidden", hidden, n))
     addresses.append(_optional(tensors, "cell", cell, n))
-    keep, workspace = _workspace(tensors, _core.cuda_lstm_workspace((n, time)))
+    keep, workspace = _workspace(tensors, _core.cuda.lstm_workspace((n, time)))
     y, y_at = tensors.empty((n, time))
     after_hidden, hidden_at = tensors.empty((n,))
     after_cell, cell_at = tensors.empty((n,))
     addresses += [y_at, hidden_at, cell_at, workspace]
-    _core.cuda_lstm(addresses, (n, time), tensors.device, tensors.stream)
+    _core.cuda.lstm(addresses, (n, time), tensors.device, tensors.stream)
     del keep
     return y, (after_hidden, after_cell)
 
@@ -213,9 +213,9 @@ def _quantize(
     if not 1 <= size <= 65536:
         raise ValueError(f"codebooks: expected 1 to 65536 entries, got {size}")
     lengths = (dim, x.shape[1], n_q, size)
-    floats = _core.cuda_quantize_workspace(lengths, normalised)
+    floats = _core.cuda.quantize_workspace(lengths, normalised)
     keep, workspace = _workspace(tensors, floats)
-    _core.cuda_quantize(
+    _core.cuda.quantize(
         (x.address, books.address, codes_at, workspace),
         lengths,
         normalised,
@@ -236,7 +236,7 @@ def rvq_decode(tensors: Tensors, codes: View, codebooks: Any, *, wide: bool = Fa
     if n_q > most:
         raise ValueError(f"codes: expected at most {most} codebooks, got {n_q}")
     x, at = tensors.empty((dim, time))
-    _core.cuda_dequantize(
+    _core.cuda.dequantize(
         (codes.address, books.address, at),
         (dim, time, n_q, size),
         wide,
@@ -252,7 +252,7 @@ def snake(tensors: Tensors, x: Any, alpha: Any) -> Any:
     a = tensors.floats("alpha", alpha)
     _expect("alpha", a, lengths[1])
     y, at = tensors.empty(view.shape)
-    _core.cuda_snake((view.address, a.address, at), lengths, tensors.device, tensors.stream)
+    _core.cuda.snake((view.address, a.address, at), lengths, tensors.device, tensors.stream)
     return y
 
 
@@ -263,7 +263,7 @@ def pointwise(tensors: Tensors, name: str, x: Any) -> Any:
     count = 1
     for length in view.shape:
         count *= length
-    _core.cuda_pointwise(name, (view.address, at), count, tensors.device, tensors.stream)
+    _core.cuda.pointwise(name, (view.address, at), count, tensors.device, tensors.stream)
     return y
 
 
@@ -274,9 +274,9 @@ def group_norm(tensors: Tensors, x: Any, groups: int, weight: Any, bias: Any, ep
     _expect("weight", w, channels)
     _expect("bias", b, channels)
     lengths = (batch, channels, time, groups)
-    keep, workspace = _workspace(tensors, _core.cuda_group_norm_workspace(lengths))
+    keep, workspace = _workspace(tensors, _core.cuda.group_norm_workspace(lengths))
     y, at = tensors.empty(view.shape)
     addresses = (view.address, w.address, b.address, at, workspace)
-    _core.cuda_group_norm(addresses, lengths, eps, tensors.device, tensors.stream)
+    _core.cuda.group_norm(addresses, lengths, eps, tensors.device, tensors.stream)
     del keep
     return y

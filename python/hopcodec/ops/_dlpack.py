@@ -86,7 +86,7 @@ class GpuTensors:
             )
             raise TypeError(f"{expected}{type(x).__name__}{where}")
         capsule = x.__dlpack__(stream=self._producer_stream)
-        address, shape, kind, _, device, contiguous = _core.look_at_dlpack(capsule)
+        address, shape, kind, _, device, contiguous = _core.ops.look_at_dlpack(capsule)
         if kind != dtype or device != self.device or not contiguous:
             layout = "" if contiguous else ", not C-contiguous"
             raise TypeError(f"{expected}{kind} {tuple(shape)} on cuda:{device}{layout}")

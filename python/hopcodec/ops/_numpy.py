@@ -44,7 +44,7 @@ def causal_conv1d(
         batched_state = np.zeros((batched.shape[0], weight.shape[1], held), np.float32)
     else:
         batched_state = state[None] if single else state
-    y, after = _core.causal_conv1d(
+    y, after = _core.ops.causal_conv1d(
         batched,
         weight,
         bias,
@@ -78,7 +78,7 @@ def causal_conv_transpose1d(
         batched_state = np.zeros((batched.shape[0], weight.shape[0], max(held, 0)), np.float32)
     else:
         batched_state = state[None] if single else state
-    y, after = _core.causal_conv_transpose1d(
+    y, after = _core.ops.causal_conv_transpose1d(
         batched, weight, bias, batched_state, stride=stride, isa=isa
     )
     return (y[0], after[0]) if single else (y, after)
@@ -99,49 +99,51 @@ def lstm(
         raise TypeError("x: expected an array (channels, time)")
     hidden, cell = state or (np.zeros(x.shape[0], np.float32), np.zeros(x.shape[0], np.float32))
     check_floats(hidden=hidden, cell=cell)
-    y, hidden, cell = _core.lstm(x, weight_ih, weight_hh, bias_ih, bias_hh, hidden, cell, isa=isa)
+    y, hidden, cell = _core.ops.lstm(
+        x, weight_ih, weight_hh, bias_ih, bias_hh, hidden, cell, isa=isa
+    )
     return y, (hidden, cell)
 
 
 def rvq_encode(x: Array, codebooks: Array, *, isa: str = "") -> CodeArray:
     check_floats(x=x, codebooks=codebooks)
-    return _core.rvq_encode(x, codebooks, isa=isa)
+    return _core.ops.rvq_encode(x, codebooks, isa=isa)
 
 
 def rvq_decode(codes: CodeArray, codebooks: Array, *, isa: str = "") -> Array:
     check_floats(codebooks=codebooks)
-    return _core.rvq_decode(codes, codebooks, isa=isa)
+    return _core.ops.rvq_decode(codes, codebooks, isa=isa)
 
 
 def nearest_normalised(x: Array, codebook: Array, *, isa: str = "") -> CodeArray:
     check_floats(x=x, codebook=codebook)
-    return _core.nearest_normalised(x, codebook, isa=isa)
+    return _core.ops.nearest_normalised(x, codebook, isa=isa)
 
 
 def snake(x: Array, alpha: Array, *, isa: str = "") -> Array:
     check_floats(x=x, alpha=alpha)
     batched, single = _batched("x", x)
-    y = _core.snake(batched, alpha, isa=isa)
+    y = _core.ops.snake(batched, alpha, isa=isa)
     return y[0] if single else y
 
 
 def elu(x: Array, *, isa: str = "") -> Array:
     check_floats(x=x)
-    return _core.elu(x, isa=isa)
+    return _core.ops.elu(x, isa=isa)
 
 
 def tanh(x: Array, *, isa: str = "") -> Array:
     check_floats(x=x)
-    return _core.tanh(x, isa=isa)
+    return _core.ops.tanh(x, isa=isa)
 
 
 def sigmoid(x: Array, *, isa: str = "") -> Array:
     check_floats(x=x)
-    return _core.sigmoid(x, isa=isa)
+    return _core.ops.sigmoid(x, isa=isa)
 
 
 def group_norm(x: Array, groups: int, weight: Array, bias: Array, eps: float = 1e-5) -> Array:
     check_floats(x=x, weight=weight, bias=bias)
     batched, single = _batched("x", x)
-    y = _core.group_norm(batched, groups, weight, bias, eps)
+    y = _core.ops.group_norm(batched, groups, weight, bias, eps)
     return y[0] if single else y

@@ -39,5 +39,5 @@ def fold_weight_norm(g: FloatArray, v: FloatArray) -> FloatArray:
     matrix = np.ascontiguousarray(v).reshape(rows, -1)
     if (zeros := ~matrix.any(axis=1)).any():
         raise WeightsError(f"weight norm: row {int(zeros.argmax())} of v is all zeros")
-    folded: FloatArray = _core.fold_weight_norm(np.ascontiguousarray(g).reshape(rows), matrix)
+    folded: FloatArray = _core.ops.fold_weight_norm(np.ascontiguousarray(g).reshape(rows), matrix)
     return folded.reshape(v.shape)

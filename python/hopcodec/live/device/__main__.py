@@ -54,7 +54,7 @@ def _close(sounddevice: Any, streams: list[Any]) -> None:
         sounddevice._terminate()
 
 
-def _watch(port: _core.Port, opened: Opened, parent: int) -> None:
+def _watch(port: _core.live.Port, opened: Opened, parent: int) -> None:
     """Start the streams when told, then report that they run until told to stop."""
     while not port.going:
         if port.stopping or os.getppid() != parent:
@@ -79,14 +79,16 @@ def main(arguments: list[str]) -> int:
     why.
     """
     parent = os.getppid()
-    port = _core.Port.attach(int(arguments[0]))
+    port = _core.live.Port.attach(int(arguments[0]))
     settings = DeviceSettings(**json.loads(arguments[1]))
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     try:
         priority = raise_priority()  # first, because later threads inherit it
         sounddevice = import_sounddevice()
         with silence():
-            opened = open_streams(sounddevice, settings, _core.callback_address(), port.address)
+            opened = open_streams(
+                sounddevice, settings, _core.live.callback_address(), port.address
+            )
         memory = lock_memory()  # last, when everything that will be used is mapped
         print(json.dumps({**opened.report, "priority": priority, "memory": memory}), flush=True)
         port.open(**opened.link)
