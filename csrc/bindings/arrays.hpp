@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "bindings/released_gil.hpp"
+
 namespace hopcodec::bindings {
 
 namespace py = pybind11;

@@ -29,7 +29,7 @@ auto make_cuda(const LayerList& layers, Quantizer& quantizer, int channels, int 
   const graph::cuda::Precision products = parse_product_precision(precision);
   const std::uint64_t hash = fingerprint(layers, quantizer, channels, hop_samples);
   if (quantizer.uploads == nullptr) quantizer.uploads = std::make_shared<graph::cuda::Uploads>();
-  const py::gil_scoped_release release;
+  const ReleasedGil release;
   return std::make_unique<S>(layers.layers, quantizer.weights, channels, hop_samples,
                              graph::cuda::Options{.streams = streams,
                                                   .max_frames = max_frames,

@@ -265,8 +265,8 @@ void bind_paced(py::module_& m) {
            py::arg("port"), py::kw_only(), py::arg("rate"), py::arg("block"), py::arg("input"),
            py::arg("output_frames") = 0, py::arg("output_channels") = 1, py::arg("ppm") = 0.0)
       .def("start", [](PacedDevice& d) { in_turn([&] { d.start(); }); })
-      .def("stop", &PacedDevice::stop, py::call_guard<py::gil_scoped_release>())
-      .def("wait", &PacedDevice::wait, py::arg("timeout"), py::call_guard<py::gil_scoped_release>())
+      .def("stop", &PacedDevice::stop, py::call_guard<ReleasedGil>())
+      .def("wait", &PacedDevice::wait, py::arg("timeout"), py::call_guard<ReleasedGil>())
       .def_property_readonly("position", &PacedDevice::position)
       .def_property_readonly("done", &PacedDevice::done)
       .def_property_readonly("late_wakes", &PacedDevice::late_wakes)
@@ -299,7 +299,7 @@ void bind_engine(py::module_& m) {
            py::arg("input_period"), py::arg("output_period"), py::arg("one_clock"),
            py::arg("queue_frames") = py::none(), py::arg("extra_frames") = 0,
            py::arg("thread") = true)
-      .def("stop", &BoundEngine::stop, py::call_guard<py::gil_scoped_release>())
+      .def("stop", &BoundEngine::stop, py::call_guard<ReleasedGil>())
       .def(
           "step",
           [](BoundEngine& self, std::int64_t now_ns) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <functional>
 
 #include <pybind11/typing.h>
 
@@ -46,10 +48,19 @@ inline Floats columns_of(const std::vector<float>& rows, py::ssize_t dim) {
 
 // --- one stream ---------------------------------------------------------------------------------
 
+inline bool share_memory(const py::array& a, const py::array& b) {
+  const auto* first = static_cast<const std::byte*>(a.data());
+  const auto* second = static_cast<const std::byte*>(b.data());
+  const std::less<> before;
+  return before(first, second + b.nbytes()) && before(second, first + a.nbytes());
+}
+
 // Returns the caller's array if each row has room for `columns` columns, or a new array of exactly
-// that size.
+// that size. The caller's array must not share memory with `input`, which a long push still reads
+// when it has written its first results.
 template <class Array>
-Array room_for(const char* name, const py::object& out, py::ssize_t rows, std::int64_t columns) {
+Array room_for(const char* name, const py::object& out, py::ssize_t rows, std::int64_t columns,
+               const py::array* input = nullptr) {
   if (out.is_none()) return Array({rows, static_cast<py::ssize_t>(columns)});
   if (!Array::check_(out)) {
     throw py::type_error(std::string(name) +
@@ -59,6 +70,14 @@ Array room_for(const char* name, const py::object& out, py::ssize_t rows, std::i
   if (array.ndim() != 2 || array.shape(0) != rows || array.shape(1) < columns) {
     throw py::value_error(std::string(name) + ": expected shape (" + std::to_string(rows) +
                           ", at least " + std::to_string(columns) + "), got " + shape_text(array));
+  }
+  if ((array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) {
+    throw py::value_error(std::string(name) +
+                          ": expected an aligned array, got one at an odd address");
+  }
+  if (input != nullptr && share_memory(array, *input)) {
+    throw py::value_error(std::string(name) +
+                          ": expected memory of its own, got some of the input's");
   }
   return array;
 }
@@ -82,7 +101,7 @@ py::array_t<std::uint16_t> encode_one(E& encoder, const Floats* audio, int n_q,
   const bool last = audio == nullptr;
   const py::ssize_t samples = last ? 0 : audio->shape(1);
   const std::int64_t most = std::max<std::int64_t>(encoder.most_frames(0, samples, last), 0);
-  Codes codes = room_for<Codes>("out", out, n_q, most);
+  Codes codes = room_for<Codes>("out", out, n_q, most, audio);
   const py::ssize_t room = codes.shape(1);
   if (latents != nullptr) latents->resize(static_cast<std::size_t>(most * encoder.latent_dim()));
   EncodeItem item{.stream = 0,
@@ -97,7 +116,7 @@ py::array_t<std::uint16_t> encode_one(E& encoder, const Floats* audio, int n_q,
                   .capacity = most};
   Outcome outcome;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil release;
     outcome = last ? encoder.flush(&item, 1, n_q) : encoder.push(&item, 1, n_q);
   }
   require_ok(outcome);
@@ -157,7 +176,7 @@ py::array_t<float> decode_one(D& decoder, const Codes* codes, const py::object& 
   const py::ssize_t n_q = codes == nullptr ? 0 : codes->shape(0);
   if (codes != nullptr) frames = codes->shape(1);
   const std::int64_t most = std::max<std::int64_t>(decoder.most_samples(0, frames), 0);
-  Floats audio = room_for<Floats>("out", out, decoder.channels(), most);
+  Floats audio = room_for<Floats>("out", out, decoder.channels(), most, codes);
   DecodeItem item{.stream = 0,
                   .codes = codes == nullptr ? nullptr : codes->data(),
                   .book_step = frames,
@@ -171,7 +190,7 @@ py::array_t<float> decode_one(D& decoder, const Codes* codes, const py::object& 
                   .latents = rows};
   Outcome outcome;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil release;
     outcome = last ? decoder.flush(&item, 1) : decoder.push(&item, 1);
   }
   require_ok(outcome);
@@ -223,7 +242,7 @@ py::typing::Tuple<Codes, Counts> encode_many(E& encoder, const Ints& streams,
   }
   Outcome outcome;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil release;
     const int count = static_cast<int>(n);
     outcome =
         last ? encoder.flush(items.data(), count, n_q) : encoder.push(items.data(), count, n_q);
@@ -276,7 +295,7 @@ py::typing::Tuple<Floats, Counts> decode_many(D& decoder, const Ints& streams,
   }
   Outcome outcome;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil release;
     const int count = static_cast<int>(n);
     outcome = last ? decoder.flush(items.data(), count) : decoder.push(items.data(), count);
   }

@@ -68,7 +68,7 @@ void bind_system(py::module_& m) {
     }
     return names;
   });
-  m.def("measure_fma_gflops", &measure_fma_gflops, py::call_guard<py::gil_scoped_release>());
+  m.def("measure_fma_gflops", &measure_fma_gflops, py::call_guard<ReleasedGil>());
   m.def("measure_read_gbps", &measure_read_gbps, py::arg("bytes"));
 }
 

@@ -147,14 +147,15 @@ def number(
     *,
     error: type[Exception] | None = None,
 ) -> float:
-    """Return an int or a float as a float; the parameters are those of `whole`.
+    """Return a number of Python or NumPy as a float; the parameters are those of `whole`.
 
-    NaN is in no range.
+    NaN and infinity are in no range.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         refuse(name, "a number", value, error or TypeError)
-    if not least <= value <= most:
-        expected = f"at least {least:.12g}" if math.isinf(most) else f"{least:.12g} to {most:.12g}"
+    if not least <= value <= most or math.isinf(value):
+        unlimited = f"at least {least:.12g} and finite"
+        expected = unlimited if math.isinf(most) else f"{least:.12g} to {most:.12g}"
         refuse(name, expected, value, error or ValueError)
     return float(value)
 

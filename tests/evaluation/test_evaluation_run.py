@@ -187,7 +187,7 @@ def test_what_cannot_be_asked_for(tiny: Codec, tmp_path: Path) -> None:
         evaluate(tiny, SPEECH, peers=["mp3"])
     with pytest.raises(ValueError, match=r"expected one of .* kbps, got 7"):
         evaluate(tiny, SPEECH, bandwidths=[7.0])
-    with pytest.raises(ValueError, match="jobs: expected 1 or more"):
+    with pytest.raises(ValueError, match="jobs: expected at least 1"):
         evaluate(tiny, SPEECH, jobs=0)
     with pytest.raises(ValueError, match="limit: expected 1 or more"):
         evaluate(tiny, SPEECH, limit=0)

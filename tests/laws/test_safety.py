@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import numpy.typing as npt
@@ -156,7 +158,44 @@ def test_results_into_the_callers_arrays(codec: Codec, speech: Array) -> None:
         encoder.push(audio, out=np.zeros((8, 19), np.uint16))
     with pytest.raises(TypeError, match="out: expected"):
         encoder.push(audio, out=np.zeros((8, 20), np.int32))  # type: ignore[arg-type]
+    odd = np.zeros(8 * 20 * 2 + 1, np.uint8)[1:].view(np.uint16).reshape(8, 20)
+    with pytest.raises(ValueError, match="out: expected an aligned array"):
+        encoder.push(audio, out=odd)
     np.testing.assert_array_equal(encoder.push(audio), expected)
+
+
+def test_results_never_lie_over_what_is_still_to_be_read(codec: Codec, speech: Array) -> None:
+    """A push of many steps writes its first results before it reads its last rows."""
+    audio = np.ascontiguousarray(speech[:, :6400])
+    encoder, decoder = codec.encoder(6.0), codec.decoder(max_frames_per_push=1)
+    with pytest.raises(ValueError, match="out: expected memory of its own, got some of the input"):
+        encoder.push(audio, out=audio.view(np.uint16).reshape(8, 1600))
+    sound = np.zeros((1, 7000), np.float32)
+    codes = sound.view(np.uint16).reshape(-1)[-160:].reshape(8, 20)  # the end of it
+    with pytest.raises(ValueError, match="out: expected memory of its own, got some of the input"):
+        decoder.push(codes, out=sound)
+    sides = np.zeros((2, 7000), np.float32)  # neighbours that share nothing
+    codes = sides[1].view(np.uint16)[:160].reshape(8, 20)
+    codes[:] = codec.encode(audio, 6.0)
+    expected = codec.decoder().push(codes)
+    np.testing.assert_array_equal(decoder.push(codes, out=sides[:1]), expected)
+
+
+def test_a_program_may_end_while_a_thread_computes() -> None:
+    """A daemon thread inside a push neither aborts the program nor changes its exit status."""
+    program = """
+import threading, numpy as np, hopcodec
+encoder, began = hopcodec.load().encoder(), threading.Event()
+def work():
+    while True:
+        encoder.push(np.zeros((1, 48000), np.float32))
+        began.set()
+threading.Thread(target=work, daemon=True).start()
+began.wait()
+raise SystemExit(5)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (5, "")
 
 
 @pytest.mark.parametrize(
@@ -191,12 +230,14 @@ def test_snapshots_are_any_bytes_and_errors_are_short(codec: Codec, speech: Arra
 
 
 def test_what_load_and_streams_refuse(codec: Codec) -> None:
-    with pytest.raises(TypeError, match="threads: expected an int, got float"):
+    with pytest.raises(TypeError, match="threads: expected a whole number, got"):
         hopcodec.load(threads=1.5)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="model: expected a name or a path, got int"):
         hopcodec.load(5)  # type: ignore[arg-type]
     with pytest.raises(WeightsError, match="empty"):
         hopcodec.load("")
-    for n in (0, -1, 10**12, "4"):
+    for n in (0, -1, 10**12):
         with pytest.raises(ValueError, match="streams: expected 1 to 65536"):
-            codec.streams(n)  # type: ignore[arg-type]
+            codec.streams(n)
+    with pytest.raises(TypeError, match="streams: expected a whole number, got '4'"):
+        codec.streams("4")  # type: ignore[arg-type]

@@ -83,6 +83,15 @@ def _nest(spec: Any) -> None:
     spec["encoder"] = [layer]
 
 
+def _lstm_of(layers: int) -> Callable[[Any], None]:
+    lstm = {"kind": "Lstm", "name": "lstm", "channels": 8, "layers": layers, "skip": True}
+    return _set("encoder", 0, value=lstm)
+
+
+def _far_back(spec: Any) -> None:
+    spec["encoder"] = [{**spec["encoder"][0], "kernel": 7, "dilation": (1 << 20) - 1}] * 100
+
+
 @pytest.mark.parametrize(
     ("forge", "message"),
     [
@@ -107,6 +116,10 @@ def _nest(spec: Any) -> None:
         (_set("bandwidths", value=["6"]), r"bandwidths\[0\]: expected a number, got '6'"),
         (_set("quantizer", value=None), "quantizer: expected an object"),
         (_nest, "nested or repeated beyond any codec"),
+        # Few bytes that much memory or time would pay for.
+        (_set("quantizer", "codebooks", value=1 << 20), "codebooks: expected 1 to 1024"),
+        (_lstm_of(1 << 20), r"encoder\[0\]\.layers: expected 1 to 16"),
+        (_far_back, "expected convolutions that keep at most 67108864 numbers of a stream"),
         (
             lambda spec: spec["encoder"].extend(spec["encoder"][:1] * 600),
             "of 0 to 512 items",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import zipfile
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -276,6 +277,15 @@ def test_refusals(config: Config, tmp_path: Path) -> None:
     (last,) = checkpoint.found(out / "checkpoints")
     last.write_bytes(last.read_bytes()[:1000])
     with pytest.raises(TrainingError, match="malformed checkpoint"):
+        run(config, out, resume=True)
+    # Torch would read the second record in place of the first, which is checked.
+    torch.save({"version": checkpoint.VERSION}, last)
+    with zipfile.ZipFile(last, "a") as archive:
+        archive.writestr(f"{last.stem}/DATA.PKL", b"")
+    with pytest.raises(TrainingError, match=r"expected what torch\.save writes into one folder"):
+        run(config, out, resume=True)
+    torch.save({"version": checkpoint.VERSION, "x": torch.zeros(1).expand(1 << 40)}, last)
+    with pytest.raises(TrainingError, match=r"tensor x: shape .* its storage holds 4"):
         run(config, out, resume=True)
     with pytest.raises(ConfigError, match=r"model\.name: expected one of hopcodec_24khz"):
         run(replace(config, model=ModelConfig("mp3")), tmp_path / "new")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from hashlib import sha256
+from pickle import PicklingError
+from typing import Any
 
 import numpy as np
 
+from hopcodec._checks import whole
 from hopcodec.codec._by_segments import BySegments
 from hopcodec.codec._codes import AnyCodes, join_codes
 from hopcodec.codec._device import check_device, check_precision
@@ -88,6 +91,27 @@ class Codec(SpecFacts):
             if spec.segments is None
             else BySegments(self.sessions, self.fingerprint)
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle where the codec came from, not its weights: a worker reads them again."""
+        if self._origin is None:
+            raise PicklingError(f"{self.name}: expected a codec of hopcodec.load, to read it again")
+        options = {
+            "threads": self.threads,
+            "precision": self.precision,
+            "seeded": self.seeded,
+            "full_hop": self.full_hop,
+            "low_latency": self.low_latency,
+            "device": self.device,
+        }
+        return _made_again, (self._origin, options, self.fingerprint)
+
+    def __copy__(self) -> Codec:
+        """Return the codec itself: nothing of it ever changes."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Codec:
+        return self
 
     def __repr__(self) -> str:
         segments = "" if self.segments is None else f"segments of {self.segments.samples} samples, "
@@ -201,8 +225,7 @@ class Codec(SpecFacts):
         """
         device = self.device if device is None else device
         check_device(device)
-        if not isinstance(n, int) or not 1 <= n <= 65536:
-            raise ValueError(f"streams: expected 1 to 65536, got {n!r}")
+        n = whole("streams", n, 1, 65536)
         books = self.chosen_codebooks(bandwidth, codebooks)
         return self._strategy.pool(n, books, start, max_frames_per_push, device)
 
@@ -274,3 +297,17 @@ def _fingerprint(spec: CodecSpec, weights: Weights) -> str:
     for name in spec.tensors():
         digest.update(np.ascontiguousarray(weights[name], "<f4").data)
     return digest.hexdigest()[:8]
+
+
+def _made_again(
+    origin: Callable[[], tuple[CodecSpec, Weights]], options: dict[str, Any], fingerprint: str
+) -> Codec:
+    """Make the codec that `Codec.__reduce__` described."""
+    spec, weights = origin()
+    codec = Codec(spec, weights, origin=origin, **options)
+    if codec.fingerprint != fingerprint:
+        raise WeightsError(
+            f"{codec.name}: expected weights {fingerprint}, as where the codec was pickled, "
+            f"got {codec.fingerprint}: the file has changed"
+        )
+    return codec

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from hopcodec._checks import whole
 from hopcodec.specs._language import CodecSpec, EuclideanRvq, Segments
 
 _USUAL_BANDWIDTH = 6.0
@@ -89,23 +90,21 @@ class SpecFacts:
         near = [
             b
             for b in self.bandwidths
-            if isinstance(bandwidth, (int, float)) and abs(b - bandwidth) <= _SAME_KBPS
+            if isinstance(bandwidth, (int, float, np.integer, np.floating))
+            and abs(b - float(bandwidth)) <= _SAME_KBPS
         ]
         if not near:
             offer = ", ".join(f"{b:g}" for b in self.bandwidths)
             raise ValueError(f"bandwidth: expected one of {offer} kbps, got {bandwidth!r}")
-        offered = min(near, key=lambda b: abs(b - bandwidth))
+        offered = min(near, key=lambda b: abs(b - float(bandwidth)))
         # The millionth makes up for a rate that no float holds.
         books = math.floor(offered * 1000 / (self.frame_rate * self.bits_per_code) + 1e-6)
         return max(1, min(books, self.codebooks))
 
     def bandwidth_for(self, codebooks: int) -> float:
         """Return the kilobits per second of `codebooks` codes per frame."""
-        if not isinstance(codebooks, (int, np.integer)) or isinstance(codebooks, bool):
-            raise TypeError(f"codebooks: expected an int, got {type(codebooks).__name__}")
-        if not 1 <= codebooks <= self.codebooks:
-            raise ValueError(f"codebooks: expected 1 to {self.codebooks}, got {codebooks}")
-        kbps = int(codebooks) * self.bits_per_code * self.frame_rate / 1000
+        codebooks = whole("codebooks", codebooks, 1, self.codebooks)
+        kbps = codebooks * self.bits_per_code * self.frame_rate / 1000
         # The number on offer rather than one a rounding away from it.
         return next((b for b in self.bandwidths if abs(b - kbps) < 1e-6), kbps)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 
+from hopcodec._checks import whole
 from hopcodec.codec._codec import Codec
 from hopcodec.codec._device import check_device, check_precision
 from hopcodec.errors import WeightsError
@@ -71,11 +72,9 @@ def load(
     if model is not None and not isinstance(model, (str, os.PathLike)):
         raise TypeError(f"model: expected a name or a path, got {type(model).__name__}")
     check_device(device)
-    if not isinstance(threads, int) or isinstance(threads, bool):
-        raise TypeError(f"threads: expected an int, got {type(threads).__name__}")
-    if not 1 <= threads <= 256:
-        raise ValueError(f"threads: expected 1 to 256, got {threads}")
+    threads = whole("threads", threads, 1, 256)
     check_precision(precision, device)  # before a model is fetched for nothing
+    origin = partial(resolve, _lasting(model), seeded=seeded)
     spec, weights = resolve(model, seeded=seeded)
     if spec.segments is not None:
         check_precision(precision, "cpu")  # segments are computed in "fp32" or "bf16"
@@ -91,7 +90,12 @@ def load(
             device=device,
             full_hop=full_hop,
             low_latency=low_latency,
-            origin=partial(resolve, model, seeded=seeded),
+            origin=origin,
         )
     except ValueError as error:  # a spec that came with a file, each field possible, not together
         raise WeightsError(f"{spec.name}: {error}") from error
+
+
+def _lasting(model: str | os.PathLike[str] | None) -> str | os.PathLike[str] | None:
+    """Return a path that names the same file after the working folder has changed."""
+    return model if model is None or not os.path.exists(model) else os.path.abspath(model)

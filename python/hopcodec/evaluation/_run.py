@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from hopcodec._checks import whole
 from hopcodec.errors import HopcodecError, Unavailable
 from hopcodec.evaluation._clips import Clip, find_clips
 from hopcodec.evaluation._lyra import FRAME_BITS, Lyra, LyraGraphs
@@ -91,8 +92,7 @@ def evaluate(
     >>> report = evaluate(codec, "speech/dev", bandwidths=[6.0])  # doctest: +SKIP
     >>> report.mean("pesq")  # doctest: +SKIP
     """
-    if not isinstance(jobs, int) or jobs < 1:
-        raise ValueError(f"jobs: expected 1 or more processes, got {jobs!r}")
+    jobs = whole("jobs", jobs, 1)
     names = check_metrics(tuple(metrics))
     systems = _systems(codec, bandwidths, peers, lyra)
     clips = find_clips(files, limit)

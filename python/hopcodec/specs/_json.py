@@ -20,6 +20,9 @@ from hopcodec.specs._language import CodecSpec
 
 MAX_LAYERS = 512
 MAX_NESTING = 4  # a residual's branch has depth 1
+MAX_CODEBOOKS = 1024
+MAX_LSTM_LAYERS = 16
+_MAX_HISTORY = 1 << 26  # numbers that a stream's convolutions keep; the released codecs need 2^17
 _MAX_SIZE = 1 << 20
 _MAX_NAME = 256
 
@@ -67,8 +70,12 @@ def _check_sizes(spec: CodecSpec) -> None:
         most = segments.samples
         whole("spec.segments.stride", segments.stride, 1, most, error=WeightsError)
     quantizer = spec.quantizer
-    for field, least in (("codebooks", 1), ("codebook_size", 2), ("dim", 1)):
-        whole(f"spec.quantizer.{field}", getattr(quantizer, field), least, error=WeightsError)
+    for field, least, most in (
+        ("codebooks", 1, MAX_CODEBOOKS),
+        ("codebook_size", 2, _MAX_SIZE),
+        ("dim", 1, _MAX_SIZE),
+    ):
+        whole(f"spec.quantizer.{field}", getattr(quantizer, field), least, most, error=WeightsError)
     kbps_each = spec.frame_rate * (quantizer.codebook_size - 1).bit_length() / 1000
     for bandwidth in spec.bandwidths or (0.0,):
         books = bandwidth / kbps_each
@@ -91,6 +98,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._objects = 0
+        self._history = 0
 
     def read(self, where: str, value: object, kind: Any, depth: int = 0) -> object:
         origin = get_origin(kind)
@@ -131,7 +139,21 @@ class _Reader:
             for field, hint in hints.items()
             if field in given
         }
-        return chosen(**parts)
+        layer = chosen(**parts)
+        self._check_cost(where, layer)
+        return layer
+
+    def _check_cost(self, where: str, layer: object) -> None:
+        """Refuse what few bytes ask for and much memory or time would pay for."""
+        if isinstance(layer, language.Lstm):
+            whole(f"{where}.layers", layer.layers, 1, MAX_LSTM_LAYERS, error=WeightsError)
+        if isinstance(layer, language.Conv1d):
+            self._history += layer.kernel * layer.dilation * layer.in_channels
+            if self._history > _MAX_HISTORY:
+                raise WeightsError(
+                    f"{where}: expected convolutions that keep at most {_MAX_HISTORY} numbers of "
+                    f"a stream, got {self._history}"
+                )
 
 
 def _scalar(where: str, value: object, kind: type) -> object:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
+from hopcodec._checks import whole
 from hopcodec.specs._language import CodecSpec, Conv1d, ConvTranspose1d, Layer, Residual
 
 
@@ -95,8 +96,7 @@ def truncations(spec: CodecSpec, frames: int) -> tuple[Truncation | None, Trunca
     decoder_most = ceil(lookahead_rows(spec.decoder[:cut]))
     end = lookahead_rows(spec.decoder) - lookahead_rows(spec.decoder[:cut])
     least, most = ceil(end), ceil(end) + encoder_most + decoder_most - 1
-    if not isinstance(frames, int) or isinstance(frames, bool):
-        raise TypeError(f"low_latency: expected an int, got {type(frames).__name__}")
+    frames = whole("low_latency", frames, -(1 << 31))  # its range is refused below, with the reason
     if not least <= frames <= most:
         offer = f"{least} to {most} frames" if least <= most else "none: there is nothing to cut"
         raise ValueError(f"low_latency: expected {offer} for {spec.name}, got {frames}")

@@ -1,11 +1,12 @@
 """Checkpoints: everything a run needs to go on as if it had never stopped.
 
-A checkpoint is a torch file of tensors and plain values. It is read with `weights_only=True`, so
-opening one runs no code.
+A checkpoint is a torch file of tensors and plain values. What it holds is checked before torch
+reads it with `weights_only=True`: opening one runs no code and takes no more memory than the file.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 from pathlib import Path
@@ -13,11 +14,14 @@ from typing import Any, Final
 
 import torch
 from hopcodec._atomic import replacing
-from hopcodec.errors import TrainingError
+from hopcodec.errors import TrainingError, WeightsError
+from hopcodec.weights.formats._torch import check_storage
+from hopcodec.weights.formats._torch_archive import check_archive
 
 VERSION: Final = 1
 BEST: Final = "best.pt"
 _KEEP: Final = 2
+_STATE_DICTS: Final = 64  # of models, optimizers, averages
 _NAME: Final = re.compile(r"step-(\d{8})\.pt")
 
 
@@ -54,7 +58,12 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise TrainingError(f"{path}: expected a checkpoint, there is no such file")
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        data = path.read_bytes()
+        check_archive(data, _STATE_DICTS)
+        state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        _check_storages("", state)
+    except WeightsError as error:
+        raise TrainingError(f"{path}: {error}") from error
     except Exception as error:  # a malformed file raises many kinds
         raise TrainingError(
             f"{path}: malformed checkpoint: {type(error).__name__}: {error}"
@@ -63,6 +72,14 @@ def load(path: Path) -> dict[str, Any]:
         got = state.get("version") if isinstance(state, dict) else type(state).__name__
         raise TrainingError(f"{path}: expected a checkpoint of version {VERSION}, got {got!r}")
     return state
+
+
+def _check_storages(name: str, value: object) -> None:
+    if isinstance(value, torch.Tensor):
+        check_storage(name, value)
+    elif isinstance(value, dict | list | tuple):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            _check_storages(f"{name}.{key}".removeprefix("."), item)
 
 
 def rng_state(device: torch.device) -> dict[str, torch.Tensor]:

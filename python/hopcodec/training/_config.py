@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from math import isfinite
 from typing import Literal
 
 from hopcodec._checks import number, require, whole
@@ -19,8 +20,23 @@ _whole = partial(whole, error=ConfigError)
 _number = partial(number, error=ConfigError)
 
 
+class _Table:
+    """A table of the configuration. Not one of its numbers is infinite or undefined."""
+
+    def __post_init__(self) -> None:
+        for key, value in vars(self).items():
+            numbers = value if isinstance(value, tuple) else (value,)
+            finite = all(isfinite(n) for n in numbers if isinstance(n, float))
+            _require(
+                finite,
+                f"{type(self).__name__.removesuffix('Config').lower()}.{key}",
+                "finite numbers",
+                value,
+            )
+
+
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(_Table):
     """The source of the audio, and its augmentation.
 
     `train` lists sources: a folder (searched recursively), a file, or a glob pattern for several of
@@ -44,6 +60,7 @@ class DataConfig:
     silence_tries: int = 3  # draws before a silent crop is accepted
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _require(len(self.train) > 0, "data.train", "one folder or more", self.train)
         _require(
             len(self.weights) in (0, len(self.train)) and all(w > 0 for w in self.weights),
@@ -63,7 +80,7 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class QuantizerConfig:
+class QuantizerConfig(_Table):
     """The part of the residual quantizer in training.
 
     Until `from_step` the decoder sees unquantized latents. Then k-means on the latents of
@@ -77,6 +94,7 @@ class QuantizerConfig:
     books: tuple[int, ...] = (2, 4, 8)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _whole("quantizer.from_step", self.from_step)
         _whole("quantizer.kmeans_batches", self.kmeans_batches, 1)
         _number("quantizer.dropout", self.dropout, 0, 1)
@@ -89,7 +107,7 @@ class QuantizerConfig:
 
 
 @dataclass(frozen=True)
-class LossConfig:
+class LossConfig(_Table):
     """Weights of the losses, and the spectra they compare. A weight of 0 leaves a loss out.
 
     `balance` scales the gradient of each loss on the decoded audio to its weight's share, whatever
@@ -128,7 +146,7 @@ class LossConfig:
 
 
 @dataclass(frozen=True)
-class DiscriminatorConfig:
+class DiscriminatorConfig(_Table):
     """The networks that tell decoded audio from original. An empty list leaves a kind out.
 
     They learn from `from_step` on, and the generator learns from them from `generator_from_step`
@@ -145,6 +163,7 @@ class DiscriminatorConfig:
     period_channels: int = 16
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for key in ("every", "stft_channels", "period_channels"):
             _whole(f"discriminator.{key}", getattr(self, key), 1)
         _whole("discriminator.items", self.items)
@@ -169,7 +188,7 @@ class DiscriminatorConfig:
 
 
 @dataclass(frozen=True)
-class OptimizerConfig:
+class OptimizerConfig(_Table):
     """AdamW, its schedule, and the running mean of the weights that is exported."""
 
     lr: float = 3e-4
@@ -184,6 +203,7 @@ class OptimizerConfig:
     ema: float = 0.999
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for key in ("lr", "discriminator_lr", "clip", "discriminator_clip"):
             value = getattr(self, key)
             _require(value > 0, f"optimizer.{key}", "a positive number", value)
@@ -195,7 +215,7 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
-class ValidationConfig:
+class ValidationConfig(_Table):
     """Held-out audio, which the runtime codes every `every` steps once codebooks are in use."""
 
     folders: tuple[str, ...] = ()
@@ -205,13 +225,14 @@ class ValidationConfig:
     pictures: int = 3  # files whose audio and spectrograms are written
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _whole("validation.files", self.files, 1)
         _whole("validation.every", self.every, 1)
         _whole("validation.pictures", self.pictures)
 
 
 @dataclass(frozen=True)
-class RunConfig:
+class RunConfig(_Table):
     """Settings of the machine. None is meant to change what is learnt."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -224,6 +245,7 @@ class RunConfig:
     export_dtype: Literal["fp32", "fp16"] = "fp32"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _whole("run.threads", self.threads)
         _require(
             not (self.graphs and self.compile), "run.graphs", "false with run.compile", self.graphs

@@ -71,7 +71,7 @@ def download(
 
 
 def _fetch(url: str, path: Path) -> None:
-    """Download a file; an interrupted download leaves nothing."""
+    """Download a file; one that breaks off leaves nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with (
@@ -81,7 +81,11 @@ def _fetch(url: str, path: Path) -> None:
         ):
             while block := response.read(1 << 20):
                 file.write(block)
-    except OSError as error:
+            # A connection that breaks looks like the end of the file to read(n).
+            came, promised = file.tell(), response.headers.get("Content-Length")
+            if promised is not None and came != int(promised):
+                raise OSError(f"expected {promised} bytes, got {came}")
+    except (OSError, ValueError) as error:
         raise WeightsError(
             f"{url} could not be fetched ({error}): give the file itself as load_path"
         ) from error

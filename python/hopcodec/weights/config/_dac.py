@@ -9,12 +9,12 @@ from dataclasses import replace
 from hopcodec._checks import require, whole
 from hopcodec.errors import WeightsError
 from hopcodec.specs._dac import dac, dac_16khz, dac_24khz, dac_44khz, dac_44khz_16kbps
+from hopcodec.specs._json import MAX_CODEBOOKS
 from hopcodec.specs._language import CodecSpec, Conv1d, ConvTranspose1d, ProjectedRvq, Shape
 from hopcodec.weights.config._strides import MAX_SIZE, strides
 from hopcodec.weights.names._dac import dac_name
 
 _KNOWN = (dac_16khz, dac_24khz, dac_44khz, dac_44khz_16kbps)
-_MAX_CODEBOOKS = 1024
 
 # Arguments of `dac.DAC`, and their names in `transformers.DacConfig`.
 _NUMBERS = {
@@ -140,7 +140,7 @@ def _built(
     same_hop = math.prod(encoder) == math.prod(decoder)
     require(same_hop, "strides", "the same hop on both sides", (encoder, decoder), WeightsError)
     whole("codebook_size", numbers["codebook_size"], 2, MAX_SIZE, error=WeightsError)
-    whole("n_codebooks", numbers["n_codebooks"], 1, _MAX_CODEBOOKS, error=WeightsError)
+    whole("n_codebooks", numbers["n_codebooks"], 1, MAX_CODEBOOKS, error=WeightsError)
     width, widest = numbers["decoder_dim"], numbers["encoder_dim"] << len(encoder)
     halves = width % 2 ** len(decoder) == 0
     expected = f"a width that halves {len(decoder)} times"

@@ -17,6 +17,7 @@ from hopcodec.specs._encodec import (
     encodec_32khz,
     encodec_48khz,
 )
+from hopcodec.specs._json import MAX_CODEBOOKS
 from hopcodec.specs._language import (
     CodecSpec,
     Conv1d,
@@ -172,8 +173,13 @@ def encodec_from_config(given: Mapping[str, object]) -> CodecSpec:
         "conv_shortcut": _flag(fields, "use_conv_shortcut"),
         "segments": segments,
     }
-    if shape["codebooks"] < 1:
-        raise WeightsError(f"target_bandwidths: expected a codebook's at least, got {bandwidths}")
+    require(
+        1 <= shape["codebooks"] <= MAX_CODEBOOKS,
+        "target_bandwidths",
+        f"those of 1 to {MAX_CODEBOOKS} codebooks",
+        bandwidths,
+        WeightsError,
+    )
     released = (encodec_24khz(), encodec_32khz(), encodec_48khz())
     names = [known.name for known in released if encodec(known.name, **shape) == known]
     name = names[0] if names else "encodec"

@@ -35,7 +35,8 @@ def _require_torch() -> None:
         )
 
 
-def _raw(name: str, tensor: torch.Tensor) -> RawTensor:
+def check_storage(name: str, tensor: torch.Tensor) -> None:
+    """Refuse a tensor whose shape asks for more bytes than its storage holds."""
     claimed = tensor.numel() * tensor.element_size()
     held = tensor.untyped_storage().nbytes()
     if claimed > held:  # strides of 0 let a kilobyte stand for gigabytes
@@ -43,6 +44,10 @@ def _raw(name: str, tensor: torch.Tensor) -> RawTensor:
             f"tensor {name}: shape {tuple(tensor.shape)} takes {claimed} bytes, "
             f"its storage holds {held}"
         )
+
+
+def _raw(name: str, tensor: torch.Tensor) -> RawTensor:
+    check_storage(name, tensor)
 
     def read() -> FloatArray:
         return np.array(tensor.detach().float().numpy(), dtype=np.float32, order="C")

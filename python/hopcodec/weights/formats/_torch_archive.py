@@ -6,17 +6,21 @@
 * it calls `bytearray(n)` for any n, and `OrderedDict(d)` copies `d` with each of a million
   instructions: only the calls that a state dict needs are let through, with their number of
   arguments, which takes a stack to know;
+* it finds a record by its name without regard to case, as no other reader does: only the records
+  that `torch.save` writes are let through, each under its exact name, so that what is checked here
+  is what torch reads;
 * it hashes a dictionary's keys, and a tuple of references to a tuple of references takes
   exponential time: a key must not be a tuple.
 
-No limit on the file's size covers the last two, so the pickle's instructions are followed here
-without their values.
+No limit on the file's size covers the calls and the keys, so the pickle's instructions are followed
+here without their values.
 """
 
 from __future__ import annotations
 
 import io
 import pickletools
+import re
 import zipfile
 
 from hopcodec.errors import WeightsError
@@ -24,6 +28,11 @@ from hopcodec.weights._limits import MAX_HEADER_BYTES, MAX_TENSORS
 
 _MAX_RECORDS = MAX_TENSORS + 16  # one per tensor, and a few about the archive itself
 _OF_A_PACKAGE = "/.data/extern_modules"  # torch.package's list of what a program imports
+# What torch.save writes into its one folder.
+_RECORD = re.compile(
+    r"data\.pkl|byteorder|version|data/\d+|\.format_version|\.storage_alignment"
+    r"|\.data/serialization_id"
+)
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 
 # The functions that may be called, and their numbers of arguments.
@@ -54,7 +63,8 @@ def _said(item: object) -> str:
 class _Pickle:
     """Follow a pickle without its values. An int on the stack is a tuple of so many items."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_builds: int) -> None:
+        self.most_builds = most_builds
         self.stack: list[object] = []
         self.memo: dict[int, object] = {}
         self.tensors = 0
@@ -130,8 +140,8 @@ class _Pickle:
     def build(self) -> None:
         # The attribute `_metadata` of a state dict; each such call copies a dictionary.
         self.builds += 1
-        if self.builds > 1:
-            raise WeightsError("the pickle sets attributes more than once")
+        if self.builds > self.most_builds:
+            raise WeightsError(f"the pickle sets attributes more often than {self.most_builds}")
         self.pop(1)
 
     def count_tensor(self) -> None:
@@ -140,14 +150,14 @@ class _Pickle:
             raise WeightsError(f"more than the {MAX_TENSORS} tensors allowed")
 
 
-def _check_pickle(code: bytes) -> None:
-    machine = _Pickle()
+def _check_pickle(code: bytes, state_dicts: int) -> None:
+    machine = _Pickle(state_dicts)
     for op, arg, _ in pickletools.genops(code):
         machine.step(op.name, arg)
 
 
-def check_archive(data: bytes) -> None:
-    """Raise WeightsError unless `data` is a plainly stored state dict of bounded size.
+def check_archive(data: bytes, state_dicts: int = 1) -> None:
+    """Raise WeightsError unless `data` stores at most so many state dicts, plainly.
 
     Any other exception means that the zip or the pickle is malformed.
     """
@@ -173,9 +183,17 @@ def check_archive(data: bytes) -> None:
                 raise WeightsError(f"record {record.filename}: expected it stored plainly")
         if sum(record.file_size for record in records) > len(data):
             raise WeightsError("the archive's records claim more bytes than the file holds")
-        pickles = [record for record in records if record.filename.endswith("/data.pkl")]
+        folder = records[0].filename.partition("/")[0] if records else ""
+        for record in records:
+            root, _, name = record.filename.partition("/")
+            if root != folder or not _RECORD.fullmatch(name):
+                raise WeightsError(
+                    f"record {record.filename!r:.100}: expected what torch.save writes into one "
+                    "folder: data.pkl, data/0, version and the like"
+                )
+        pickles = [record for record in records if record.filename == f"{folder}/data.pkl"]
         if len(pickles) != 1:
-            raise WeightsError(f"expected one data.pkl in the archive, got {len(pickles)}")
+            raise WeightsError("expected a data.pkl in the archive, got none")
         if pickles[0].file_size > MAX_HEADER_BYTES:
             raise WeightsError(f"data.pkl is larger than the {MAX_HEADER_BYTES} bytes allowed")
-        _check_pickle(archive.read(pickles[0]))
+        _check_pickle(archive.read(pickles[0]), state_dicts)
