@@ -172,7 +172,7 @@ def test_nonsense_of_the_right_types_is_still_an_error_of_ours(tmp_path: Path) -
         (_set("bandwidths", value=[99.0]), "1 to 8 codebooks, got 99"),
         (
             _set("quantizer", "codebooks", value=0),
-            "codebooks: expected at least 1, got 0",
+            "codebooks: expected 1 to 1024, got 0",
         ),
     ],
 )

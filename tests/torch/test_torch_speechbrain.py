@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import inspect
 import logging
+import threading
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -358,3 +360,33 @@ def test_blocks_keep_their_shapes() -> None:
     unpadded.block[1].padding = (0,)
     with torch.no_grad():
         assert torch.equal(unpadded(x), x[..., 9:-9] + unpadded.block(x))
+
+
+class _BreaksOff(http.server.BaseHTTPRequestHandler):
+    """Sends four bytes of the thousand that it promises."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"PK\x03\x04")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_download_that_breaks_off_is_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = http.server.HTTPServer(("127.0.0.1", 0), _BreaksOff)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/0.0.5/weights.pth"
+    monkeypatch.setitem(ORIGINAL_URLS, "dac_16khz", address)
+    path = tmp_path / "weights.pth"
+    try:
+        with pytest.raises(WeightsError, match="expected 1000 bytes, got 4"):
+            download("16khz", local_path=path)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert not list(tmp_path.iterdir())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,3 +102,21 @@ def test_mistaken_changes_are_named(tmp_path: Path, change: str, message: str) -
 def test_a_missing_file_names_those_that_ship() -> None:
     with pytest.raises(ConfigError, match=r"nowhere: expected a TOML file, or one of .*speech"):
         load_config("nowhere")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_every_number_is_finite(value: str) -> None:
+    def numbers(table: Any, prefix: str = "") -> Iterator[str]:
+        for item in fields(table):
+            inner = getattr(table, item.name)
+            if is_dataclass(inner):
+                yield from numbers(inner, f"{prefix}{item.name}.")
+            elif isinstance(inner, float):
+                yield prefix + item.name
+
+    name = shipped_names()[0]
+    keys = list(numbers(load_config(name)))
+    assert len(keys) > 20
+    for key in keys:
+        with pytest.raises(ConfigError, match=key.replace(".", r"\.")):
+            load_config(name, [f"{key}={value}"])

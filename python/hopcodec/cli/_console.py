@@ -33,9 +33,17 @@ def err() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def shown(text: str) -> str:
+    """Escape a text of others for the terminal, such as a tensor's name or a file's.
+
+    Neither rich's markup nor control characters have an effect: those are shown by their codes.
+    """
+    return escape("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text))
+
+
 def note(message: str) -> None:
     """Print one line on stderr."""
-    err().print(f"[yellow]note:[/] {escape(message)}", soft_wrap=True)
+    err().print(f"[yellow]note:[/] {shown(message)}", soft_wrap=True)
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
@@ -73,7 +81,7 @@ def names_file(path: os.PathLike[str]) -> Iterator[None]:
 
 def fail(message: str) -> None:
     """Print one line of error on stderr."""
-    err().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+    err().print(f"[bold red]error:[/] {shown(message)}", soft_wrap=True)
 
 
 def describe(error: Exception) -> str:
@@ -112,7 +120,7 @@ def _plain(value: Any) -> Any:
 
 def results_table(title: str) -> Table:
     """Make an empty two-column table for one result."""
-    table = Table(title=escape(title), title_justify="left", show_header=False, title_style="bold")
+    table = Table(title=shown(title), title_justify="left", show_header=False, title_style="bold")
     table.add_column(style="cyan")
     table.add_column(min_width=12)
     return table

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from hopcodec.cli import _options as options
-from hopcodec.cli._console import decibels, err, out, print_json, results_table
+from hopcodec.cli._console import decibels, err, out, print_json, results_table, shown
 from hopcodec.cli._files import refuse_existing, replacing
 from hopcodec.errors import CommandError
 
@@ -151,7 +150,7 @@ def _print_table(
     table.add_row("SI-SNR", decibels(fields["si_snr_db"]))
     same = "the same, bit for bit" if fields["streamed_equals_whole_file"] else "[red]DIFFERENT[/]"
     table.add_row("against whole file", same)
-    table.add_row("written", escape(f"{wav}, {png}"))
+    table.add_row("written", shown(f"{wav}, {png}"))
     out().print(table)
 
 

@@ -6,11 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from hopcodec.cli import _options as options
-from hopcodec.cli._console import note, out, print_json
+from hopcodec.cli._console import note, out, print_json, shown
 
 if TYPE_CHECKING:
     from hopcodec.live._devices import AudioDevice, AudioSystem
@@ -63,16 +62,16 @@ def _row(device: AudioDevice, kind: str) -> tuple[str, ...]:
     default = device.default_input if recording else device.default_output
     rates = device.input_rates_hz if recording else device.output_rates_hz
     latency_ms = device.input_latency_ms if recording else device.output_latency_ms
-    shown = " ".join(
+    offered = " ".join(
         f"[bold]{rate / 1000:g}[/]" if rate == device.default_rate_hz else f"{rate / 1000:g}"
         for rate in rates
     )
     return (
         f"{'*' if default else ''}{device.index}",
-        escape(device.name),
-        escape(short_host(device.host_api)),
+        shown(device.name),
+        shown(short_host(device.host_api)),
         str(device.input_channels if recording else device.output_channels),
-        shown or "[yellow]none now: in use elsewhere?[/]",
+        offered or "[yellow]none now: in use elsewhere?[/]",
         f"{latency_ms:.0f}",
     )
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hopcodec.cli import _options as options
-from hopcodec.cli._console import err, fail, note, out, print_json, to_json
+from hopcodec.cli._console import err, fail, note, out, print_json, shown, to_json
 from hopcodec.cli._files import check_source, check_suffix, refuse_existing, replacing
 from hopcodec.errors import CommandError
 
@@ -225,7 +224,7 @@ def _progress() -> Iterator[Callback]:
         task = bar.add_task("evaluating", total=None)
 
         def update(done: int, clips: int, name: str) -> None:
-            bar.update(task, completed=done, total=clips, description=escape(name or "scoring"))
+            bar.update(task, completed=done, total=clips, description=shown(name or "scoring"))
 
         yield update
 
@@ -256,7 +255,7 @@ def _table(source: Path, folder: str | None, found: Report) -> Table:
     summaries = found.summaries(folder)
     clips, seconds = max((s.clips, s.seconds) for s in summaries)
     table = Table(
-        title=escape(f"{folder or source}: {clips} clips, {seconds:.0f} s; 95 % intervals"),
+        title=shown(f"{folder or source}: {clips} clips, {seconds:.0f} s; 95 % intervals"),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -271,7 +270,7 @@ def _table(source: Path, folder: str | None, found: Report) -> Table:
         )
     for summary in summaries:
         table.add_row(
-            escape(summary.system), f"{summary.kbps:.2f}", *(_cell(summary, m) for m in metrics)
+            shown(summary.system), f"{summary.kbps:.2f}", *(_cell(summary, m) for m in metrics)
         )
     return table
 

@@ -9,7 +9,7 @@ import typer
 
 from hopcodec.cli import _options as options
 from hopcodec.cli._coded import kind_of
-from hopcodec.cli._console import clock, names_file, out, print_json, results_table
+from hopcodec.cli._console import clock, names_file, out, print_json, results_table, shown
 
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
@@ -45,7 +45,7 @@ def info(
         return
     table = results_table(str(target or fields["model"]))
     for key, value in fields.items():
-        table.add_row(key.replace("_", " "), _text(key, value))
+        table.add_row(key.replace("_", " "), shown(_text(key, value)))
     out().print(table)
 
 

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from hopcodec.cli import _options as options
-from hopcodec.cli._console import names_file, note
+from hopcodec.cli._console import names_file, note, shown
 from hopcodec.cli._encode import pieces
 from hopcodec.cli._files import replacing
 
@@ -79,7 +77,7 @@ def roundtrip_file(
     from hopcodec.audio import WavWriter, audio_info, iter_audio
 
     length = audio_info(source).seconds
-    task = progress.add_task(escape(label), total=length or None)
+    task = progress.add_task(shown(label), total=length or None)
     with (
         names_file(source),
         replacing(output, source=source, force=settings.force) as temporary,

@@ -7,9 +7,7 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
-from hopcodec.cli._console import decibels, out, results_table
+from hopcodec.cli._console import decibels, out, results_table, shown
 
 if TYPE_CHECKING:
     from hopcodec.cli._roundtrip_run import Result
@@ -41,7 +39,7 @@ def print_many(source: Path, results: list[Result]) -> None:
     from rich.table import Table
 
     table = Table(
-        title=escape(f"{source}: SI-SNR in dB, speed as times real time, p99 per hop in ms"),
+        title=shown(f"{source}: SI-SNR in dB, speed as times real time, p99 per hop in ms"),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -51,7 +49,7 @@ def print_many(source: Path, results: list[Result]) -> None:
     for name in ("s", "kbps", "SI-SNR", "enc x", "dec x", "enc p99", "dec p99"):
         table.add_column(name, justify="right", no_wrap=True)
     for result in results:
-        table.add_row(escape(os.path.relpath(result.input, source)), *_numbers(result))
+        table.add_row(shown(os.path.relpath(result.input, source)), *_numbers(result))
     if results:
         table.add_section()
         table.add_row(f"all {len(results)}", *_totals(results))

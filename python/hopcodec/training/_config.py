@@ -23,20 +23,20 @@ _number = partial(number, error=ConfigError)
 class _Table:
     """A table of the configuration. Not one of its numbers is infinite or undefined."""
 
+    _name = ""  # without an annotation: it is no key
+
+    def __init_subclass__(cls, *, table: str) -> None:
+        cls._name = table
+
     def __post_init__(self) -> None:
         for key, value in vars(self).items():
             numbers = value if isinstance(value, tuple) else (value,)
             finite = all(isfinite(n) for n in numbers if isinstance(n, float))
-            _require(
-                finite,
-                f"{type(self).__name__.removesuffix('Config').lower()}.{key}",
-                "finite numbers",
-                value,
-            )
+            _require(finite, f"{self._name}.{key}", "finite numbers", value)
 
 
 @dataclass(frozen=True)
-class DataConfig(_Table):
+class DataConfig(_Table, table="data"):
     """The source of the audio, and its augmentation.
 
     `train` lists sources: a folder (searched recursively), a file, or a glob pattern for several of
@@ -80,7 +80,7 @@ class DataConfig(_Table):
 
 
 @dataclass(frozen=True)
-class QuantizerConfig(_Table):
+class QuantizerConfig(_Table, table="quantizer"):
     """The part of the residual quantizer in training.
 
     Until `from_step` the decoder sees unquantized latents. Then k-means on the latents of
@@ -107,7 +107,7 @@ class QuantizerConfig(_Table):
 
 
 @dataclass(frozen=True)
-class LossConfig(_Table):
+class LossConfig(_Table, table="losses"):
     """Weights of the losses, and the spectra they compare. A weight of 0 leaves a loss out.
 
     `balance` scales the gradient of each loss on the decoded audio to its weight's share, whatever
@@ -129,6 +129,7 @@ class LossConfig(_Table):
     balance: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _require(
             len(self.mel_bins) == len(self.mel_windows),
             "losses.mel_bins",
@@ -146,7 +147,7 @@ class LossConfig(_Table):
 
 
 @dataclass(frozen=True)
-class DiscriminatorConfig(_Table):
+class DiscriminatorConfig(_Table, table="discriminator"):
     """The networks that tell decoded audio from original. An empty list leaves a kind out.
 
     They learn from `from_step` on, and the generator learns from them from `generator_from_step`
@@ -188,7 +189,7 @@ class DiscriminatorConfig(_Table):
 
 
 @dataclass(frozen=True)
-class OptimizerConfig(_Table):
+class OptimizerConfig(_Table, table="optimizer"):
     """AdamW, its schedule, and the running mean of the weights that is exported."""
 
     lr: float = 3e-4
@@ -215,7 +216,7 @@ class OptimizerConfig(_Table):
 
 
 @dataclass(frozen=True)
-class ValidationConfig(_Table):
+class ValidationConfig(_Table, table="validation"):
     """Held-out audio, which the runtime codes every `every` steps once codebooks are in use."""
 
     folders: tuple[str, ...] = ()
@@ -232,7 +233,7 @@ class ValidationConfig(_Table):
 
 
 @dataclass(frozen=True)
-class RunConfig(_Table):
+class RunConfig(_Table, table="run"):
     """Settings of the machine. None is meant to change what is learnt."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
