@@ -10,13 +10,15 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
+from hopcodec._interpreter import SAFE_PATH, interpreter
 from hopcodec.errors import Unavailable
 from hopcodec.evaluation._alignment import lag_ms
 from hopcodec.evaluation._metrics import METRICS, Options, Scorer
 from hopcodec.evaluation._signals import Pair
 
-# By default the metrics' libraries start a thread per core each, in every process.
-_ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# By default the metrics' libraries start a thread per core each, in every process, and a process
+# looks for its first modules in the working folder.
+_OF_WORKERS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", SAFE_PATH)
 
 
 @dataclass
@@ -87,10 +89,14 @@ def scoring(names: tuple[str, ...], options: Options, jobs: int) -> Iterator[Sub
 
         yield here
         return
-    pool = ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), initializer=_begin, initargs=(names, options)
-    )
-    with _one_thread_each():
+    interpreter(Unavailable)
+    with _worker_environment():
+        pool = ProcessPoolExecutor(
+            jobs,
+            multiprocessing.get_context("spawn"),
+            initializer=_begin,
+            initargs=(names, options),
+        )
         try:
             yield lambda pairs: pool.submit(_score, pairs)
         finally:
@@ -111,9 +117,9 @@ def _score(pairs: list[Pair]) -> list[Scores]:
 
 
 @contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Limit child processes to one thread each, unless the user has set a number."""
-    added = [name for name in _ONE_THREAD if name not in os.environ]
+def _worker_environment() -> Iterator[None]:
+    """Limit workers to one thread each, unless the user has set a number, and to a safe path."""
+    added = [name for name in _OF_WORKERS if name not in os.environ]
     os.environ.update(dict.fromkeys(added, "1"))
     try:
         yield

@@ -105,19 +105,20 @@ class DeviceLink:
 
     def _open(self) -> None:
         """Start a device process and wait for its first callback; else raise DeviceError."""
-        self._process = subprocess.Popen(
-            _device_process.command(
-                "device", str(self._port.fd), json.dumps(dataclasses.asdict(self._settings))
-            ),
-            env=_device_process.environment(),
-            pass_fds=[self._port.fd],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            # Ctrl-C at a terminal reaches the whole group, but we end the device ourselves.
-            start_new_session=True,
-        )
+        with _device_process.start_errors():
+            self._process = subprocess.Popen(
+                _device_process.command(
+                    "device", str(self._port.fd), json.dumps(dataclasses.asdict(self._settings))
+                ),
+                env=_device_process.environment(),
+                pass_fds=[self._port.fd],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                # Ctrl-C at a terminal reaches the whole group, but we end the device ourselves.
+                start_new_session=True,
+            )
         self._await(lambda: self._port.state == "open", _OPEN_S, "opened no stream")
         assert self._process.stdout is not None
         self._adopt(json.loads(self._process.stdout.readline()))

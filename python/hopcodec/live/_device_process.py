@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+
+from hopcodec._interpreter import environment, module_command
+from hopcodec.errors import DeviceError
+
+__all__ = ["command", "environment", "start_errors"]
 
 _ROOT = str(Path(__file__).parents[2])
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module of `hopcodec.live` with this interpreter."""
-    return [sys.executable, "-m", f"hopcodec.live.{module}", *arguments]
+    """Return the command that runs a module of `hopcodec.live` with this interpreter.
+
+    Raises
+    ------
+    DeviceError
+        This program knows no interpreter.
+    """
+    return module_command(_ROOT, f"hopcodec.live.{module}", *arguments, error=DeviceError)
 
 
-def environment() -> dict[str, str]:
-    """Return the environment of a child, in which this package is found first."""
-    path = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path}
+@contextlib.contextmanager
+def start_errors() -> Iterator[None]:
+    """Raise DeviceError where the system starts no process."""
+    try:
+        yield
+    except OSError as error:
+        raise DeviceError(f"expected to start a process that opens PortAudio: {error}") from None

@@ -74,14 +74,15 @@ def query_devices() -> AudioSystem:
         sounddevice or PortAudio is missing, or a sound server hangs. The message gives advice.
     """
     try:
-        done = subprocess.run(
-            _device_process.command("device._probe"),
-            env=_device_process.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-        )
+        with _device_process.start_errors():
+            done = subprocess.run(
+                _device_process.command("device._probe"),
+                env=_device_process.environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT_S,
+            )
     except subprocess.TimeoutExpired:
         raise DeviceError(
             f"PortAudio gave no answer in {_TIMEOUT_S:.0f} s: a sound server hangs; restart it"

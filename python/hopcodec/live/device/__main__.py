@@ -1,4 +1,4 @@
-"""`python -m hopcodec.live.device FD SETTINGS`: the process that holds the sound card.
+"""`hopcodec.live.device FD SETTINGS`: the process that holds the sound card.
 
 It opens PortAudio with the C callback of `_core`, which moves samples between PortAudio's buffers
 and the shared memory of FD. Then it only watches: no Python runs per block. The process is

@@ -1,4 +1,4 @@
-"""`python -m hopcodec.live.device._probe`: print PortAudio's devices as one JSON object.
+"""`hopcodec.live.device._probe`: print PortAudio's devices as one JSON object.
 
 `hopcodec.live._devices` starts it as a process, because enumeration can print, hang or crash.
 """
