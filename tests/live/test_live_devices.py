@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -77,11 +78,8 @@ def test_what_is_missing_is_named_with_its_cure(
     """As on a machine without the package, or with the package and without the library."""
     body = "raise ImportError" if block == "sounddevice" else "raise OSError('library not found')"
     (tmp_path / "sounddevice.py").write_text(body)
-    shadowed = {
-        **_device_process.environment(),
-        "PYTHONPATH": f"{tmp_path}:{_device_process.environment()['PYTHONPATH']}",
-    }
-    monkeypatch.setattr(_device_process, "environment", lambda: shadowed)
+    earlier = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", ":".join(filter(None, (str(tmp_path), earlier))))
     with pytest.raises(DeviceError, match=words):
         query_devices()
     code, _, err = run("devices")

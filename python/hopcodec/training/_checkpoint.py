@@ -63,7 +63,7 @@ def load(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         _check_storages("", state)
     except WeightsError as error:
-        raise TrainingError(f"{path}: {error}") from error
+        raise TrainingError(f"{path}: malformed checkpoint: {error}") from error
     except Exception as error:  # a malformed file raises many kinds
         raise TrainingError(
             f"{path}: malformed checkpoint: {type(error).__name__}: {error}"
