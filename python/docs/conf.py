@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import sys
+import types
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import hopcodec
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
+
+try:
+    import torchaudio  # noqa: F401
+except (ImportError, OSError):
+    # transformers imports it beside its extractors, and its binary may not fit this torch.
+    torchaudio = types.ModuleType("torchaudio")
+    torchaudio.__spec__ = ModuleSpec("torchaudio", None)
+    sys.modules["torchaudio"] = torchaudio
 
 project = "hopcodec"
 author = "the hopcodec authors"

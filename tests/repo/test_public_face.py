@@ -8,6 +8,7 @@ import pkgutil
 import numpy as np
 import pytest
 from shared_models import Array
+from without_torchaudio import without_torchaudio
 
 import hopcodec
 from hopcodec import _show, errors
@@ -33,7 +34,8 @@ def test_every_listed_name_exists(name: str) -> None:
     package = importlib.import_module(name)
     listed = getattr(package, "__all__", [])
     assert sorted(set(listed)) == sorted(listed)
-    missing = [each for each in listed if each != "__version__" and not hasattr(package, each)]
+    with without_torchaudio():  # which transformers imports beside its extractors
+        missing = [each for each in listed if each != "__version__" and not hasattr(package, each)]
     assert not missing
 
 

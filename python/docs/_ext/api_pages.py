@@ -59,6 +59,10 @@ def _entry(package: str, name: str, value: Any, documented: dict[int, str]) -> l
     described = inspect.isclass(value) or inspect.isroutine(value)
     if described and documented.setdefault(id(value), full) != full:
         return [f"* ``{name}``: see :py:obj:`{documented[id(value)]}`", ""]
+    if inspect.isclass(value) and not value.__module__.startswith("hopcodec"):
+        # Another package's class: its text follows that package's rules and stands on its pages.
+        owner = value.__module__.split(".")[0]
+        return [f".. py:class:: {name}", "", f"   `{owner}.{name}` itself.", ""]
     if inspect.isclass(value) and issubclass(value, BaseException):
         return [f".. autoexception:: {full}", "   :show-inheritance:", ""]
     if inspect.isclass(value):
