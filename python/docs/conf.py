@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 
 try:
-    import torchaudio  # noqa: F401
+    import torchaudio
 except (ImportError, OSError):
     # transformers imports it beside its extractors, and its binary may not fit this torch.
     torchaudio = types.ModuleType("torchaudio")

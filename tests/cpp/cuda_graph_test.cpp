@@ -22,8 +22,7 @@ void check_one_stream(const Both& both, Random& random, bool zero_start) {
   graph::Encoder cpu_encoder = both.cpu_encoder(zero_start, 1, 4);
   graph::Decoder cpu_decoder = both.cpu_decoder(zero_start, 1, 4);
   const int streams = random.pick({1, 3});
-  cuda::Options options = gpu_options(codec, zero_start, streams, random.pick({1, 2, 5}));
-  options.overlaps = random.coin();
+  const cuda::Options options = gpu_options(codec, zero_start, streams, random.pick({1, 2, 5}));
   cuda::Encoder encoder = both.gpu_encoder(options);
   cuda::Decoder decoder = both.gpu_decoder(options);
   CHECK(encoder.state_bytes() == cpu_encoder.state_bytes(), codec.name, encoder.state_bytes());
@@ -40,7 +39,7 @@ void check_one_stream(const Both& both, Random& random, bool zero_start) {
       encoder.reset(stream);
       const Pieces pieces = random_pieces(random, samples, longest);
       CHECK(encode(encoder, stream, audio, pieces, codec.n_q) == expected, codec.name, zero_start,
-            samples, longest, options.max_frames, options.overlaps);
+            samples, longest, options.max_frames);
     }
   }
   for (const int frames : {0, 1, 2, 5, 19}) {
@@ -51,7 +50,7 @@ void check_one_stream(const Both& both, Random& random, bool zero_start) {
       const int stream = random.below(streams);
       decoder.reset(stream);
       CHECK(decode(decoder, stream, codes, random_pieces(random, frames, longest)) == expected,
-            codec.name, zero_start, frames, longest, options.max_frames, options.overlaps);
+            codec.name, zero_start, frames, longest, options.max_frames);
     }
   }
 }

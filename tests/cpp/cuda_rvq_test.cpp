@@ -165,11 +165,10 @@ std::vector<std::uint16_t> encode(const Step& step, const Quantizer& quantizer, 
 #endif
     const cudaError_t error = cuda::rvq_encode(encode, stream);
 #if defined(HOPCODEC_CUDA_STAND_IN)
-    // All codebooks that fit in the parameters of one launch, or one launch per codebook.
+    // Projected: all codebooks that fit in the parameters of one launch. Otherwise one launch per
+    // codebook.
     const long launches = shim::calls().launches - before;
-    const bool clusters =
-        shim::machine().capability_major >= 9 && shim::machine().shared_bytes >= 227 * 1024;
-    const long expected = clusters || n.dim != n.inner ? (n.n_q + 31) / 32 : n.n_q + 1;
+    const long expected = n.dim != n.inner ? (n.n_q + 31) / 32 : n.n_q + 1;
     CHECK(launches == expected, launches, expected, n.size);
 #endif
     wait(error, stream);
@@ -256,15 +255,6 @@ void check_not_numbers(const Step& step, const Quantizer& quantizer, cudaStream_
 void check(Random& random, const Shape& shape, cudaStream_t stream) {
   const Quantizer quantizer = make(random, shape, stream);
   const Step step = make_step(random, shape, quantizer, stream);
-#if defined(HOPCODEC_CUDA_STAND_IN)
-  // Without clusters, as on an older GPU, and with too little shared memory for them.
-  shim::machine().capability_major = 8;
-  check_encode(step, quantizer, false, stream);
-  shim::machine().capability_major = 9;
-  shim::machine().shared_bytes = 99 * 1024;
-  encode(step, quantizer, false, stream);
-  shim::machine().shared_bytes = 227 * 1024;
-#endif
   check_encode(step, quantizer, false, stream);
   check_encode(step, quantizer, true, stream);
   check_decode(random, step, quantizer, stream);
@@ -313,7 +303,7 @@ int main() {
   const hopcodec::graph::cuda::Stream stream = hopcodec::graph::cuda::make_stream();
   Random random(4);
   const Shape shapes[] = {
-      // Few frames: one per cluster of one, two or eight blocks, and four.
+      // Few frames.
       {3, 24, 8, 8, 1, 1},
       {2, 200, 20, 20, 2, 2},
       {8, 1024, 128, 128, 1, 1},
@@ -321,9 +311,9 @@ int main() {
       {3, 130, 300, 300, 5, 4},
       {2, 1024, 64, 64, 3, 11},
       {2, 40, 512, 512, 1, 1},
-      // More codebooks than fit in one launch.
+      // Many codebooks.
       {34, 40, 9, 9, 2, 2},
-      // More frames per cluster; blocks without entries, and with several parts of them.
+      // More frames than share a read of the entries.
       {3, 600, 20, 20, 5, 20},
       {2, 130, 70, 70, 20, 10},
       {2, 2100, 12, 12, 3, 130},

@@ -1,12 +1,8 @@
 #include "graph/cuda/device.hpp"
 
-#include "kernels/cuda/compiled.hpp"
-
 namespace hopcodec::graph::cuda {
 namespace {
-constexpr int kOldestMajor = 8;   // Ampere, the oldest architecture that the kernels are built for
-constexpr int kOverlapMajor = 9;  // Hopper
-constexpr int kOverlapDriver = 12030;  // CUDA 12.3, the first whose graphs keep overlaps
+constexpr int kOldestMajor = 8;  // Ampere, the oldest architecture that the kernels are built for
 
 const char* without_device(cudaError_t error) {
   if (error == cudaSuccess || error == cudaErrorNoDevice) return "no GPU";
@@ -42,10 +38,6 @@ Device::Device(int ordinal) : ordinal_(ordinal) {
                       std::to_string(major) + ".x");
   }
   check(cudaSetDevice(ordinal), "select the device");
-  int driver = 0;
-  check(cudaDriverGetVersion(&driver), "ask for the driver's version");
-  overlaps_ =
-      major >= kOverlapMajor && driver >= kOverlapDriver && kernels::cuda::compiled_for_hopper();
 }
 
 void upload(const void* host, const DeviceArray<std::byte>& to, cudaStream_t stream) {

@@ -27,12 +27,9 @@ class Device {
  public:
   explicit Device(int ordinal);
   int ordinal() const { return ordinal_; }
-  // Whether a launch may begin before the previous one has ended (kernels/cuda/overlap.cuh).
-  bool overlaps() const { return overlaps_; }
 
  private:
   int ordinal_;
-  bool overlaps_ = false;
 };
 
 // Zeroed device memory for `count` elements.

@@ -79,7 +79,6 @@ class Program {
     // (lane, pad), or (pad) for all lanes; null if nothing is padded.
     const kernels::cuda::Padding* pads;
     const Trace* steady;
-    bool overlaps;  // launches other than the first may overlap the previous one
   };
   // Enqueues all launches from the first layer's inlet to the outlet.
   void enqueue(const StepLanes& lanes, cudaStream_t stream) const;

@@ -238,8 +238,7 @@ gpu::Lanes Program::lanes_of(const StepLanes& lanes, int operation, int max_rows
                     .max_rows = max_rows,
                     .table = nullptr,
                     .table_step = 0,
-                    .fixed = {},
-                    .overlaps = lanes.overlaps};
+                    .fixed = {}};
   if (lanes.parts != nullptr) {
     result.table = lanes.parts + operation;
     result.table_step = operations_;

@@ -223,15 +223,13 @@ void Session::enqueue(StagingBuffer& staging, int lanes, int shape, int n_q) {
       .scratch = scratch_.data(),
       .scratch_step = program_.scratch_floats(),
       .states = states_.data(),
-      .state_floats = program_.state_floats(),
-      .overlaps = options_.overlaps && device_.overlaps()};
+      .state_floats = program_.state_floats()};
   const Program::StepLanes all{
       .scratch = scratch_.data(),
       .count = lanes,
       .parts = is_steady ? nullptr : reinterpret_cast<const gpu::Part*>(in + p.parts),
       .pads = is_steady ? steady->pads : reinterpret_cast<const gpu::Padding*>(in + p.pads),
-      .steady = is_steady ? &steady->trace : nullptr,
-      .overlaps = options_.overlaps && device_.overlaps()};
+      .steady = is_steady ? &steady->trace : nullptr};
   enqueue_input(all, moves, in + p.payload);
   program_.enqueue(all, stream());
   const int rows = is_steady ? all.steady->out_rows : program_.max_out_rows();

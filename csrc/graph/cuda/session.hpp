@@ -30,8 +30,7 @@ struct Options {
   bool whole_hops = false;        // an encoder pads the last hop with zeros before its first layer
   std::uint64_t fingerprint = 0;  // the same as for the codec's sessions on the CPU
   int device = 0;
-  bool graphs = true;    // false launches kernels one by one, for tests and measurements
-  bool overlaps = true;  // overlap launches if the device can; false for tests and measurements
+  bool graphs = true;            // false launches kernels one by one, for tests and measurements
   std::vector<int> codebooks{};  // numbers of codebooks to capture encoder graphs for
   // Precision of the layers' products. Codebooks are always searched in float32.
   Precision precision = Precision::kFloat32;

@@ -4,7 +4,6 @@
 #include "kernels/cuda/causal_conv_transpose1d.hpp"
 
 #include "kernels/cuda/prepare.cuh"
-#include "kernels/cuda/split.cuh"
 
 namespace hopcodec::kernels::cuda {
 namespace {
@@ -36,7 +35,6 @@ struct TransposeWeights {
 struct WorkspaceLayout {
   std::size_t out_at;  // in the part of an item
   std::size_t step;
-  std::size_t partial_at;
   std::size_t weight_at;
   std::size_t bias_at;
   std::size_t floats;
@@ -61,13 +59,11 @@ Product product_of(const CausalConvTranspose1d& op) {
 
 WorkspaceLayout workspace_layout(const CausalConvTranspose1d& op, const Product& p) {
   WorkspaceLayout at{};
-  const bool split = can_split(p);
   const auto time = static_cast<std::size_t>(op.input.time);
   at.out_at = aligned(static_cast<std::size_t>(op.input.held + op.input.time) *
                       static_cast<std::size_t>(op.input.channels));
-  at.step = at.out_at + (split ? 0 : aligned(time * static_cast<std::size_t>(p.matrix.columns)));
-  at.partial_at = at.step * static_cast<std::size_t>(op.input.batch);
-  at.weight_at = at.partial_at + (split ? aligned(split_floats(p)) : 0);
+  at.step = at.out_at + aligned(time * static_cast<std::size_t>(p.matrix.columns));
+  at.weight_at = at.step * static_cast<std::size_t>(op.input.batch);
   const auto columns = static_cast<std::size_t>(padded_columns(p.matrix.columns));
   at.bias_at = at.weight_at + aligned(columns * static_cast<std::size_t>(p.matrix.groups) * 4);
   at.floats = at.bias_at + aligned(columns);
@@ -88,16 +84,13 @@ cudaError_t causal_conv_transpose1d(const CausalConvTranspose1d& op, cudaStream_
                         padded_columns(p.matrix.columns), p.matrix.groups};
   const TransposeWeights weights{op.weight, op.bias,   op.input.channels, op.out,
                                  op.kernel, op.stride, op.taps()};
-  cudaError_t error = launch_prepare<PackEach>(
-      op.input, {op.workspace, at.step, op.next, op.input.held}, weights, packing, stream);
+  cudaError_t error = launch_prepare(op.input, {op.workspace, at.step, op.next, op.input.held},
+                                     weights, packing, stream);
   if (error != cudaSuccess || op.input.time == 0) return error;
   p.matrix.weight = packing.weight;
   p.matrix.bias = packing.bias;
   p.lanes.scratch = op.workspace;
   p.lanes.scratch_step = at.step;
-  if (can_split(p)) {
-    return split_product({p, op.workspace + at.partial_at, op.y, op.stride}, stream);
-  }
   p.sink[0] = {at.out_at, {Pointwise::kNone, nullptr, nullptr}};
   error = product(&p, 1, stream);
   if (error != cudaSuccess) return error;

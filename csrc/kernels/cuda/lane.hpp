@@ -47,7 +47,6 @@ struct Lanes {
   const Part* table;
   std::int32_t table_step;
   Part fixed;
-  bool overlaps = false;  // a launch may begin before the previous one has ended (overlap.cuh)
 };
 
 }  // namespace hopcodec::kernels::cuda

@@ -93,8 +93,7 @@ cudaError_t lstm(const Lstm& op, cudaStream_t stream) {
   cudaError_t error = copy(hidden, op.hidden, n, stream);
   if (error == cudaSuccess) error = copy(cell, op.cell, n, stream);
   if (error == cudaSuccess) {
-    error =
-        launch_prepare<PackEach>(columns, {op.workspace, 0, nullptr, 0}, weights, packing, stream);
+    error = launch_prepare(columns, {op.workspace, 0, nullptr, 0}, weights, packing, stream);
   }
   if (error == cudaSuccess) error = steps(op, at, packing, stream);
   if (error == cudaSuccess) {

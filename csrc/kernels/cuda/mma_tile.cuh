@@ -42,6 +42,12 @@ struct MmaShape {
   };
 };
 
+// Both fit into the shared memory of every GPU since sm_80.
+template <class Format>
+using WideTiles = MmaShape<Format, 128, 64, 32, 32>;
+template <class Format>
+using NarrowTiles = MmaShape<Format, 128, 16, 32, 16>;
+
 // One thread's part of filling the stages, along one source and then the other.
 template <class S>
 class MmaFeed {

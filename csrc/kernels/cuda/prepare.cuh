@@ -2,7 +2,7 @@
 // the weights to the layout of product.hpp, Matrix.
 //
 // `Weights` reads torch's layout: at(group, j, column) is factor j of a group of four k, zero
-// beyond the depth; bias(column) is the bias. `Pack` assigns the reads to threads.
+// beyond the depth; bias(column) is the bias.
 #pragma once
 
 #include "kernels/cuda/columns.cuh"
@@ -27,51 +27,42 @@ HOPCODEC_HOST_DEVICE constexpr int padded_columns(int columns) {
   return ceil_div(columns, kPanelColumns) * kPanelColumns;
 }
 
-// Each thread packs four factors of one column, for weights that are contiguous in k.
-struct PackEach {
-  static constexpr int kFloats = 1;  // of shared memory
+// Each thread packs four factors of one column.
+template <class Weights>
+__device__ inline void pack_four(const Weights& weights, const Packing& to, int block) {
+  const int i = block * kTransposeThreads + static_cast<int>(threadIdx.x);
+  const int group = i / kPanelColumns % to.groups;
+  const int column = i / (kPanelColumns * to.groups) * kPanelColumns + i % kPanelColumns;
+  if (column >= to.columns) return;
+  float4 four;
+  four.x = weights.at(group, 0, column);
+  four.y = weights.at(group, 1, column);
+  four.z = weights.at(group, 2, column);
+  four.w = weights.at(group, 3, column);
+  reinterpret_cast<float4*>(to.weight)[i] = four;  // packed_at(groups, 0, 4 * group, column) / 4
+  if (group == 0) to.bias[column] = weights.bias(column);
+}
 
-  template <class Weights>
-  static int blocks(const Weights&, const Packing& to) {
-    return ceil_div(to.columns * to.groups, kTransposeThreads);
-  }
-  template <class Weights>
-  __device__ static void run(const Weights& weights, const Packing& to, int block, float*) {
-    const int i = block * kTransposeThreads + static_cast<int>(threadIdx.x);
-    const int group = i / kPanelColumns % to.groups;
-    const int column = i / (kPanelColumns * to.groups) * kPanelColumns + i % kPanelColumns;
-    if (column >= to.columns) return;
-    float4 four;
-    four.x = weights.at(group, 0, column);
-    four.y = weights.at(group, 1, column);
-    four.z = weights.at(group, 2, column);
-    four.w = weights.at(group, 3, column);
-    reinterpret_cast<float4*>(to.weight)[i] = four;  // packed_at(groups, 0, 4 * group, column) / 4
-    if (group == 0) to.bias[column] = weights.bias(column);
-  }
-};
-
-template <class Pack, class Weights>
+template <class Weights>
 __global__ void __launch_bounds__(kTransposeThreads)
     prepare(const Columns columns, const ColumnsTo to, const Weights weights, const Packing packing,
             const int tiles) {
   __shared__ TransposeTile tile;
-  __shared__ float packs[Pack::kFloats];
   const int block = static_cast<int>(blockIdx.x);
   if (block < tiles) {
     transpose_columns(columns, to, block, tile);
   } else {
-    Pack::run(weights, packing, block - tiles, packs);
+    pack_four(weights, packing, block - tiles);
   }
 }
 
-template <class Pack, class Weights>
+template <class Weights>
 cudaError_t launch_prepare(const Columns& columns, const ColumnsTo& to, const Weights& weights,
                            const Packing& packing, cudaStream_t stream) {
   const int tiles = tiles_of(columns);
-  const int blocks = tiles + Pack::blocks(weights, packing);
-  return launch(prepare<Pack, Weights>, dim3(static_cast<unsigned>(blocks)), kTransposeThreads,
-                stream, columns, to, weights, packing, tiles);
+  const int blocks = tiles + ceil_div(packing.columns * packing.groups, kTransposeThreads);
+  return launch(prepare<Weights>, dim3(static_cast<unsigned>(blocks)), kTransposeThreads, stream,
+                columns, to, weights, packing, tiles);
 }
 
 }  // namespace hopcodec::kernels::cuda

@@ -3,18 +3,14 @@
 //
 // Sums are chains of 256, for three reasons. A tensor core truncates what its adder cannot hold,
 // and in a sum of 7000 terms the error would accumulate. The float32 additions between chains round
-// instead. And the kernel for few rows (product_mma_thin.cuh) distributes the same chains over
-// warps, so the number of rows changes no bit.
+// instead. And they are the chains of float32 products (product.hpp).
 #pragma once
 
 #include "kernels/cuda/mma_tile.cuh"
-#include "kernels/cuda/overlap.cuh"
 
 namespace hopcodec::kernels::cuda {
 
-// kOneChain: the products have a single chain, so its sums are the totals and need no registers of
-// their own.
-template <class S, bool kOneChain>
+template <class S>
 struct MmaProduct {
   using Sums = float[S::kM][S::kN][4];
 
@@ -61,15 +57,12 @@ struct MmaProduct {
         __syncthreads();  // this stage has arrived, and all threads have read the one before it
         feed.next(memory.stage[stage == 0 ? kStages - 1 : stage - 1]);
         multiply_stage<S>(memory.stage[stage], slices_of(depth - k), row, column, sum);
-        if constexpr (!kOneChain) {
-          if ((k + kStageDepth) % kChainTerms == 0 || k + kStageDepth >= depth) {
-            end_chain(total, sum);
-          }
+        if ((k + kStageDepth) % kChainTerms == 0 || k + kStageDepth >= depth) {
+          end_chain(total, sum);
         }
         stage = stage == kStages - 1 ? 0 : stage + 1;
       }
     }
-    if constexpr (kOneChain) end_chain(total, sum);
     await_copies<0>();
     __syncthreads();
   }
@@ -94,7 +87,6 @@ struct MmaProduct {
 
   __device__ static void run(const Product& p, const Cell* cell, Row* rows,
                              typename S::Memory& memory) {
-    take_turn(p.lanes.overlaps);
     const int thread = static_cast<int>(threadIdx.x);
     const int warp = thread / 32;
     const int across = ceil_div(p.matrix.columns, S::kColumns);
@@ -126,16 +118,16 @@ struct MmaProduct {
   }
 };
 
-template <class S, bool kOneChain>
+template <class S>
 __global__ void __launch_bounds__(S::kThreads) mma(const Product p) {
   __shared__ Row rows[S::kRows];
-  MmaProduct<S, kOneChain>::run(p, nullptr, rows, shared_memory<typename S::Memory>());
+  MmaProduct<S>::run(p, nullptr, rows, shared_memory<typename S::Memory>());
 }
 
 template <class S>
 __global__ void __launch_bounds__(S::kThreads) mma_cell(const Product p, const Cell cell) {
   __shared__ Row rows[S::kRows];
-  MmaProduct<S, false>::run(p, &cell, rows, shared_memory<typename S::Memory>());
+  MmaProduct<S>::run(p, &cell, rows, shared_memory<typename S::Memory>());
 }
 
 }  // namespace hopcodec::kernels::cuda

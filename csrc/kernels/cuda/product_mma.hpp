@@ -6,8 +6,7 @@
 
 namespace hopcodec::kernels::cuda {
 
-// Computes one or two products of the same precision, in one launch if both are small.
-cudaError_t product_mma(const Product* products, int n, cudaStream_t stream);
+cudaError_t product_mma(const Product& product, cudaStream_t stream);
 cudaError_t lstm_step_mma(const Product& product, const Cell& cell, cudaStream_t stream);
 
 }  // namespace hopcodec::kernels::cuda

@@ -5,7 +5,6 @@
 #pragma once
 
 #include "kernels/cuda/epilogue.cuh"
-#include "kernels/cuda/overlap.cuh"
 
 namespace hopcodec::kernels::cuda {
 
@@ -124,7 +123,6 @@ struct Pair {
 template <int kRows>
 __global__ void __launch_bounds__(kThinThreads) thin(const Pair pair) {
   __shared__ float partial[kThinThreads * kRows];
-  take_turn(pair.product[0].lanes.overlaps);
   const Product& p = pair.product[blockIdx.z];
   const ThinShape& shape = pair.shape[blockIdx.z];
   const ThinPlace place = thin_place(shape, kRows);
@@ -142,7 +140,6 @@ template <int kRows>
 __global__ void __launch_bounds__(kThinThreads)
     thin_cell(const Product p, const Cell cell, const ThinShape shape) {
   __shared__ float partial[kThinThreads * kRows];
-  take_turn(p.lanes.overlaps);
   const ThinPlace place = thin_place(shape, kRows);
   float total[kRows];
   thin_total<kRows>(p, shape, place.column, place.group, place.first_row, cell.step, partial,

@@ -5,7 +5,6 @@
 
 #include "kernels/cuda/epilogue.cuh"
 #include "kernels/cuda/operand.cuh"
-#include "kernels/cuda/overlap.cuh"
 #include "kernels/cuda/shared_memory.cuh"
 
 namespace hopcodec::kernels::cuda {
@@ -222,7 +221,6 @@ struct WideProduct {
   }
 
   __device__ static void run(const Product& p, const Cell* cell, Row* rows, Memory& memory) {
-    take_turn(p.lanes.overlaps);
     const int thread = static_cast<int>(threadIdx.x);
     const int across = ceil_div(p.matrix.columns, kColumns);
     const int first_row = static_cast<int>(blockIdx.x) / across * kRows;

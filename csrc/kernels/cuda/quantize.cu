@@ -134,7 +134,7 @@ cudaError_t prepare_search(const Quantize& op, const WorkspaceLayout& at, const 
     weights.codebooks = entries;
     columns.batch = 0;  // the rows have been written already
   }
-  return launch_prepare<PackEach>(columns, {op.workspace, 0, nullptr, 0}, weights, packing, stream);
+  return launch_prepare(columns, {op.workspace, 0, nullptr, 0}, weights, packing, stream);
 }
 
 cudaError_t deliver_codes(const Quantize& op, const std::uint16_t* codes, cudaStream_t stream) {

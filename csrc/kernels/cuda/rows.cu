@@ -3,7 +3,6 @@
 
 #include "kernels/cuda/index.hpp"
 #include "kernels/cuda/launch.cuh"
-#include "kernels/cuda/overlap.cuh"
 #include "kernels/cuda/pointwise.cuh"
 #include "kernels/cuda/rows.cuh"
 
@@ -71,7 +70,6 @@ __device__ inline void feed_row(const Feed& f, int i, int lane) {
 
 // The first blocks of a lane load its state, the others write its rows.
 __global__ void feed_rows(const Moves m, const Feed f) {
-  let_next_begin(m.overlaps);
   const int block = static_cast<int>(blockIdx.x);
   const int lane = static_cast<int>(blockIdx.y);
   if (block < m.count) return open_state(m, block, lane, kThreads);
@@ -79,13 +77,11 @@ __global__ void feed_rows(const Moves m, const Feed f) {
 }
 
 __global__ void gather_rows(const Moves m, const GatherRows g) {
-  let_next_begin(m.overlaps);
   const int block = static_cast<int>(blockIdx.x);
   const int lane = static_cast<int>(blockIdx.y);
-  const bool closes = block < m.count;
-  const int slot = closes && lane < m.lanes ? slot_of(m, lane) : -1;
-  await_previous();
-  if (closes) return close_state(m, block, lane, slot, kThreads);
+  if (block < m.count) {
+    return close_state(m, block, lane, lane < m.lanes ? slot_of(m, lane) : -1, kThreads);
+  }
   const std::size_t i = static_cast<std::size_t>(block - m.count) * kThreads + threadIdx.x;
   if (i >= g.floats || lane >= g.lanes) return;
   const auto l = static_cast<std::size_t>(lane);
@@ -118,7 +114,7 @@ cudaError_t gather(const GatherRows& g, cudaStream_t stream, const Moves& closed
   const unsigned count = static_cast<unsigned>(closed.count) + blocks(g.floats);
   if (count == 0) return cudaSuccess;
   const std::int32_t lanes = closed.count > 0 && closed.lanes > g.lanes ? closed.lanes : g.lanes;
-  return launch(gather_rows, grid(count, lanes), kThreads, {stream, closed.overlaps}, closed, g);
+  return launch(gather_rows, grid(count, lanes), kThreads, stream, closed, g);
 }
 
 }  // namespace hopcodec::kernels::cuda

@@ -38,7 +38,6 @@ struct Moves {
   std::size_t scratch_step;
   float* states;
   std::size_t state_floats;
-  bool overlaps = false;  // like Lanes::overlaps
 };
 
 // Padding rows of one layer's buffer. Zeros go behind rows that are written later, so one launch

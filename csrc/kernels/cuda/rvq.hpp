@@ -2,12 +2,7 @@
 // subtract it, and go on with the next codebook. Scores are x . e - |e|^2 / 2. The lowest index
 // wins ties.
 //
-// Euclidean codebooks on a GPU with clusters of blocks (compute capability 9.0) and enough shared
-// memory: one launch for all codebooks (rvq_cluster.cuh). A cluster holds the residuals of some
-// frames. Each block scores a part of every codebook's entries and sends its best entries to the
-// other blocks.
-//
-// Euclidean codebooks on other GPUs: one launch per codebook (rvq_staged.cuh). Each block scores a
+// Euclidean codebooks: one launch per codebook (rvq_staged.cuh). Each block scores a
 // part of the entries. The next launch begins by reducing the results, in every block, so that no
 // launch waits for a reduction.
 //

@@ -1,6 +1,5 @@
 #define HOPCODEC_ISA cuda
 #include "kernels/cuda/launch.cuh"
-#include "kernels/cuda/overlap.cuh"
 #include "kernels/cuda/rows.cuh"
 #include "kernels/cuda/rvq.cuh"
 
@@ -47,7 +46,6 @@ __device__ inline float add_terms(const RvqDecode& d, const std::int32_t* codes,
 // Codes may be in host memory, so a block loads all of them at once.
 __global__ void __launch_bounds__(kThreads) decode(const Moves m, const RvqDecode d, int chunks) {
   __shared__ std::int32_t codes[kThreads];
-  let_next_begin(m.overlaps);
   const int thread = static_cast<int>(threadIdx.x);
   const int opened = m.count * m.lanes;
   int block = static_cast<int>(blockIdx.x);

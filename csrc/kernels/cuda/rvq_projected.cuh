@@ -3,7 +3,6 @@
 #pragma once
 
 #include "kernels/cuda/launch.cuh"
-#include "kernels/cuda/overlap.cuh"
 #include "kernels/cuda/rvq.cuh"
 
 namespace hopcodec::kernels::cuda {
@@ -37,7 +36,6 @@ __global__ void __launch_bounds__(kProjectedThreads) search_projected(const Proj
   __shared__ float inner[kMaxInnerDim];
   __shared__ float partial[kMaxInnerDim * (kMaxProjectedDim / kChainTerms)];
   __shared__ Best best[kProjectedThreads];
-  take_turn(p.frames.lanes.overlaps);
   const int thread = static_cast<int>(threadIdx.x);
   const int frame = static_cast<int>(blockIdx.x);
   const int dim = p.frames.dim;
@@ -105,8 +103,8 @@ inline cudaError_t projected(const RvqEncode& e, int count, cudaStream_t stream)
                 first,      books,  e.n_q,  first > 0 ? e.residual : nullptr,
                 e.residual, e.codes};
     for (int q = 0; q < books; ++q) p.books[q] = e.books[first + q];
-    const cudaError_t error = launch(search_projected, dim3(static_cast<unsigned>(count)),
-                                     kProjectedThreads, {stream, e.frames.lanes.overlaps}, p);
+    const cudaError_t error =
+        launch(search_projected, dim3(static_cast<unsigned>(count)), kProjectedThreads, stream, p);
     if (error != cudaSuccess) return error;
   }
   return cudaSuccess;

@@ -1,4 +1,4 @@
-// The Euclidean search with one launch per codebook, for devices without clusters of blocks.
+// The Euclidean search, with one launch per codebook.
 #pragma once
 
 #include "kernels/cuda/launch.cuh"

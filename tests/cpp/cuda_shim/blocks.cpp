@@ -1,4 +1,4 @@
-// Barriers and shared memory of warps, blocks and clusters.
+// Barriers and shared memory of warps and blocks.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -18,11 +18,8 @@ struct Warp {
   unsigned come;
 };
 
-std::vector<std::unique_ptr<std::byte, Free>> shared;  // dynamic, of each block
-std::size_t shared_bytes = 0;
-std::vector<Warp> warps;  // of all blocks
-
-unsigned warps_of_block() { return (block_threads + kWarp - 1) / kWarp; }
+std::unique_ptr<std::byte, Free> shared;  // dynamic
+std::vector<Warp> warps;
 
 struct Value {
   std::uint32_t value;
@@ -43,29 +40,27 @@ void find_greatest(void* const* shares) {
 
 }  // namespace
 
-void clear_blocks(unsigned blocks, std::size_t bytes) {
-  warps.assign(std::size_t{blocks} * warps_of_block(), Warp{});
-  shared.clear();
-  shared_bytes = bytes;
-  for (unsigned b = 0; b < blocks && bytes > 0; ++b) {
-    const std::size_t rounded = (bytes + 127) / 128 * 128;
-    shared.emplace_back(static_cast<std::byte*>(std::aligned_alloc(128, rounded)));
-    std::memset(shared.back().get(), 0xff, rounded);  // NaN, were it read as a float
-  }
+void clear_block(std::size_t bytes) {
+  warps.assign((threads.size() + kWarp - 1) / kWarp, Warp{});
+  shared.reset();
+  if (bytes == 0) return;
+  const std::size_t rounded = (bytes + 127) / 128 * 128;
+  shared.reset(static_cast<std::byte*>(std::aligned_alloc(128, rounded)));
+  std::memset(shared.get(), 0xff, rounded);  // NaN, were it read as a float
 }
 
 void barrier() { wait(Wait::kBlock); }
 
 void meet_warp(void* share, void (*together)(void* const* shares)) {
-  const Thread& thread = self();
-  const unsigned first = thread.index / kWarp * kWarp;
-  Warp& warp = warps[thread.rank * warps_of_block() + first / kWarp];
-  warp.shares[thread.index % kWarp] = share;
-  if (++warp.come < std::min(kWarp, block_threads - first)) return wait(Wait::kWarp);
+  const unsigned lane = self_index() % kWarp;
+  const unsigned first = self_index() - lane;
+  const unsigned end = std::min(first + kWarp, static_cast<unsigned>(threads.size()));
+  Warp& warp = warps[first / kWarp];
+  warp.shares[lane] = share;
+  if (++warp.come < end - first) return wait(Wait::kWarp);
   together(warp.shares);
   warp = {};
-  const std::size_t lane0 = self_number() - thread.index % kWarp;
-  for (std::size_t t = lane0; t < lane0 + kWarp && t < threads.size(); ++t) {
+  for (unsigned t = first; t < end; ++t) {
     if (threads[t].waits == Wait::kWarp) threads[t].waits = Wait::kOver;
   }
 }
@@ -76,28 +71,7 @@ std::uint32_t warp_max(std::uint32_t value) {
   return mine.greatest;
 }
 
-void* dynamic_shared() { return shared.at(self().rank).get(); }
-
-void await_previous() { self().awaited = true; }
-
-unsigned cluster_rank() { return self().rank; }
-
-void cluster_arrive() { ++self().arrivals; }
-
-void cluster_wait() { wait(Wait::kCluster); }
-
-void* at_rank(void* mine, unsigned rank) {
-  const std::ptrdiff_t offset = static_cast<std::byte*>(mine) - shared.at(self().rank).get();
-  if (offset < 0 || static_cast<std::size_t>(offset) >= shared_bytes || rank >= shared.size()) {
-    give_up("expected an address in the shared memory of a block of the cluster");
-  }
-  if (self().passed == 0) give_up("another block's memory is used before that block has begun");
-  const auto first = threads.begin() + static_cast<std::ptrdiff_t>(rank * block_threads);
-  if (std::all_of(first, first + block_threads, [](const Thread& t) { return t.done; })) {
-    give_up("another block's memory is used after that block has ended");
-  }
-  return shared[rank].get() + offset;
-}
+void* dynamic_shared() { return shared.get(); }
 
 void copy_later(void* to, const void* from, std::size_t bytes, bool there) {
   // The alignment that the instruction requires.

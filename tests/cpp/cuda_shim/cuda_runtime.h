@@ -1,8 +1,7 @@
 // The device part of the stand-in. Kernels are ordinary functions, the threads of a block are
 // fibers on one OS thread, and __shared__ memory is a static variable, because blocks run one after
-// the other. Only the blocks of a cluster run together; their kernels use dynamic shared memory, of
-// which each block has its own. Between barriers the threads run in an order that changes from
-// block to block, so a kernel that lacks a barrier gives different results.
+// the other. Between barriers the threads run in an order that changes from block to block, so a
+// kernel that lacks a barrier gives different results.
 #pragma once
 
 #include <cmath>
@@ -38,28 +37,11 @@ struct alignas(16) float4 {
   float x, y, z, w;
 };
 
-enum cudaLaunchAttributeID {
-  cudaLaunchAttributeClusterDimension,
-  cudaLaunchAttributeProgrammaticStreamSerialization,
-};
-union cudaLaunchAttributeValue {
-  int programmaticStreamSerializationAllowed;
-  struct {
-    unsigned x, y, z;
-  } clusterDim;
-};
-struct cudaLaunchAttribute {
-  cudaLaunchAttributeID id;
-  cudaLaunchAttributeValue val;
-};
-
 struct cudaLaunchConfig_t {
   dim3 gridDim;
   dim3 blockDim;
   std::size_t dynamicSmemBytes;
   cudaStream_t stream;
-  cudaLaunchAttribute* attrs;
-  unsigned numAttrs;
 };
 
 namespace hopcodec::shim {
@@ -78,21 +60,11 @@ void* dynamic_shared();
 void copy_later(void* to, const void* from, std::size_t bytes, bool there);
 void commit_copies();
 void await_copies(int groups_left);
-// The two parts of a cluster's barrier, and access to the dynamic shared memory of another block.
-unsigned cluster_rank();
-void cluster_arrive();
-void cluster_wait();
-void* at_rank(void* mine, unsigned rank);
-// Waits for the previous launch. It has always ended here, but a kernel that may overlap must call
-// this.
-void await_previous();
 
 struct Shape {
   dim3 grid;
   unsigned threads;  // threads of a block
-  unsigned cluster;  // blocks of a cluster, along x
   std::size_t shared_bytes;
-  bool overlaps;  // may begin before the previous launch has ended
 };
 // Runs `body` once for every thread of every block.
 void run_grid(const Shape& shape, const std::function<void()>& body);
@@ -145,21 +117,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
       grid.z > 65535 || block.x == 0 || block.x > 1024 || block.y != 1 || block.z != 1) {
     return cudaErrorInvalidValue;
   }
-  hopcodec::shim::Shape shape{grid, block.x, 1, config->dynamicSmemBytes, false};
-  for (unsigned i = 0; i < config->numAttrs; ++i) {
-    const cudaLaunchAttribute& attribute = config->attrs[i];
-    if (attribute.id == cudaLaunchAttributeProgrammaticStreamSerialization) {
-      if (hopcodec::shim::machine().capability_major < 9) return cudaErrorInvalidValue;
-      shape.overlaps = attribute.val.programmaticStreamSerializationAllowed != 0;
-      continue;
-    }
-    const auto& size = attribute.val.clusterDim;
-    if (hopcodec::shim::machine().capability_major < 9 || size.x == 0 || size.x > 8 ||
-        size.y != 1 || size.z != 1 || grid.x % size.x != 0) {
-      return cudaErrorInvalidValue;
-    }
-    shape.cluster = size.x;
-  }
+  const hopcodec::shim::Shape shape{grid, block.x, config->dynamicSmemBytes};
   if (shape.shared_bytes > hopcodec::shim::shared_limit(reinterpret_cast<const void*>(kernel))) {
     return cudaErrorInvalidValue;
   }
@@ -171,15 +129,6 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
 }
 
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
-struct cudaFuncAttributes {
-  int ptxVersion;
-};
-template <class... Params>
-cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void (*)(Params...)) {
-  attributes->ptxVersion = 90;
-  return cudaSuccess;
-}
-
 template <class... Params>
 cudaError_t cudaFuncSetAttribute(void (*kernel)(Params...), cudaFuncAttribute, int bytes) {
   const hopcodec::shim::Aside aside;

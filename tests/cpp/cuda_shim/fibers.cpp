@@ -1,9 +1,8 @@
-// Runs the threads of a cluster's blocks as fibers. Each runs until it must wait or returns. When
-// all have stopped, those whose wait is over continue. In every other cluster the threads run in
-// reverse order.
+// Runs the threads of a block as fibers. Each runs until it must wait or returns. When all have
+// stopped, those whose wait is over continue. In every other block the threads run in reverse
+// order.
 #include <ucontext.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -21,7 +20,6 @@ namespace hopcodec::shim {
 dim3 block_index;
 dim3 thread_index;
 std::vector<Thread> threads;
-unsigned block_threads = 0;
 
 namespace {
 
@@ -90,10 +88,7 @@ void back_to_scheduler(Fiber& fiber) {
 #endif
 }
 
-void become_current() {
-  block_index = self().block;
-  thread_index = dim3(self().index, 0, 0);
-}
+void become_current() { thread_index = dim3(self_index(), 0, 0); }
 
 void enter() {
 #if defined(__SANITIZE_ADDRESS__)
@@ -127,40 +122,22 @@ Fiber& fiber_at(std::size_t i) {
 }
 
 // Since Volta, a barrier waits for every thread that has not returned.
-bool release_if_all(std::size_t first, std::size_t count, Wait at) {
-  const auto begin = threads.begin() + static_cast<std::ptrdiff_t>(first);
-  const auto end = begin + static_cast<std::ptrdiff_t>(count);
+bool release_if_all_wait() {
   bool any = false;
-  for (auto t = begin; t != end; ++t) {
-    if (t->done) continue;
-    if (t->waits != at) return false;
-    any = true;
-  }
-  for (auto t = begin; t != end && any; ++t) t->waits = Wait::kOver;
-  return any;
-}
-
-bool release_cluster() {
-  unsigned least = ~0U;
   for (const Thread& t : threads) {
-    if (!t.done) least = std::min(least, t.arrivals);
-  }
-  bool any = false;
-  for (Thread& t : threads) {
-    if (t.done || t.waits != Wait::kCluster || t.arrivals > least) continue;
-    t.waits = Wait::kOver;
-    ++t.passed;
+    if (t.done) continue;
+    if (t.waits != Wait::kBlock) return false;
     any = true;
   }
+  for (Thread& t : threads) t.waits = Wait::kOver;
   return any;
 }
 
-bool resume(std::size_t fibers_used, std::size_t first) {
+bool resume(std::size_t fibers_used) {
   bool any = false;
   for (std::size_t i = 0; i < fibers_used; ++i) {
     Thread& thread = threads[fibers[i]->thread];
-    const bool here = fibers[i]->thread - first < block_threads;
-    if (!here || thread.done || thread.waits != Wait::kOver) continue;
+    if (thread.done || thread.waits != Wait::kOver) continue;
     thread.waits = Wait::kNone;
     any = true;
     run_fiber(*fibers[i]);
@@ -168,39 +145,22 @@ bool resume(std::size_t fibers_used, std::size_t first) {
   return any;
 }
 
-// The blocks of a cluster run alternately, each as far as possible. This detects a block that
-// relies on the progress of another without a barrier.
-void run_cluster() {
+void run_block() {
   next_thread = 0;
   std::size_t used = 0;
   while (next_thread < threads.size()) run_fiber(fiber_at(used++));
-  for (bool any = true; any;) {
-    any = release_cluster();
-    for (std::size_t i = 0; i < threads.size(); i += block_threads) {
-      const std::size_t first = backwards ? threads.size() - block_threads - i : i;
-      while (resume(used, first) || release_if_all(first, block_threads, Wait::kBlock)) any = true;
-    }
+  while (resume(used) || release_if_all_wait()) {
   }
   for (const Thread& t : threads) {
     if (!t.done) give_up("a kernel's threads wait for each other for ever");
   }
 }
 
-void make_cluster(dim3 first, const Shape& shape) {
-  threads.assign(std::size_t{shape.cluster} * block_threads, Thread{});
-  for (std::size_t i = 0; i < threads.size(); ++i) {
-    threads[i].rank = static_cast<unsigned>(i / block_threads);
-    threads[i].index = static_cast<unsigned>(i % block_threads);
-    threads[i].block = dim3(first.x + threads[i].rank, first.y, first.z);
-  }
-  clear_blocks(shape.cluster, shape.shared_bytes);
-}
-
 }  // namespace
 
 Thread& self() { return threads[current->thread]; }
 
-std::size_t self_number() { return current->thread; }
+unsigned self_index() { return static_cast<unsigned>(current->thread); }
 
 void wait(Wait what) {
   self().waits = what;
@@ -216,16 +176,13 @@ void give_up(const char* why) {
 void run_grid(const Shape& shape, const std::function<void()>& body) {
   const base::FlushDenormals flush;  // as the kernels are compiled to
   kernel_body = &body;
-  block_threads = shape.threads;
   for (unsigned z = 0; z < shape.grid.z; ++z) {
     for (unsigned y = 0; y < shape.grid.y; ++y) {
-      for (unsigned x = 0; x < shape.grid.x; x += shape.cluster) {
-        make_cluster(dim3(x, y, z), shape);
-        run_cluster();
-        if (shape.overlaps && !std::all_of(threads.begin(), threads.end(),
-                                           [](const Thread& t) { return t.awaited; })) {
-          give_up("a launch that may overlap the one ahead of it ends without waiting for it");
-        }
+      for (unsigned x = 0; x < shape.grid.x; ++x) {
+        block_index = dim3(x, y, z);
+        threads.assign(shape.threads, Thread{});
+        clear_block(shape.shared_bytes);
+        run_block();
         backwards = !backwards;
       }
     }
