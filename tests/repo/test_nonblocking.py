@@ -17,12 +17,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CSRC = ROOT / "csrc"
-SOURCES = sorted(
-    path.relative_to(CSRC).as_posix()
-    for folder in ("graph", "kernels", "layers", "realtime")
-    for path in (CSRC / folder).glob("*.cpp")
-    if not re.search(r"isa_(avx|neon)", path.name)  # the same bodies as isa_generic.cpp
-)
+FOLDERS = ("graph", "kernels", "layers", "realtime")
+
+
+def sources(folder: str) -> list[str]:
+    # The other instruction sets have the same bodies as isa_generic.cpp.
+    paths = (CSRC / folder).glob("*.cpp")
+    return sorted(f"{folder}/{p.name}" for p in paths if not re.search(r"isa_(avx|neon)", p.name))
 
 
 @functools.cache
@@ -54,9 +55,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("source", SOURCES)
-def test_nothing_marked_can_block(source: str, tmp_path: Path) -> None:
-    assert complaints(CSRC / source, tmp_path) == []
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_nothing_marked_can_block(folder: str, tmp_path: Path) -> None:
+    """A folder is compiled as one file: most of a compilation goes into the headers."""
+    everything = tmp_path / "everything.cpp"
+    everything.write_text("".join(f'#include "{source}"\n' for source in sources(folder)))
+    assert complaints(everything, tmp_path) == []
 
 
 @pytest.mark.parametrize(
