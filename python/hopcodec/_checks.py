@@ -65,6 +65,32 @@ def check_codes(codes: object, most_books: int, *, batch: int | None = None) -> 
     return codes
 
 
+_LOUDEST = 1024.0  # as the core takes (csrc/graph/session.hpp, kMaxSample)
+_AT_ONCE = 1 << 16  # columns that a check compares at once: it needs memory of their size
+
+
+def check_samples(audio: Audio) -> None:
+    """Raise ValueError unless all samples are finite and within +-1024."""
+    for at in range(0, audio.shape[1], _AT_ONCE):
+        block = np.abs(audio[:, at : at + _AT_ONCE])
+        if block.max(initial=0.0) <= _LOUDEST:  # NaN is not
+            continue
+        channel, sample = np.argwhere(~(block <= _LOUDEST))[0]
+        raise ValueError(
+            f"audio: expected finite samples within +-{_LOUDEST:g} (full scale is 1), "
+            f"got {audio[channel, at + sample]:g} at sample {at + sample}"
+        )
+
+
+def check_below(codes: CodeArray, codebook_size: int) -> None:
+    """Raise ValueError unless every code is below the codebook size."""
+    if codes.size and int(codes.max()) >= codebook_size:
+        frame = int(np.argwhere((codes >= codebook_size).any(axis=0))[0, 0])
+        raise ValueError(
+            f"codes: expected values below the codebook size, got a larger one in frame {frame}"
+        )
+
+
 def check_snapshot(blob: object) -> bytes:
     """Return `blob` as bytes, if it is bytes-like."""
     if not isinstance(blob, (bytes, bytearray, memoryview)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import pytest
 
 import hopcodec
 from hopcodec import Codec, DeviceError, WeightsError
+from hopcodec.codec._hop_streams import HopDecoder, HopEncoder
 
 Array = npt.NDArray[np.float32]
 
@@ -241,3 +243,44 @@ def test_what_load_and_streams_refuse(codec: Codec) -> None:
             codec.streams(n)
     with pytest.raises(TypeError, match="streams: expected a whole number, got '4'"):
         codec.streams("4")  # type: ignore[arg-type]
+
+
+def test_ctrl_c_ends_a_long_encode_and_decode(
+    codec: Codec, speech: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python handles signals between calls of the core, and no call takes more than a step."""
+    codes = codec.encode(speech)
+    lengths: list[int] = []
+
+    def interrupted(push: Any) -> Any:
+        def second_raises(stream: object, signal: npt.NDArray[Any], **options: Any) -> Any:
+            lengths.append(signal.shape[1])
+            if len(lengths) == 2:
+                raise KeyboardInterrupt
+            return push(stream, signal, **options)
+
+        return second_raises
+
+    for stream, code, whole, step in (
+        (HopEncoder, codec.encode, speech, 64 * codec.hop_samples),
+        (HopDecoder, codec.decode, codes, 64),
+    ):
+        assert whole.shape[1] > 2 * step
+        monkeypatch.setattr(stream, "push", interrupted(stream.push))
+        with pytest.raises(KeyboardInterrupt):
+            code(whole)  # type: ignore[operator]
+        assert lengths == [step, step]
+        lengths.clear()
+    monkeypatch.undo()
+    np.testing.assert_array_equal(codec.encode(speech), codes)
+
+
+def test_the_place_of_a_bad_value_counts_from_the_start(codec: Codec, speech: Array) -> None:
+    codes, wrong = codec.encode(speech), speech.copy()
+    sample, frame = speech.shape[1] - 5, codes.shape[1] - 2
+    wrong[0, sample] = np.nan
+    with pytest.raises(ValueError, match=f"got nan at sample {sample}$"):
+        codec.encode(wrong)
+    codes[1, frame] = codec.codebook_size
+    with pytest.raises(ValueError, match=f"a larger one in frame {frame}$"):
+        codec.decode(codes)

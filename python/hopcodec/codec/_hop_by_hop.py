@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from hopcodec._checks import check_audio, check_codes
+from hopcodec._checks import check_audio, check_below, check_codes, check_samples
 from hopcodec.codec._codes import AnyCodes
 from hopcodec.codec._hop_streams import HopDecoder, HopEncoder
 from hopcodec.codec._pool import StreamPool
 from hopcodec.codec._sessions import Sessions
 from hopcodec.specs._lookahead import decoded_samples
 from hopcodec.typing import Audio, CodeArray, Start
+
+T = TypeVar("T", np.float32, np.uint16)
 
 # Frames per step of a live session: one is all it ever has. Files go several at a time, so that
 # each read of the weights serves more arithmetic; the bits are the same.
@@ -79,16 +84,25 @@ class HopByHop:
         return StreamPool(sessions, encoder, decoder, codebooks)
 
     def encode(self, audio: Audio, codebooks: int, start: Start) -> CodeArray:
-        """Encode a whole signal: push, then flush."""
+        """Encode a whole signal: push its steps, then flush."""
+        check_samples(check_audio(audio, self._sessions.channels))
         encoder = self.encoder(codebooks, start, None)
-        head = encoder.push(check_audio(audio, self._sessions.channels))
-        return np.concatenate([head, encoder.flush()], axis=1)
+        steps = _steps(audio, FRAMES_PER_STEP * self._sessions.hop_samples)
+        return np.concatenate([*map(encoder.push, steps), encoder.flush()], axis=1)
 
     def decode(self, codes: AnyCodes, start: Start) -> Audio:
-        """Decode whole codes: push, then flush."""
+        """Decode whole codes: push their steps, then flush."""
+        codes = check_codes(codes, self._sessions.codebooks)
+        check_below(codes, self._sessions.codebook_size)
         decoder = self.decoder(start, None)
-        head = decoder.push(check_codes(codes, self._sessions.codebooks))
-        return np.concatenate([head, decoder.flush()], axis=1)
+        steps = _steps(codes, FRAMES_PER_STEP)
+        return np.concatenate([*map(decoder.push, steps), decoder.flush()], axis=1)
+
+
+def _steps(signal: npt.NDArray[T], columns: int) -> Iterator[npt.NDArray[T]]:
+    """Cut a signal into steps of the core. Python looks for Ctrl-C between two of them."""
+    for at in range(0, signal.shape[1], columns):
+        yield np.ascontiguousarray(signal[:, at : at + columns])
 
 
 def _or_default(max_frames: int | None) -> int:

@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 import numpy as np
 
 from hopcodec import _core
-from hopcodec._checks import check_audio, check_snapshot
+from hopcodec._checks import check_audio, check_samples, check_snapshot
 from hopcodec.codec._codes import AnyCodes, Codes, Segment
 from hopcodec.codec._facts import SpecFacts
 from hopcodec.codec._one_thread import OneThread
@@ -34,7 +34,6 @@ from hopcodec.typing import Audio, CodeArray
 T = TypeVar("T")
 
 LEAST_SCALE: Final = 1e-8  # added to every loudness: silence can be divided (encodec/model.py)
-_LOUDEST: Final = 1024.0  # as every encoder takes
 # What a snapshot begins with: mark, CRC-32 of the rest, weights, flushed, three counts.
 _SNAPSHOT: Final = struct.Struct("<8sI8s?qqq")
 
@@ -111,20 +110,6 @@ def _batches(items: Iterable[T], most: int, length: Callable[[T], int]) -> Itera
             yield rest[first : first + most]
 
 
-def _ordinary(audio: Audio) -> bool:
-    return bool(np.abs(audio).max(initial=0.0) <= _LOUDEST)  # NaN is not
-
-
-def _check_samples(audio: Audio) -> None:
-    if _ordinary(audio):
-        return
-    channel, sample = np.argwhere(~(np.abs(audio) <= _LOUDEST))[0]
-    raise ValueError(
-        f"audio: expected finite samples within +-{_LOUDEST:g} (full scale is 1), "
-        f"got {audio[channel, sample]:g} at sample {sample}"
-    )
-
-
 def _refuse_flushed(finished: bool) -> None:
     if finished:
         raise StreamError("the stream was flushed: expected reset() before the next push or flush")
@@ -159,7 +144,7 @@ class SegmentEncoder(Encoder):
         _refuse(out)
         with self._alone:
             _refuse_flushed(self._finished)
-            _check_samples(audio)
+            check_samples(audio)
             return self._push(audio)
 
     def _push(self, audio: Audio) -> Codes:
@@ -223,8 +208,10 @@ class SegmentEncoder(Encoder):
         if not 0 <= count < self._facts.layout.samples or len(data) != 4 * channels * count:
             raise StreamError("snapshot: expected part of a segment, got another size")
         held = np.frombuffer(data, "<f4").reshape(channels, count).astype(np.float32)
-        if not _ordinary(held):
-            raise StreamError("snapshot: expected finite samples within +-1024, got others")
+        try:
+            check_samples(held)
+        except ValueError as error:
+            raise StreamError(f"snapshot: {error}") from error
         with self._alone:
             self._held[:, :count] = held
             self._count, self._finished = count, finished
