@@ -4,6 +4,7 @@
 
 #include <pybind11/stl.h>
 
+#include "base/float_mode.hpp"
 #include "bindings/arrays.hpp"
 #include "layers/truncated.hpp"
 
@@ -183,32 +184,33 @@ void add_codebook(Quantizer& quantizer, const Floats& entries, const py::object&
 }  // namespace
 
 void bind_layers(py::module_& m) {
+  const py::call_guard<base::DefaultFloatMode> guard;
   py::class_<LayerList>(m, "Layers")
       .def(py::init([](const std::string& precision) {
              return LayerList{{}, parse_precision(precision), 0};
            }),
            py::arg("precision") = "fp32")
       .def("__len__", [](const LayerList& list) { return list.layers.size(); })
-      .def("conv1d", &add_conv1d, py::arg("weight").noconvert(), py::arg("bias").noconvert(),
+      .def("conv1d", &add_conv1d, guard, py::arg("weight").noconvert(), py::arg("bias").noconvert(),
            py::kw_only(), py::arg("stride") = 1, py::arg("dilation") = 1, py::arg("left") = 0,
            py::arg("right") = 0, py::arg("reflect") = false, py::arg("full_window") = false,
            py::arg("activation") = "none", py::arg("output_activation") = "none",
            py::arg("alpha") = py::none())
-      .def("conv_transpose1d", &add_conv_transpose1d, py::arg("weight").noconvert(),
+      .def("conv_transpose1d", &add_conv_transpose1d, guard, py::arg("weight").noconvert(),
            py::arg("bias").noconvert(), py::kw_only(), py::arg("stride"), py::arg("trim_left") = 0,
            py::arg("trim_right") = 0, py::arg("activation") = "none", py::arg("alpha") = py::none())
-      .def("group_norm", &add_group_norm, py::arg("weight").noconvert(),
+      .def("group_norm", &add_group_norm, guard, py::arg("weight").noconvert(),
            py::arg("bias").noconvert(), py::kw_only(), py::arg("trim_left") = 0,
            py::arg("trim_right") = 0, py::arg("eps") = 1e-5F)
-      .def("lstm", &add_lstm, py::arg("stages").noconvert(), py::kw_only(), py::arg("skip"))
-      .def("residual", &add_residual, py::arg("branch"), py::arg("shortcut"))
-      .def("truncated", &add_truncated, py::arg("layers"), py::kw_only(), py::arg("step"),
+      .def("lstm", &add_lstm, guard, py::arg("stages").noconvert(), py::kw_only(), py::arg("skip"))
+      .def("residual", &add_residual, guard, py::arg("branch"), py::arg("shortcut"))
+      .def("truncated", &add_truncated, guard, py::arg("layers"), py::kw_only(), py::arg("step"),
            py::arg("ahead"));
 
   py::class_<Quantizer>(m, "Quantizer")
       .def(py::init<>())
       .def("__len__", [](const Quantizer& q) { return q.weights.books.size(); })
-      .def("add", &add_codebook, py::arg("entries").noconvert(), py::kw_only(),
+      .def("add", &add_codebook, guard, py::arg("entries").noconvert(), py::kw_only(),
            py::arg("in_weight") = py::none(), py::arg("in_bias") = py::none(),
            py::arg("out_weight") = py::none(), py::arg("out_bias") = py::none());
 }

@@ -6,7 +6,7 @@
 
 #include <pybind11/typing.h>
 
-#include "base/denormals.hpp"
+#include "base/float_mode.hpp"
 #include "base/integers.hpp"
 #include "bindings/arrays.hpp"
 #include "bindings/isa_argument.hpp"
@@ -335,36 +335,38 @@ Floats fold_weight_norm(const Floats& g, const Floats& v) {
 }  // namespace
 
 void bind_ops(py::module_& m) {
-  m.def("causal_conv1d", &causal_conv1d, py::arg("x").noconvert(), py::arg("weight").noconvert(),
-        py::arg("bias").noconvert(), py::arg("state").noconvert(), py::kw_only(),
-        py::arg("stride") = 1, py::arg("dilation") = 1, py::arg("activation") = "none",
-        py::arg("alpha") = py::none(), py::arg("isa") = "");
-  m.def("causal_conv_transpose1d", &causal_conv_transpose1d, py::arg("x").noconvert(),
+  const py::call_guard<base::DefaultFloatMode> guard;
+  m.def("causal_conv1d", &causal_conv1d, guard, py::arg("x").noconvert(),
+        py::arg("weight").noconvert(), py::arg("bias").noconvert(), py::arg("state").noconvert(),
+        py::kw_only(), py::arg("stride") = 1, py::arg("dilation") = 1,
+        py::arg("activation") = "none", py::arg("alpha") = py::none(), py::arg("isa") = "");
+  m.def("causal_conv_transpose1d", &causal_conv_transpose1d, guard, py::arg("x").noconvert(),
         py::arg("weight").noconvert(), py::arg("bias").noconvert(), py::arg("state").noconvert(),
         py::kw_only(), py::arg("stride"), py::arg("isa") = "");
-  m.def("lstm", &lstm, py::arg("x").noconvert(), py::arg("weight_ih").noconvert(),
+  m.def("lstm", &lstm, guard, py::arg("x").noconvert(), py::arg("weight_ih").noconvert(),
         py::arg("weight_hh").noconvert(), py::arg("bias_ih").noconvert(),
         py::arg("bias_hh").noconvert(), py::arg("hidden").noconvert(), py::arg("cell").noconvert(),
         py::kw_only(), py::arg("isa") = "");
-  m.def("rvq_encode", &rvq_encode, py::arg("x").noconvert(), py::arg("codebooks").noconvert(),
-        py::kw_only(), py::arg("isa") = "");
-  m.def("rvq_decode", &rvq_decode, py::arg("codes").noconvert(), py::arg("codebooks").noconvert(),
-        py::kw_only(), py::arg("isa") = "");
-  m.def("nearest_normalised", &nearest_normalised, py::arg("x").noconvert(),
+  m.def("rvq_encode", &rvq_encode, guard, py::arg("x").noconvert(),
+        py::arg("codebooks").noconvert(), py::kw_only(), py::arg("isa") = "");
+  m.def("rvq_decode", &rvq_decode, guard, py::arg("codes").noconvert(),
+        py::arg("codebooks").noconvert(), py::kw_only(), py::arg("isa") = "");
+  m.def("nearest_normalised", &nearest_normalised, guard, py::arg("x").noconvert(),
         py::arg("codebook").noconvert(), py::kw_only(), py::arg("isa") = "");
-  const auto pointwise = [&m](const char* name, Map kernels::KernelTable::* kernel) {
+  const auto pointwise = [&m, &guard](const char* name, Map kernels::KernelTable::* kernel) {
     m.def(
         name, [kernel](const Floats& x, const std::string& isa) { return map(x, kernel, isa); },
-        py::arg("x").noconvert(), py::kw_only(), py::arg("isa") = "");
+        guard, py::arg("x").noconvert(), py::kw_only(), py::arg("isa") = "");
   };
   pointwise("elu", &kernels::KernelTable::elu);
   pointwise("tanh", &kernels::KernelTable::tanh);
   pointwise("sigmoid", &kernels::KernelTable::sigmoid);
-  m.def("snake", &snake, py::arg("x").noconvert(), py::arg("alpha").noconvert(), py::kw_only(),
-        py::arg("isa") = "");
-  m.def("group_norm", &group_norm, py::arg("x").noconvert(), py::arg("groups"),
+  m.def("snake", &snake, guard, py::arg("x").noconvert(), py::arg("alpha").noconvert(),
+        py::kw_only(), py::arg("isa") = "");
+  m.def("group_norm", &group_norm, guard, py::arg("x").noconvert(), py::arg("groups"),
         py::arg("weight").noconvert(), py::arg("bias").noconvert(), py::arg("eps"));
-  m.def("fold_weight_norm", &fold_weight_norm, py::arg("g").noconvert(), py::arg("v").noconvert());
+  m.def("fold_weight_norm", &fold_weight_norm, guard, py::arg("g").noconvert(),
+        py::arg("v").noconvert());
 }
 
 }  // namespace hopcodec::bindings

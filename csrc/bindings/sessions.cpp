@@ -1,6 +1,7 @@
 // Binds Encoder and Decoder on the CPU.
 #include "bindings/sessions.hpp"
 
+#include "base/float_mode.hpp"
 #include "bindings/isa_argument.hpp"
 
 namespace hopcodec::bindings {
@@ -40,10 +41,10 @@ auto make(const LayerList& layers, const Quantizer& quantizer, int channels, int
 template <class S>
 py::class_<S> bind_session(py::module_& m, const char* name) {
   py::class_<S> c(m, name);
-  c.def(py::init(&make<S>), py::arg("layers"), py::arg("quantizer"), py::kw_only(),
-        py::arg("channels"), py::arg("hop_samples"), py::arg("streams") = 1,
-        py::arg("max_frames") = 1, py::arg("threads") = 1, py::arg("zero_start") = false,
-        py::arg("whole_hops") = false, py::arg("isa") = "");
+  c.def(py::init(&make<S>), py::call_guard<base::DefaultFloatMode>(), py::arg("layers"),
+        py::arg("quantizer"), py::kw_only(), py::arg("channels"), py::arg("hop_samples"),
+        py::arg("streams") = 1, py::arg("max_frames") = 1, py::arg("threads") = 1,
+        py::arg("zero_start") = false, py::arg("whole_hops") = false, py::arg("isa") = "");
   bind_common(c);
   return c;
 }

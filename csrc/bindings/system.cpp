@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "base/float_mode.hpp"
 #include "base/isa.hpp"
 #include "base/memory.hpp"
 #include "bindings/arrays.hpp"
@@ -68,6 +69,15 @@ void bind_system(py::module_& m) {
     }
     return names;
   });
+  m.def(
+      "enter_default_float_mode",
+      [] {
+        const base::FloatMode::Register callers = base::FloatMode::now();
+        base::FloatMode::set(base::FloatMode::kDefault);
+        return callers;
+      },
+      "Set this thread's default floating-point mode; returns the caller's for leave_float_mode.");
+  m.def("leave_float_mode", &base::FloatMode::set, py::arg("callers"));
   m.def("measure_fma_gflops", &measure_fma_gflops, py::call_guard<ReleasedGil>());
   m.def("measure_read_gbps", &measure_read_gbps, py::arg("bytes"));
 }

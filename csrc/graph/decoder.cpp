@@ -4,7 +4,7 @@
 #include <cmath>
 #include <string>
 
-#include "base/denormals.hpp"
+#include "base/float_mode.hpp"
 
 namespace hopcodec::graph {
 

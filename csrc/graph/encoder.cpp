@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/denormals.hpp"
+#include "base/float_mode.hpp"
 #include "layers/expect.hpp"
 
 namespace hopcodec::graph {

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "base/denormals.hpp"
+#include "base/float_mode.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/denormals.hpp"
+#include "base/float_mode.hpp"
 #include "realtime/clock.hpp"
 
 namespace hopcodec::realtime {

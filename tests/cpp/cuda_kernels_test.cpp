@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "base/denormals.hpp"
+#include "base/float_mode.hpp"
 #include "base/integers.hpp"
 #include "base/memory.hpp"
 #include "check.hpp"

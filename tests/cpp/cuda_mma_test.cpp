@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "base/denormals.hpp"
+#include "base/float_mode.hpp"
 #include "base/integers.hpp"
 #include "base/memory.hpp"
 #include "check.hpp"

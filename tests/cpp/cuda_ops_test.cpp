@@ -8,7 +8,7 @@
 #include <limits>
 #include <vector>
 
-#include "base/denormals.hpp"
+#include "base/float_mode.hpp"
 #include "base/integers.hpp"
 #include "check.hpp"
 #include "gpu.hpp"

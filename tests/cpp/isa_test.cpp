@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/denormals.hpp"
+#include "base/float_mode.hpp"
 #include "check.hpp"
 #include "kernels/dispatch.hpp"
 #include "streaming.hpp"

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "allocation_counter.hpp"
-#include "base/denormals.hpp"
+#include "base/float_mode.hpp"
 #include "check.hpp"
 #include "codecs.hpp"
 #include "graph/decoder.hpp"

@@ -26,7 +26,17 @@ LAYERS = ("base", "kernels", "layers", "graph", "realtime", "bindings")
 
 # Each part of the package may import those before it, and itself. "hopcodec" is `__init__.py`.
 PARTS = (
-    *("_core", "errors", "typing", "_checks", "_atomic", "_interpreter", "_figures", "_show"),
+    *(
+        "_core",
+        "errors",
+        "typing",
+        "_checks",
+        "_atomic",
+        "_interpreter",
+        "_float_mode",
+        "_figures",
+        "_show",
+    ),
     *("specs", "weights", "codec", "ops", "audio", "files", "live", "torch", "evaluation"),
     *("training", "hopcodec", "cli", "__main__"),
 )

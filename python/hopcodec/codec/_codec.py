@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hopcodec._checks import whole
+from hopcodec._float_mode import default_float_mode
 from hopcodec.codec._by_segments import BySegments
 from hopcodec.codec._codes import AnyCodes, join_codes
 from hopcodec.codec._device import check_device, check_precision
@@ -299,6 +300,7 @@ def _fingerprint(spec: CodecSpec, weights: Weights) -> str:
     return digest.hexdigest()[:8]
 
 
+@default_float_mode()
 def _made_again(
     origin: Callable[[], tuple[CodecSpec, Weights]], options: dict[str, Any], fingerprint: str
 ) -> Codec:

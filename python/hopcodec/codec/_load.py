@@ -6,6 +6,7 @@ import os
 from functools import partial
 
 from hopcodec._checks import whole
+from hopcodec._float_mode import default_float_mode
 from hopcodec.codec._codec import Codec
 from hopcodec.codec._device import check_device, check_precision
 from hopcodec.errors import WeightsError
@@ -13,6 +14,7 @@ from hopcodec.specs._lookahead import truncations
 from hopcodec.typing import Precision
 
 
+@default_float_mode()
 def load(
     model: str | os.PathLike[str] | None = None,
     *,

@@ -22,6 +22,7 @@ import numpy as np
 
 from hopcodec import _core
 from hopcodec._checks import check_audio, check_samples, check_snapshot
+from hopcodec._float_mode import default_float_mode
 from hopcodec.codec._codes import AnyCodes, Codes, Segment
 from hopcodec.codec._facts import SpecFacts
 from hopcodec.codec._one_thread import OneThread
@@ -176,6 +177,7 @@ class SegmentEncoder(Encoder):
             "hop"
         )
 
+    @default_float_mode()
     def _encode(self, signal: Audio, starts: Sequence[int]) -> Codes:
         """Encode the segments of `signal` that begin at `starts`, as many at once as slots."""
         length = self._facts.layout.samples
@@ -243,6 +245,7 @@ class SegmentDecoder(Decoder):
             self._check(codes)
             return self._push(codes)
 
+    @default_float_mode()
     def _push(self, codes: Codes) -> Audio:
         audio = [np.zeros((self._facts.channels, 0), np.float32)]
         for equal in _batches(codes, self._core.streams, lambda s: s.codes.shape[1]):
@@ -288,7 +291,8 @@ class SegmentDecoder(Decoder):
         with self._alone:
             _refuse_flushed(self._finished)
             self._finished = True
-            return self._overlap.flush()
+            with default_float_mode():
+                return self._overlap.flush()
 
     def reset(self) -> None:
         with self._alone:

@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "base/denormals.hpp"
+#include "base/float_mode.hpp"
 #include "threads.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
