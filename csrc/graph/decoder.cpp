@@ -30,12 +30,16 @@ Decoder::Decoder(const std::vector<layers::LayerWeights>& chain,
   }
 }
 
+bool Decoder::Header::possible(int hop, std::size_t state_bytes) const noexcept {
+  const auto most = static_cast<std::int64_t>(state_bytes / sizeof(float));
+  return taken >= 0 && taken < kLongest / hop && emitted >= 0 && emitted <= taken * hop &&
+         taken - emitted / hop <= most && (finished == 0 || finished == 1);
+}
+
 bool Decoder::valid(const float* state) const noexcept {
   const Header& h = layers::state_as<Header>(state, own_state_at_);
-  return h.taken >= 0 && h.taken < kLongest / hop_ && h.emitted >= 0 &&
-         h.emitted <= h.taken * hop_ &&
-         (h.finished == 1 ||
-          (h.finished == 0 && chain_.gathers(state, h.taken) && chain_.valid(state)));
+  return h.possible(hop_, state_bytes()) &&
+         (h.finished == 1 || (chain_.gathers(state, h.taken) && chain_.valid(state)));
 }
 
 std::int64_t Decoder::most_samples(int stream, std::int64_t frames) const noexcept {

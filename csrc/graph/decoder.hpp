@@ -36,6 +36,9 @@ class Decoder : public Session {
     std::int64_t taken;    // frames since the start
     std::int64_t emitted;  // samples since the start
     std::int32_t finished;
+
+    // As for an encoder's.
+    bool possible(int hop, std::size_t state_bytes) const noexcept;
   };
 
   Decoder(const std::vector<layers::LayerWeights>& chain, const layers::RvqWeights& quantizer,

@@ -37,18 +37,27 @@ Encoder::Encoder(const std::vector<layers::LayerWeights>& chain,
   }
 }
 
-bool Encoder::valid(const float* state) const noexcept {
-  const Header& h = layers::state_as<Header>(state, own_state_at_);
-  return h.taken >= 0 && h.taken < kLongest && h.emitted >= 0 &&
-         h.emitted <= (h.taken + hop_ - 1) / hop_ && h.pending == h.taken % hop_ &&
-         (h.finished == 1 ||
-          (h.finished == 0 && chain_.gathers(state, h.taken - h.pending) && chain_.valid(state)));
+bool Encoder::Header::possible(int hop, std::size_t state_bytes) const noexcept {
+  const auto most = static_cast<std::int64_t>(state_bytes / sizeof(float));
+  return taken >= 0 && taken < kLongest && emitted >= 0 && emitted <= (taken + hop - 1) / hop &&
+         taken / hop - emitted <= most && pending == taken % hop &&
+         (finished == 0 || finished == 1);
 }
 
-float* Encoder::pending(int stream) const noexcept {
-  return state(stream) + own_state_at_ +
-         base::round_up(layers::floats_of<Header>(), base::kAlignFloats);
+bool Encoder::valid(const float* state) const noexcept {
+  const Header& h = layers::state_as<Header>(state, own_state_at_);
+  return h.possible(hop_, state_bytes()) &&
+         all_within(state + pending_at(), std::int64_t{h.pending} * channels_, most_sample()) &&
+         (h.finished == 1 || (chain_.gathers(state, h.taken - h.pending) && chain_.valid(state)));
 }
+
+std::size_t Encoder::pending_at() const noexcept {
+  return own_state_at_ + base::round_up(layers::floats_of<Header>(), base::kAlignFloats);
+}
+
+float* Encoder::pending(int stream) const noexcept { return state(stream) + pending_at(); }
+
+float Encoder::most_sample() const noexcept { return plan_.whole ? kMaxNormalised : kMaxSample; }
 
 std::int64_t Encoder::most_frames(int stream, std::int64_t samples, bool last) const noexcept {
   const Header& h = header(stream);
@@ -57,7 +66,7 @@ std::int64_t Encoder::most_frames(int stream, std::int64_t samples, bool last) c
 }
 
 Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noexcept {
-  const float most = plan_.whole ? kMaxNormalised : kMaxSample;
+  const float most = most_sample();
   for (int i = 0; i < count; ++i) {
     const EncodeItem& item = items[i];
     if (header(item.stream).finished != 0) return {Status::kFinished, i, 0};

@@ -37,6 +37,10 @@ class Encoder : public Session {
     std::int64_t emitted;  // frames since the start
     std::int32_t pending;  // samples that do not fill a hop yet, stored behind this header
     std::int32_t finished;
+
+    // Whether a stream can have these counts. Frames that came and were not emitted are in its
+    // state, so they are fewer than its floats.
+    bool possible(int hop, std::size_t state_bytes) const noexcept;
   };
 
   Encoder(const std::vector<layers::LayerWeights>& chain, const layers::RvqWeights& quantizer,
@@ -58,7 +62,9 @@ class Encoder : public Session {
   Header& header(int stream) const noexcept {
     return layers::state_as<Header>(state(stream), own_state_at_);
   }
+  std::size_t pending_at() const noexcept;  // in a state
   float* pending(int stream) const noexcept;
+  float most_sample() const noexcept;
   bool valid(const float* state) const noexcept override;
   Outcome check(const EncodeItem* items, int count, bool last) const noexcept;
   void push_tile(EncodeItem* items, int count, int n_q) noexcept;

@@ -1,6 +1,7 @@
 #include "graph/session.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <string>
 
@@ -12,6 +13,11 @@ int checked(const char* what, int value, int most) {
   if (value >= 1 && value <= most) return value;
   throw std::invalid_argument(std::string(what) + ": expected 1 to " + std::to_string(most) +
                               ", got " + std::to_string(value));
+}
+
+bool all_within(const float* values, std::int64_t n, float most) noexcept {
+  // The negated comparison also refuses NaN.
+  return std::none_of(values, values + n, [most](float x) { return !(std::fabs(x) <= most); });
 }
 
 Session::Session(const std::vector<layers::LayerWeights>& weights, const SessionOptions& options,
@@ -87,7 +93,7 @@ Status Session::restore(int stream, const std::byte* from, std::size_t bytes) {
   std::memcpy(copy.get(), body, state_bytes());
   if (!valid(copy.get())) {
     throw SnapshotError(
-        "snapshot: expected positions within the stream's buffers, got positions outside them");
+        "snapshot: expected positions within the stream's buffers and finite samples, got others");
   }
   std::memcpy(state(stream), copy.get(), state_bytes());
   return Status::kOk;

@@ -51,6 +51,9 @@ inline constexpr float kMaxLatent = 1e6F;
 // range.
 inline constexpr float kMaxNormalised = kMaxSample / 1e-8F;
 
+// Whether all are finite and within +-`most`.
+bool all_within(const float* values, std::int64_t n, float most) noexcept;
+
 class Session {
  public:
   int streams() const { return options_.streams; }

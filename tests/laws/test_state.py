@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 import threading
@@ -204,6 +205,35 @@ def forge(blob: bytes, offset: int, value: int) -> bytes:
     return blob[:24] + checksum.to_bytes(8, "little") + bytes(body)
 
 
+def forge_total(blob: bytes, offset: int, value: int) -> bytes:
+    low, high = struct.unpack("<ii", struct.pack("<q", value))
+    return forge(forge(blob, offset, low), offset + 4, high)
+
+
+def test_a_stream_cannot_hold_more_than_its_state(tiny: Codec, speech: Array) -> None:
+    """Else the next push would make room for all that a forged snapshot says to be held back."""
+    audio = part(speech, 20000, 24000)
+    for stream, step in ((tiny.encoder(1.8), tiny.hop_samples), (tiny.decoder(), 1)):
+        feed = audio if step > 1 else tiny.encode(audio, 1.8)
+        stream.push(feed)  # type: ignore[arg-type]
+        blob = stream.snapshot()
+        taken, _ = struct.unpack_from("<qq", blob, 32)
+        stream.restore(forge_total(blob, 0, taken))
+        with pytest.raises(StreamError, match="positions within the stream's buffers"):
+            stream.restore(forge_total(blob, 0, taken + 10**7 * step))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1025.0])
+def test_samples_of_a_snapshot_are_checked(tiny: Codec, speech: Array, bad: float) -> None:
+    encoder = tiny.encoder(1.8)
+    encoder.push(part(speech, 20000, 20000 + tiny.hop_samples + 3))
+    blob = encoder.snapshot()
+    bits = int(np.float32(bad).view(np.int32))
+    with pytest.raises(StreamError, match="finite samples"):
+        encoder.restore(forge(blob, 64 + 4, bits))
+    encoder.restore(blob)
+
+
 @pytest.mark.slow
 def test_a_forged_snapshot_is_refused_or_harmless(tiny: Codec, speech: Array) -> None:
     """Positions inside a snapshot are checked, not believed, whatever its checksum says."""
@@ -217,7 +247,7 @@ def test_a_forged_snapshot_is_refused_or_harmless(tiny: Codec, speech: Array) ->
         for offset in range(0, len(blob) - 32, 4):
             if offset % 64 > 24:  # headers stand at the beginning of cache lines
                 continue
-            if offset < 16:  # totals: huge ones are legal, and would ask for as huge a result
+            if offset < 16:  # totals: those that a stream can have would ask for as huge a result
                 continue
             try:
                 stream.restore(forge(blob, offset, 1 << 29))

@@ -269,9 +269,7 @@ void Decoder::write_own(int stream, float* state) const {
 
 bool Decoder::read_own(int stream, const float* state) {
   const Header& h = *reinterpret_cast<const Header*>(state + program_.own_state_at());
-  const bool sane = h.taken >= 0 && h.taken < kLongest / hop_ && h.emitted >= 0 &&
-                    h.emitted <= h.taken * hop_ && (h.finished == 0 || h.finished == 1);
-  if (!sane) return false;
+  if (!h.possible(hop_, state_bytes())) return false;
   const bool whole = program_.whole();
   if (whole && h.taken > options_.max_frames) return false;
   if (h.finished == 0 && !program_.headers_match(whole ? 0 : h.taken, state)) return false;

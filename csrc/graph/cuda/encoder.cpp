@@ -361,19 +361,18 @@ void Encoder::write_own(int stream, float* state) const {
 bool Encoder::read_own(int stream, const float* state) {
   const float* own = state + program_.own_state_at();
   const Header& h = *reinterpret_cast<const Header*>(own);
-  const bool sane = h.taken >= 0 && h.taken < kLongest && h.emitted >= 0 &&
-                    h.emitted <= (h.taken + hop_ - 1) / hop_ &&
-                    (h.finished == 0 || h.finished == 1) && h.pending == h.taken % hop_;
-  if (!sane) return false;
+  if (!h.possible(hop_, state_bytes())) return false;
   const std::int64_t hops = h.taken - h.pending;
   const bool whole = program_.whole();
+  const float* rest = own + base::round_up(layers::floats_of<Header>(), base::kAlignFloats);
+  const std::int64_t pending_floats = std::int64_t{h.pending} * channels_;
+  if (!all_within(rest, pending_floats, whole ? kMaxNormalised : kMaxSample)) return false;
   if (whole && h.taken > std::int64_t{options_.max_frames} * hop_) return false;
   if (h.finished == 0 && !program_.headers_match(whole ? 0 : hops, state)) return false;
   if (h.finished == 0 && whole && !read_stream_rows(stream_rows_, stream, hops, channels_, state))
     return false;
   headers_[usize(stream)] = h;
-  std::copy_n(own + base::round_up(layers::floats_of<Header>(), base::kAlignFloats),
-              h.pending * channels_, whole ? stream_rows_.row(stream, hops) : pending(stream));
+  std::copy_n(rest, pending_floats, whole ? stream_rows_.row(stream, hops) : pending(stream));
   return true;
 }
 

@@ -370,7 +370,7 @@ Status Session::restore(int stream_index, const std::byte* from, std::size_t byt
   // frames.
   if (!read_own(stream_index, copy.get())) {
     throw SnapshotError(
-        "snapshot: expected positions within the stream's buffers, got positions outside them");
+        "snapshot: expected positions within the stream's buffers and finite samples, got others");
   }
   check(cudaMemcpyAsync(state(stream_index), copy.get(), state_bytes(), cudaMemcpyHostToDevice,
                         stream()),
