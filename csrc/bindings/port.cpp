@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
 #include "realtime/callback.hpp"
 #include "realtime/clock.hpp"
@@ -16,6 +17,7 @@
 
 namespace hopcodec::bindings {
 
+using realtime::kMostDeviceChannels;
 using realtime::Port;
 using realtime::PortState;
 
@@ -100,15 +102,34 @@ std::uint32_t in_bounds(const char* what, std::int64_t value, std::int64_t least
                         std::to_string(most) + ", got " + std::to_string(value));
 }
 
+void put_sources(realtime::Link& link, const std::vector<int>& sources) {
+  if (sources.size() != link.output_channels) {
+    throw py::value_error("output_sources: expected one of each of the " +
+                          std::to_string(link.output_channels) + " output channels, got " +
+                          std::to_string(sources.size()));
+  }
+  for (std::size_t c = 0; c < sources.size(); ++c) {
+    if (sources[c] < -1 || sources[c] >= static_cast<int>(kMostDeviceChannels)) {
+      throw py::value_error("output_sources: expected -1 (silence) or a codec channel, got " +
+                            std::to_string(sources[c]));
+    }
+    link.output_sources[c] = static_cast<std::int8_t>(sources[c]);
+  }
+}
+
 void open_port(BoundPort& self, std::int64_t input_rate, std::int64_t output_rate,
                std::int64_t input_channels, std::int64_t output_channels, std::int64_t input_period,
                std::int64_t output_period, bool one_clock, double input_latency,
-               double output_latency, bool latency_exact, const std::string& name) {
+               double output_latency, bool latency_exact, const std::string& name,
+               std::int64_t first_input_channel, const std::vector<int>& output_sources) {
   realtime::Link link;
   link.input_rate_hz = in_bounds("input_rate", input_rate, 1000, 768000);
   link.output_rate_hz = in_bounds("output_rate", output_rate, 1000, 768000);
-  link.input_channels = in_bounds("input_channels", input_channels, 1, 1024);
-  link.output_channels = in_bounds("output_channels", output_channels, 1, 1024);
+  link.input_channels = in_bounds("input_channels", input_channels, 1, kMostDeviceChannels);
+  link.output_channels = in_bounds("output_channels", output_channels, 1, kMostDeviceChannels);
+  link.first_input_channel =
+      in_bounds("first_input_channel", first_input_channel, 0, input_channels - 1);
+  if (!output_sources.empty()) put_sources(link, output_sources);
   link.input_period = in_bounds("input_period", input_period, 1, 65536);
   link.output_period = in_bounds("output_period", output_period, 1, 65536);
   link.one_clock = one_clock ? 1 : 0;
@@ -297,7 +318,8 @@ void bind_child_side(py::class_<BoundPort, std::shared_ptr<BoundPort>>& c) {
   c.def("open", &open_port, py::kw_only(), py::arg("input_rate"), py::arg("output_rate"),
         py::arg("input_channels"), py::arg("output_channels"), py::arg("input_period"),
         py::arg("output_period"), py::arg("one_clock"), py::arg("input_latency") = 0.0,
-        py::arg("output_latency") = 0.0, py::arg("latency_exact") = false, py::arg("name") = "")
+        py::arg("output_latency") = 0.0, py::arg("latency_exact") = false, py::arg("name") = "",
+        py::arg("first_input_channel") = 0, py::arg("output_sources") = std::vector<int>())
       .def("run", [](BoundPort& p) { p.port->block().state.store(PortState::kRunning); })
       .def("closed", [](BoundPort& p) { p.port->block().state.store(PortState::kClosed); })
       .def("beat", [](BoundPort& p) { p.port->block().beat_ns.store(realtime::now_ns()); })

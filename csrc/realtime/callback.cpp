@@ -11,12 +11,24 @@ namespace {
 
 constexpr std::uint64_t kChunkFloats = 4096;  // size of buffers on the stack
 
-// Codec channel c maps to device channel c, or to the last channel of the device; likewise the
-// other way round.
-void map_channels(const float* from, int from_channels, float* to, int to_channels,
-                  std::uint64_t frames) noexcept {
+// Codec channel c takes device channel `first` + c, or the device's last channel.
+void take_channels(const float* from, int from_channels, int first, float* to, int to_channels,
+                   std::uint64_t frames) noexcept {
   for (std::uint64_t i = 0; i < frames; ++i) {
-    for (int c = 0; c < to_channels; ++c) to[c] = from[std::min(c, from_channels - 1)];
+    for (int c = 0; c < to_channels; ++c) to[c] = from[std::min(first + c, from_channels - 1)];
+    from += from_channels;
+    to += to_channels;
+  }
+}
+
+// Device channel c plays codec channel sources[c], or the codec's last channel, or silence.
+void give_channels(const float* from, int from_channels, const std::int8_t* sources, float* to,
+                   int to_channels, std::uint64_t frames) noexcept {
+  for (std::uint64_t i = 0; i < frames; ++i) {
+    for (int c = 0; c < to_channels; ++c) {
+      const int source = c < static_cast<int>(kMostDeviceChannels) ? sources[c] : -1;
+      to[c] = source < 0 ? 0.0F : from[std::min(source, from_channels - 1)];
+    }
     from += from_channels;
     to += to_channels;
   }
@@ -30,14 +42,15 @@ bool armed(const Port& port) noexcept {
 
 std::uint64_t write_mapped(Port& port, Ring& ring, const float* input, std::uint64_t frames,
                            int channels) noexcept {
-  if (channels == port.channels()) return ring.write(input, frames);
+  const auto first = static_cast<int>(port.block().link.first_input_channel);
+  if (channels == port.channels() && first == 0) return ring.write(input, frames);
   float chunk[kChunkFloats];
   const std::uint64_t room = kChunkFloats / static_cast<std::uint64_t>(port.channels());
   std::uint64_t done = 0;
   while (done < frames) {
     const std::uint64_t n = std::min(room, frames - done);
-    map_channels(input + done * static_cast<std::uint64_t>(channels), channels, chunk,
-                 port.channels(), n);
+    take_channels(input + done * static_cast<std::uint64_t>(channels), channels, first, chunk,
+                  port.channels(), n);
     const std::uint64_t wrote = ring.write(chunk, n);
     done += wrote;
     if (wrote < n) break;
@@ -145,8 +158,8 @@ void playback_block(Port& port, bool in_use, float* output, std::uint64_t frames
       const std::uint64_t n = std::min(room, frames - done);
       fill_chunk(port, chunk, n);
       if (port.monitored()) count(side.monitor_lost_frames, n - port.heard().write(chunk, n));
-      map_channels(chunk, port.channels(), output + done * static_cast<std::uint64_t>(channels),
-                   channels, n);
+      give_channels(chunk, port.channels(), port.block().link.output_sources.data(),
+                    output + done * static_cast<std::uint64_t>(channels), channels, n);
       done += n;
     }
     side.clock.set(side.clock.frames() + frames, at_ns);

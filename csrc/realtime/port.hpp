@@ -4,6 +4,7 @@
 // nothing behind.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -15,12 +16,24 @@
 
 namespace hopcodec::realtime {
 
+inline constexpr std::uint32_t kMostDeviceChannels = 64;
+
+constexpr std::array<std::int8_t, kMostDeviceChannels> channels_in_order() {
+  std::array<std::int8_t, kMostDeviceChannels> order{};
+  for (std::size_t c = 0; c < order.size(); ++c) order[c] = static_cast<std::int8_t>(c);
+  return order;
+}
+
 // Properties of the opened device. A period is the largest expected number of frames per callback.
 struct Link {
   std::uint32_t input_rate_hz = 0;
   std::uint32_t output_rate_hz = 0;
   std::uint32_t input_channels = 0;
   std::uint32_t output_channels = 0;
+  // The device channel of the codec's first channel. The codec's others follow it.
+  std::uint32_t first_input_channel = 0;
+  // The codec channel that each device channel plays, at most the codec's last; -1 is silence.
+  std::array<std::int8_t, kMostDeviceChannels> output_sources = channels_in_order();
   std::uint32_t input_period = 0;
   std::uint32_t output_period = 0;
   std::uint32_t one_clock = 0;   // 1 if both directions run from the same hardware clock

@@ -4,6 +4,7 @@ The live engine, and its port to a device.
 
 from __future__ import annotations
 
+import collections.abc
 import typing
 
 import numpy
@@ -134,6 +135,8 @@ class Port:
         output_latency: typing.SupportsFloat | typing.SupportsIndex = 0.0,
         latency_exact: bool = False,
         name: str = "",
+        first_input_channel: typing.SupportsInt | typing.SupportsIndex = 0,
+        output_sources: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [],
     ) -> None: ...
     def play(
         self, frames: typing.SupportsInt | typing.SupportsIndex

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from hopcodec._checks import refuse, sequence, whole
 from hopcodec.codec._codec import Codec
 from hopcodec.errors import StreamError
 
 MAX_BLOCK = 65536  # frames of one callback
+MAX_DEVICE_CHANNELS = 64  # that the core can map
+
+
+def check_output_channels(value: object, codec_channels: int) -> tuple[int, ...]:
+    """Return channels of a device, counted from 1, if each is there once and the codec has room.
+
+    Raises
+    ------
+    TypeError
+        It is no sequence of whole numbers.
+    ValueError
+        A number is out of range or there twice, or they are fewer than the codec's channels.
+    """
+    given = sequence("output_channels", value, codec_channels, MAX_DEVICE_CHANNELS)
+    channels = tuple(whole("output_channels", each, 1, MAX_DEVICE_CHANNELS) for each in given)
+    if len(set(channels)) < len(channels):
+        refuse("output_channels", "each channel once", value)
+    return channels
 
 
 def check_codec(codec: Codec) -> Codec:

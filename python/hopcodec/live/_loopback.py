@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +14,12 @@ import numpy as np
 from hopcodec import _core
 from hopcodec._checks import check_audio, number, whole
 from hopcodec.codec._codec import Codec
-from hopcodec.live._arguments import MAX_BLOCK, check_codec
+from hopcodec.live._arguments import (
+    MAX_BLOCK,
+    MAX_DEVICE_CHANNELS,
+    check_codec,
+    check_output_channels,
+)
 from hopcodec.live._device_link import DeviceLink
 from hopcodec.live._device_settings import DeviceSettings
 from hopcodec.live._file_link import FileLink
@@ -60,6 +67,8 @@ class Loopback(LiveCodec):
         block: int | None = None,
         latency_ms: float | None = None,
         extra_ms: float | None = None,
+        input_channel: int | None = None,
+        output_channels: Sequence[int] | None = None,
         record: str | os.PathLike[str] | None = None,
     ) -> None:
         """Prepare a loopback. `start` or the `with` statement opens the devices.
@@ -82,6 +91,12 @@ class Loopback(LiveCodec):
         extra_ms : float, optional
             Extra length of the queue, for a host that calls back irregularly. By default two blocks
             for PulseAudio and PipeWire, and none elsewhere.
+        input_channel : int, optional
+            The device's channel that is heard, counted from 1; by default the first. A stereo codec
+            takes the next one too.
+        output_channels : sequence of int, optional
+            The device's channels that play, counted from 1; by default the first two. They play the
+            codec's channels in order, a mono codec on all.
         record : path, optional
             A folder for `heard.wav` and `captured.wav`.
         """
@@ -92,53 +107,50 @@ class Loopback(LiveCodec):
         for name, ms in (("latency_ms", latency_ms), ("extra_ms", extra_ms)):
             if ms is not None:
                 number(name, ms, 0, _MAX_MS)
+        if input_channel is not None:
+            input_channel = whole("input_channel", input_channel, 1, MAX_DEVICE_CHANNELS)
+        if output_channels is not None:
+            output_channels = check_output_channels(output_channels, codec.channels)
         self._port = _core.live.Port(channels=codec.channels, monitor=record is not None)
         super().__init__(_core.live.Engine(self._port, priority=_PRIORITY), codec, bandwidth)
         self._engine.bypass = bypass
         self._recorder = None if record is None else Recorder(self._port, Path(record))
-        self._link = self._connect(codec, input, output, rate, block, latency_ms, extra_ms)
+        settings = DeviceSettings(
+            input=None,
+            output=output,
+            codec_rate_hz=codec.sample_rate,
+            hop_samples=codec.hop_samples,
+            channels=codec.channels,
+            rate_hz=rate,
+            block=block,
+            latency_s=None if latency_ms is None else latency_ms / 1000.0,
+            input_channel=input_channel,
+            output_channels=output_channels,
+        )
+        self._link = self._connect(input, settings, extra_ms)
 
     def _connect(
-        self,
-        codec: Codec,
-        source: Device | Audio,
-        sink: Device,
-        rate_hz: int | None,
-        block: int | None,
-        latency_ms: float | None,
-        extra_ms: float | None,
+        self, source: Device | Audio, settings: DeviceSettings, extra_ms: float | None
     ) -> DeviceLink | FileLink:
         if isinstance(source, np.ndarray):
-            if sink is not None:
-                raise ValueError("output: expected None beside an array as input, got a device")
-            audio = check_audio(source, codec.channels)
+            _check_no_device(settings)
+            audio = check_audio(source, settings.channels)
             if not np.abs(audio).max(initial=0.0) <= _LOUDEST:
                 raise ValueError(
                     f"input: expected finite samples within +-{_LOUDEST:g} (full scale is 1)"
                 )
-            rate_hz = rate_hz or codec.sample_rate
             return FileLink(
                 self._port,
                 self._engine,
                 audio,
-                rate_hz,
-                block=block or codec.hop_samples,
+                settings.rate_hz or settings.codec_rate_hz,
+                block=settings.block or settings.hop_samples,
                 on_tick=self._tick,
             )
-        settings = DeviceSettings(
-            input=source,
-            output=sink,
-            codec_rate_hz=codec.sample_rate,
-            hop_samples=codec.hop_samples,
-            channels=codec.channels,
-            rate_hz=rate_hz,
-            block=block,
-            latency_s=None if latency_ms is None else latency_ms / 1000.0,
-        )
         return DeviceLink(
             self._port,
             self._engine,
-            settings,
+            replace(settings, input=source),
             extra_ms=extra_ms,
             on_tick=self._tick,
         )
@@ -189,3 +201,9 @@ class Loopback(LiveCodec):
         """Return counters, times, levels and latency now. Any thread may ask."""
         core, latency = self._engine.stats(), self._engine.latency()
         return read_stats(core, latency, self.bandwidth, self._link.status)
+
+
+def _check_no_device(settings: DeviceSettings) -> None:
+    for name in ("output", "input_channel", "output_channels"):
+        if (given := getattr(settings, name)) is not None:
+            raise ValueError(f"{name}: expected None beside an array as input, got {given!r:.100}")

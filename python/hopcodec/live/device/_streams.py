@@ -6,7 +6,7 @@ two clocks, so they get two streams: PortAudio would lose samples in one when th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hopcodec.errors import DeviceError
@@ -29,7 +29,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class _Side:
-    """One direction of one device."""
+    """One direction of one device, with all its channels or those that are opened."""
 
     kind: str
     index: int
@@ -58,8 +58,8 @@ def open_streams(
     DeviceError
         There is no such device, or no rate fits both sides.
     """
-    source = _find(sounddevice, "input", settings.input, settings.channels)
-    sink = _find(sounddevice, "output", settings.output, settings.channels)
+    source = _record_from(_find(sounddevice, "input", settings.input), settings)
+    sink = _play_on(_find(sounddevice, "output", settings.output), settings)
     ffi = sounddevice._ffi
     common = {
         "dtype": "float32",
@@ -84,7 +84,9 @@ def open_streams(
             channels=(source.channels, sink.channels),
             **common,
         )
-        opened = _opened([stream], source, sink, (rate_hz, rate_hz), (block, block), stream.latency)
+        opened = _opened(
+            [stream], source, sink, settings, (rate_hz, rate_hz), (block, block), stream.latency
+        )
         if jack is not None:
             opened.link.update(_jack_latency(jack, asked, rate_hz))
         return opened
@@ -101,10 +103,11 @@ def open_streams(
         )
         for side, rate_hz, asked in zip((source, sink), rates, asks, strict=True)
     ]
-    return _opened(streams, source, sink, rates, blocks, tuple(s.latency for s in streams))
+    latency = tuple(stream.latency for stream in streams)
+    return _opened(streams, source, sink, settings, rates, blocks, latency)
 
 
-def _find(sounddevice: Any, kind: str, wanted: int | str | None, channels: int) -> _Side:
+def _find(sounddevice: Any, kind: str, wanted: int | str | None) -> _Side:
     try:
         info = sounddevice.query_devices(wanted, kind)
     except (ValueError, sounddevice.PortAudioError) as error:
@@ -123,9 +126,46 @@ def _find(sounddevice: Any, kind: str, wanted: int | str | None, channels: int) 
         index=info["index"],
         name=info["name"],
         host_api=sounddevice.query_hostapis(info["hostapi"])["name"],
-        channels=min(room, channels),
+        channels=room,
         default_rate_hz=round(info["default_samplerate"]),
     )
+
+
+def _record_from(source: _Side, settings: DeviceSettings) -> _Side:
+    """Open the input's channels up to the last that the codec takes."""
+    most = (settings.input_channel or 1) - 1 + settings.channels
+    if settings.input_channel is not None:
+        _expect_channel("input_channel", most, source)
+    return replace(source, channels=min(source.channels, most))
+
+
+def _play_on(sink: _Side, settings: DeviceSettings) -> _Side:
+    """Open the output's channels up to the last that plays: both ears for a mono codec.
+
+    Few hosts play the sound of one channel on both.
+    """
+    if settings.output_channels is None:
+        return replace(sink, channels=min(sink.channels, max(2, settings.channels)))
+    most = max(settings.output_channels)
+    _expect_channel("output_channels", most, sink)
+    return replace(sink, channels=most)
+
+
+def _expect_channel(name: str, channel: int, side: _Side) -> None:
+    if channel > side.channels:
+        raise DeviceError(
+            f"{name}: expected 1 to {side.channels}, the channels of {side.name!r}, got {channel}"
+        )
+
+
+def _output_sources(sink: _Side, settings: DeviceSettings) -> list[int]:
+    """Return the codec's channel for each opened one, -1 for silence; empty for their order."""
+    if settings.output_channels is None:
+        return []
+    sources = [-1] * sink.channels
+    for at, channel in enumerate(settings.output_channels):
+        sources[channel - 1] = min(at, settings.channels - 1)
+    return sources
 
 
 def _rate(sounddevice: Any, settings: DeviceSettings, *sides: _Side) -> int:
@@ -172,6 +212,7 @@ def _opened(
     streams: list[Any],
     source: _Side,
     sink: _Side,
+    settings: DeviceSettings,
     rates: tuple[int, int],
     blocks: tuple[int, int],
     latency: tuple[float, float],
@@ -182,6 +223,8 @@ def _opened(
         "output_rate": rates[1],
         "input_channels": source.channels,
         "output_channels": sink.channels,
+        "first_input_channel": min(settings.input_channel or 1, source.channels) - 1,
+        "output_sources": _output_sources(sink, settings),
         "input_period": blocks[0],
         "output_period": blocks[1],
         "one_clock": len(streams) == 1,
