@@ -49,14 +49,26 @@ std::size_t total_bytes(std::uint64_t ring_frames, std::uint64_t monitor_frames,
          2 * (ring_bytes(ring_frames, channels) + ring_bytes(monitor_frames, channels));
 }
 
+// Moves a descriptor above those of the standard streams, which may be closed here. A child process
+// gets its own standard streams under these numbers. Returns -1 like fcntl().
+int above_standard_streams(int fd) {
+  if (fd < 0 || fd > STDERR_FILENO) return fd;
+  const int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int reason = errno;
+  close(fd);
+  errno = reason;
+  return moved;
+}
+
 // Creates a file without a name; only the descriptor refers to it.
 int anonymous_file(std::size_t bytes) {
 #if defined(__linux__)
-  const int fd = memfd_create("hopcodec-port", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  const int fd =
+      above_standard_streams(memfd_create("hopcodec-port", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 #else
   char path[] = "/tmp/hopcodec-port-XXXXXX";
-  const int fd = mkstemp(path);
-  if (fd >= 0) unlink(path);
+  const int fd = above_standard_streams(mkstemp(path));
+  unlink(path);
 #endif
   if (fd < 0) refuse("port: cannot allocate shared memory");
   if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
