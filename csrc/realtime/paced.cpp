@@ -65,6 +65,7 @@ PacedDevice::PacedDevice(std::shared_ptr<Port> port, PacedSettings settings)
 PacedDevice::~PacedDevice() { stop(); }
 
 void PacedDevice::start() {
+  const std::lock_guard lock(control_);
   if (thread_.joinable() || done()) {
     throw std::logic_error("device: expected one start(), got another");
   }
@@ -72,7 +73,8 @@ void PacedDevice::start() {
 }
 
 void PacedDevice::stop() noexcept {
-  stop_.store(true);
+  stop_.store(true);  // before the lock: whoever joins the thread holds it
+  const std::lock_guard lock(control_);
   if (thread_.joinable()) thread_.join();
 }
 

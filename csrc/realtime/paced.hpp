@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -30,6 +31,7 @@ class PacedDevice {
   PacedDevice(const PacedDevice&) = delete;
   PacedDevice& operator=(const PacedDevice&) = delete;
 
+  // Any thread may start and stop it.
   void start();
   void stop() noexcept;
   bool done() const noexcept { return done_.load(std::memory_order_acquire); }
@@ -52,7 +54,8 @@ class PacedDevice {
   std::atomic<std::uint64_t> late_wakes_{0};
   std::atomic<bool> done_{false};
   std::atomic<bool> stop_{false};
-  std::thread thread_;
+  std::mutex control_;
+  std::thread thread_;  // guarded by control_
 };
 
 }  // namespace hopcodec::realtime

@@ -22,7 +22,7 @@ from hopcodec import _core
 from hopcodec.errors import DeviceError, StreamError
 from hopcodec.live import _device_process
 from hopcodec.live._device_settings import DeviceSettings
-from hopcodec.live._link import LinkStatus
+from hopcodec.live._link import ALREADY_RUNS, LinkStatus
 
 STALL_S: Final = 0.25
 GRACE_S: Final = 1.0
@@ -33,6 +33,18 @@ _OPEN_S: Final = 8.0  # a frozen server answers when it runs again
 _FIRST_CALLBACK_S: Final = 4.0  # an idle null sink of PulseAudio takes two seconds to begin
 _KILL_S: Final = 2.0
 _SERVERS_BEHIND_ALSA: Final = ("default", "pulse", "pipewire", "sysdefault")
+
+
+def _report_of(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Read what a device process says of its streams."""
+    line = process.stdout.readline() if process.stdout is not None else ""
+    try:
+        report: dict[str, Any] = json.loads(line)
+    except ValueError:
+        raise DeviceError(
+            f"expected the device process to say what it opened, got {line!r:.100}"
+        ) from None
+    return report
 
 
 class DeviceLink:
@@ -77,7 +89,7 @@ class DeviceLink:
             The link runs already.
         """
         if self._thread is not None:
-            raise StreamError("loopback: expected one that is stopped, got one that runs")
+            raise StreamError(ALREADY_RUNS)
         self._leaving.clear()
         for left in reversed(range(_ATTEMPTS)):
             try:
@@ -90,6 +102,10 @@ class DeviceLink:
                     raise
         self._thread = threading.Thread(target=self._watch, name="hopcodec-device", daemon=True)
         self._thread.start()
+
+    def leave(self) -> None:
+        """Make a `start` in another thread give up."""
+        self._leaving.set()
 
     def stop(self) -> None:
         """Close the devices and stop the engine, in bounded time, whatever their state."""
@@ -106,7 +122,7 @@ class DeviceLink:
     def _open(self) -> None:
         """Start a device process and wait for its first callback; else raise DeviceError."""
         with _device_process.start_errors():
-            self._process = subprocess.Popen(
+            process = self._process = subprocess.Popen(
                 _device_process.command(
                     "device", str(self._port.fd), json.dumps(dataclasses.asdict(self._settings))
                 ),
@@ -119,9 +135,8 @@ class DeviceLink:
                 # Ctrl-C at a terminal reaches the whole group, but we end the device ourselves.
                 start_new_session=True,
             )
-        self._await(lambda: self._port.state == "open", _OPEN_S, "opened no stream")
-        assert self._process.stdout is not None
-        self._adopt(json.loads(self._process.stdout.readline()))
+        self._await(process, lambda: self._port.state == "open", _OPEN_S, "opened no stream")
+        self._adopt(_report_of(process))
         link = self._port.link()
         # A host of long blocks is silent between them.
         period_s = max(
@@ -132,6 +147,7 @@ class DeviceLink:
         begun = time.monotonic_ns()
         self._port.go()
         self._await(
+            process,
             lambda: min(self._port.last_capture_ns, self._port.last_playback_ns) > begun,
             _FIRST_CALLBACK_S,
             "never called back",
@@ -167,9 +183,13 @@ class DeviceLink:
         bursty = self._status.host == "ALSA" and self._status.output in _SERVERS_BEHIND_ALSA
         return 2 * int(link["output_period"]) if bursty else 0
 
-    def _await(self, reached: Callable[[], bool], seconds: float, else_text: str) -> None:
-        process = self._process
-        assert process is not None
+    def _await(
+        self,
+        process: subprocess.Popen[str],
+        reached: Callable[[], bool],
+        seconds: float,
+        else_text: str,
+    ) -> None:
         deadline = time.monotonic() + seconds
         while not reached():
             if self._port.state == "failed":

@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 
 from hopcodec import _core
-from hopcodec.live._link import LinkStatus
+from hopcodec.errors import StreamError
+from hopcodec.live._link import ALREADY_RUNS, LinkStatus
 from hopcodec.typing import Audio
 
 _TICK_S: Final = 0.05
@@ -68,7 +69,9 @@ class FileLink:
         return min(position, total) / self._rate_hz, total / self._rate_hz
 
     def start(self) -> None:
-        """Start the engine and then the clock."""
+        """Start the engine and then the clock; raise StreamError if they run already."""
+        if self._thread is not None:
+            raise StreamError(ALREADY_RUNS)
         channels = self._audio.shape[0]
         self._port.open(
             input_rate=self._rate_hz,
@@ -104,13 +107,21 @@ class FileLink:
             self._on_tick()
 
     def wait(self, seconds: float) -> bool:
-        """Wait at most so long for the end; return True if it is reached."""
-        assert self._device is not None
+        """Wait at most so long for the end; return True if it is reached.
+
+        StreamError before `start`.
+        """
+        device = self._device
+        if device is None:
+            raise StreamError("loopback: expected start() before wait()")
         until = time.monotonic() + seconds
-        while not self._device.wait(max(0.0, min(_WAIT_S, until - time.monotonic()))):
+        while not device.wait(max(0.0, min(_WAIT_S, until - time.monotonic()))):
             if time.monotonic() >= until:  # short waits let Ctrl-C through
                 return False
         return True
+
+    def leave(self) -> None:
+        """Do nothing: a start takes no time."""
 
     def stop(self) -> None:
         """Stop the clock and the engine."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+ALREADY_RUNS: Final = "loopback: expected one that is stopped, got one that runs"
 
 
 @dataclass(frozen=True)

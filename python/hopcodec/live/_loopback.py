@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -128,6 +129,8 @@ class Loopback(LiveCodec):
             output_channels=output_channels,
         )
         self._link = self._connect(input, settings, extra_ms)
+        # Reentrant, for a signal handler that stops a loopback while its thread starts it.
+        self._control = threading.RLock()
 
     def _connect(
         self, source: Device | Audio, settings: DeviceSettings, extra_ms: float | None
@@ -156,17 +159,26 @@ class Loopback(LiveCodec):
         )
 
     def start(self) -> None:
-        """Open the devices and begin; raise DeviceError if there are none or they refuse."""
-        self._link.start()
+        """Open the devices and begin; raise DeviceError if there are none or they refuse.
+
+        StreamError if it runs already. Any thread may start and stop it.
+        """
+        with self._control:
+            self._link.start()
 
     def stop(self) -> None:
         """Stop, in bounded time even when a device hangs, and complete the recording."""
-        self._link.stop()
-        if self._recorder is not None:
-            self._recorder.close()
+        self._link.leave()  # before the lock: a start in another thread gives up
+        with self._control:
+            self._link.stop()
+            if self._recorder is not None:
+                self._recorder.close()
 
     def wait(self, seconds: float) -> bool:
-        """Let it run for so long; return True if an array given as input has ended."""
+        """Let it run for so long; return True if an array given as input has ended.
+
+        StreamError with an array before `start`.
+        """
         if isinstance(self._link, FileLink):
             return self._link.wait(seconds)
         time.sleep(seconds)
