@@ -22,7 +22,7 @@ from hopcodec import _core
 from hopcodec.errors import DeviceError, StreamError
 from hopcodec.live import _device_process
 from hopcodec.live._device_settings import DeviceSettings
-from hopcodec.live._link import ALREADY_RUNS, LinkStatus
+from hopcodec.live._link import ALREADY_RUNS, LinkStatus, join
 
 STALL_S: Final = 0.25
 GRACE_S: Final = 1.0
@@ -110,9 +110,8 @@ class DeviceLink:
     def stop(self) -> None:
         """Close the devices and stop the engine, in bounded time, whatever their state."""
         self._leaving.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        join(self._thread)
+        self._thread = None
         self._drop()
         self._set(state="stopped")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from hopcodec import _core
 from hopcodec.errors import StreamError
-from hopcodec.live._link import ALREADY_RUNS, LinkStatus
+from hopcodec.live._link import ALREADY_RUNS, LinkStatus, join
 from hopcodec.typing import Audio
 
 _TICK_S: Final = 0.05
@@ -128,9 +128,8 @@ class FileLink:
         if self._device is not None:
             self._device.stop()
         self._leaving.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        join(self._thread)
+        self._thread = None
         self._port.stop()
         self._engine.stop()
         try:

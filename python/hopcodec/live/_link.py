@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Final
 
 ALREADY_RUNS: Final = "loopback: expected one that is stopped, got one that runs"
+
+
+def join(thread: threading.Thread | None) -> None:
+    """Wait for the end of a thread, unless it is this one, which the garbage collector may use."""
+    if thread is not None and thread is not threading.current_thread():
+        thread.join()
 
 
 @dataclass(frozen=True)

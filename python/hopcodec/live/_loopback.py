@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -42,7 +43,8 @@ class Loopback(LiveCodec):
 
     Audio never enters the interpreter. A C callback in a process of its own moves samples to shared
     memory, and a C++ thread here runs the codec. The loopback goes on after a device stalls,
-    disappears and comes back; `stats()` reports it.
+    disappears and comes back; `stats()` reports it. It stops when nobody holds this object any
+    more.
 
     Use headphones: a microphone near its own loudspeaker howls.
 
@@ -131,6 +133,8 @@ class Loopback(LiveCodec):
         self._link = self._connect(input, settings, extra_ms)
         # Reentrant, for a signal handler that stops a loopback while its thread starts it.
         self._control = threading.RLock()
+        # The links know nothing of this object. So it goes when nobody holds it, and ends them.
+        weakref.finalize(self, _end, self._link, self._recorder, os.getpid())
 
     def _connect(
         self, source: Device | Audio, settings: DeviceSettings, extra_ms: float | None
@@ -148,15 +152,18 @@ class Loopback(LiveCodec):
                 audio,
                 settings.rate_hz or settings.codec_rate_hz,
                 block=settings.block or settings.hop_samples,
-                on_tick=self._tick,
+                on_tick=self._on_tick(),
             )
         return DeviceLink(
             self._port,
             self._engine,
             replace(settings, input=source),
             extra_ms=extra_ms,
-            on_tick=self._tick,
+            on_tick=self._on_tick(),
         )
+
+    def _on_tick(self) -> Callable[[], None]:
+        return _do_nothing if self._recorder is None else self._recorder.poll
 
     def start(self) -> None:
         """Open the devices and begin; raise DeviceError if there are none or they refuse.
@@ -184,10 +191,6 @@ class Loopback(LiveCodec):
         time.sleep(seconds)
         return False
 
-    def _tick(self) -> None:
-        if self._recorder is not None:
-            self._recorder.poll()
-
     @property
     def recordings(self) -> list[Path]:
         """Files of the recording so far."""
@@ -213,6 +216,19 @@ class Loopback(LiveCodec):
         """Return counters, times, levels and latency now. Any thread may ask."""
         core, latency = self._engine.stats(), self._engine.latency()
         return read_stats(core, latency, self.bandwidth, self._link.status)
+
+
+def _do_nothing() -> None:
+    pass
+
+
+def _end(link: DeviceLink | FileLink, recorder: Recorder | None, owner: int) -> None:
+    """Stop a link whose loopback has gone, or is left when the program ends."""
+    if os.getpid() != owner:  # a forked child has neither the threads nor the device process
+        return
+    link.stop()
+    if recorder is not None:
+        recorder.close()
 
 
 def _check_no_device(settings: DeviceSettings) -> None:
