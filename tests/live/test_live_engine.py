@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ from live_session import noise, through_codec, wait_for
 
 import hopcodec
 from hopcodec import Codec
+from hopcodec.live._device_link import DeviceLink
 
 pytestmark = pytest.mark.live
 
@@ -162,3 +166,57 @@ def test_settings_out_of_range_are_refused(
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         hopcodec.live.Loopback(tiny, bandwidth=3.6, **arguments)
+
+
+@pytest.mark.parametrize("name", ["input", "output"])
+@pytest.mark.parametrize(
+    "value", [Path("talk.wav"), 0.0, b"pulse", [0], (0, 1), True, {"name": "pulse"}]
+)
+def test_a_device_of_a_wrong_kind_is_refused(tiny: Codec, name: str, value: Any) -> None:
+    message = f"{name}: expected the number of a device.* got {type(value).__name__}"
+    with pytest.raises(TypeError, match=message):
+        hopcodec.live.Loopback(tiny, bandwidth=3.6, **{name: value})
+
+
+@pytest.mark.parametrize("value", ["", " ", -1, np.int64(-1)])
+def test_a_device_that_has_no_number_or_name_is_refused(tiny: Codec, value: Any) -> None:
+    with pytest.raises(ValueError, match="input: expected"):
+        hopcodec.live.Loopback(tiny, bandwidth=3.6, input=value)
+
+
+def test_a_path_as_input_is_told_how_to_play_it(tiny: Codec) -> None:
+    with pytest.raises(TypeError, match=r"input=hopcodec\.read_audio\(\.\.\.\)\[0\] plays a file"):
+        hopcodec.live.Loopback(tiny, bandwidth=3.6, input=Path("talk.wav"))  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_devices(tiny: Codec) -> None:
+    link = hopcodec.live.Loopback(
+        tiny,
+        bandwidth=3.6,
+        input=np.int64(3),
+        output=np.uint8(2),
+        rate=np.int32(24000),  # type: ignore[arg-type]
+        block=np.int64(320),  # type: ignore[arg-type]
+        latency_ms=np.float32(5),  # type: ignore[arg-type]
+        output_channels=[np.int64(1)],
+    )._link
+    assert isinstance(link, DeviceLink)
+    sent = dataclasses.asdict(link._settings)
+    assert json.loads(json.dumps(sent))["output_channels"] == [1]
+    assert (sent["input"], sent["output"], sent["block"]) == (3, 2, 320)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"queue_samples": 1.5}, "queue_samples: expected a whole number, got 1.5"),
+        ({"queue_samples": -1}, "queue_samples: expected 0 to 1048576, got -1"),
+        ({"backlog_ms": "long"}, "backlog_ms: expected a number, got .long."),
+        ({"priority": 100}, "priority: expected 0 to 99, got 100"),
+    ],
+)
+def test_settings_of_an_engine_out_of_range_are_refused(
+    tiny: Codec, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        hopcodec.live.LiveEngine(tiny, bandwidth=3.6, **arguments)

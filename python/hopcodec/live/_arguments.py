@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
-from hopcodec._checks import refuse, sequence, whole
+import os
+
+import numpy as np
+
+from hopcodec._checks import refuse, require, sequence, whole
 from hopcodec.codec._codec import Codec
 from hopcodec.errors import StreamError
 
 MAX_BLOCK = 65536  # frames of one callback
 MAX_DEVICE_CHANNELS = 64  # that the core can map
+
+
+def check_device(name: str, value: object) -> int | str | None:
+    """Return a device's number or part of its name, or None for the default.
+
+    Raises
+    ------
+    TypeError
+        It is of another kind.
+    ValueError
+        It is a negative number or an empty name.
+    """
+    if value is None:
+        return None
+    kind = "the number of a device, part of its name, or None for the default"
+    if isinstance(value, str):
+        require(bool(value.strip()), name, kind, value)
+        return str(value)
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        also = " (or, as input, a float32 array of audio)" if name == "input" else ""
+        hint = (
+            f"; {name}=hopcodec.read_audio(...)[0] plays a file"
+            if name == "input" and isinstance(value, os.PathLike)
+            else ""
+        )
+        raise TypeError(f"{name}: expected {kind}{also}, got {type(value).__name__}{hint}")
+    return whole(name, value)
 
 
 def check_output_channels(value: object, codec_channels: int) -> tuple[int, ...]:

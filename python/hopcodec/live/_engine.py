@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
-from hopcodec._checks import check_audio, whole
+from hopcodec._checks import check_audio, number, whole
 from hopcodec.codec._codec import Codec
 from hopcodec.live._arguments import MAX_BLOCK, check_codec
 from hopcodec.live._link import LinkStatus
 from hopcodec.live._live_codec import LiveCodec
 from hopcodec.live._stats import LiveStats, read_stats
 from hopcodec.typing import Audio
+
+_MAX_QUEUE: Final = 16 * MAX_BLOCK
+_MAX_BACKLOG_MS: Final = 60_000.0
 
 
 class LiveEngine(LiveCodec):
@@ -58,7 +63,11 @@ class LiveEngine(LiveCodec):
         """
         check_codec(codec)
         if period is not None:
-            whole("period", period, 1, MAX_BLOCK)
+            period = whole("period", period, 1, MAX_BLOCK)
+        if queue_samples is not None:
+            queue_samples = whole("queue_samples", queue_samples, 0, _MAX_QUEUE)
+        backlog_ms = number("backlog_ms", backlog_ms, 0, _MAX_BACKLOG_MS)
+        priority = whole("priority", priority, 0, 99)
         self._port = _core.live.Port(channels=codec.channels)
         engine = _core.live.Engine(self._port, priority=priority, backlog_ms=backlog_ms)
         super().__init__(engine, codec, bandwidth)

@@ -20,6 +20,7 @@ from hopcodec.live._arguments import (
     MAX_BLOCK,
     MAX_DEVICE_CHANNELS,
     check_codec,
+    check_device,
     check_output_channels,
 )
 from hopcodec.live._device_link import DeviceLink
@@ -104,12 +105,13 @@ class Loopback(LiveCodec):
             A folder for `heard.wav` and `captured.wav`.
         """
         check_codec(codec)
-        for name, value, most in (("rate", rate, _MAX_RATE_HZ), ("block", block, MAX_BLOCK)):
-            if value is not None:
-                whole(name, value, 1, most)
-        for name, ms in (("latency_ms", latency_ms), ("extra_ms", extra_ms)):
-            if ms is not None:
-                number(name, ms, 0, _MAX_MS)
+        # Python's own numbers from here on: the settings travel as JSON.
+        rate = None if rate is None else whole("rate", rate, 1, _MAX_RATE_HZ)
+        block = None if block is None else whole("block", block, 1, MAX_BLOCK)
+        if latency_ms is not None:
+            latency_ms = number("latency_ms", latency_ms, 0, _MAX_MS)
+        if extra_ms is not None:
+            extra_ms = number("extra_ms", extra_ms, 0, _MAX_MS)
         if input_channel is not None:
             input_channel = whole("input_channel", input_channel, 1, MAX_DEVICE_CHANNELS)
         if output_channels is not None:
@@ -120,7 +122,7 @@ class Loopback(LiveCodec):
         self._recorder = None if record is None else Recorder(self._port, Path(record))
         settings = DeviceSettings(
             input=None,
-            output=output,
+            output=check_device("output", output),
             codec_rate_hz=codec.sample_rate,
             hop_samples=codec.hop_samples,
             channels=codec.channels,
@@ -157,7 +159,7 @@ class Loopback(LiveCodec):
         return DeviceLink(
             self._port,
             self._engine,
-            replace(settings, input=source),
+            replace(settings, input=check_device("input", source)),
             extra_ms=extra_ms,
             on_tick=self._on_tick(),
         )

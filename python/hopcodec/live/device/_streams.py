@@ -115,12 +115,12 @@ def _find(sounddevice: Any, kind: str, wanted: int | str | None) -> _Side:
             raise DeviceError(f"no {kind} device found: {hint_no_device()}") from None
         reason = " ".join(str(error).split())
         raise DeviceError(
-            f"--{kind}: expected the number of an {kind} device or part of one name, got "
+            f"{kind}: expected the number of an {kind} device or part of one name, got "
             f"{wanted!r} ({reason}); see hopcodec devices"
         ) from None
     room = info[f"max_{kind}_channels"]
     if room < 1:
-        raise DeviceError(f"--{kind}: {info['name']!r} has no {kind}; see hopcodec devices")
+        raise DeviceError(f"{kind}: {info['name']!r} has no {kind}; see hopcodec devices")
     return _Side(
         kind=kind,
         index=info["index"],
