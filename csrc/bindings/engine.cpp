@@ -78,14 +78,15 @@ void set_coder(BoundEngine& self, const py::object& encoder, const py::object& d
 }
 
 void start(BoundEngine& self, int input_rate, int output_rate, int input_period, int output_period,
-           bool one_clock, std::optional<std::int64_t> queue_frames, std::int64_t extra_frames,
-           bool thread) {
+           bool one_clock, int block, std::optional<std::int64_t> queue_frames,
+           std::int64_t extra_frames, bool thread) {
   realtime::LinkSettings link;
   link.input_rate_hz = input_rate;
   link.output_rate_hz = output_rate;
   link.input_period = input_period;
   link.output_period = output_period;
   link.one_clock = one_clock;
+  link.block = block;
   link.queue_frames = queue_frames.value_or(-1);
   link.extra_frames = extra_frames;
   in_turn([&] {
@@ -119,6 +120,7 @@ void add_settings(py::dict& d, BoundEngine& self) {
   d["hop_samples"] = view.hop_samples;
   d["transparent"] = view.transparent;
   d["target_frames"] = view.queue_frames;
+  d["compute_frames"] = view.compute_frames;
   d["deadline_us"] = view.sample_rate_hz == 0 ? 0.0 : view.hop_samples * 1e6 / view.sample_rate_hz;
   d["scheduling"] = scheduling.granted;
   d["scheduling_error"] = scheduling.refused;
@@ -297,7 +299,7 @@ void bind_engine(py::module_& m) {
            py::arg("codebooks"), py::arg("sample_rate"), py::arg("hop_samples"))
       .def("start", &start, py::kw_only(), py::arg("input_rate"), py::arg("output_rate"),
            py::arg("input_period"), py::arg("output_period"), py::arg("one_clock"),
-           py::arg("queue_frames") = py::none(), py::arg("extra_frames") = 0,
+           py::arg("block") = 0, py::arg("queue_frames") = py::none(), py::arg("extra_frames") = 0,
            py::arg("thread") = true)
       .def("stop", &BoundEngine::stop, py::call_guard<ReleasedGil>())
       .def(

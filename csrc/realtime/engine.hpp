@@ -42,6 +42,7 @@ struct EngineView {
   int delay_samples = 0;  // delay of the coder, caused by the codec's look-ahead
   bool transparent = false;
   std::int64_t queue_frames = 0;
+  std::int64_t compute_frames = 0;  // of queue_frames, for the time that a hop takes
   double resampler_in_s = 0.0;
   double resampler_out_s = 0.0;
   LinkSettings link;
@@ -83,6 +84,7 @@ class Engine {
  private:
   void run() noexcept;
   void begin_thread();
+  double measure(Coder& coder, const LinkSettings& link) const;
   std::unique_ptr<Route> forget(const Route* route) noexcept;
   const Coder* coder() const;
 

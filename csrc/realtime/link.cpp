@@ -1,5 +1,6 @@
 #include "realtime/link.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <stdexcept>
@@ -26,9 +27,16 @@ void expect(const char* what, std::int64_t value, std::int64_t least, std::int64
 }  // namespace
 
 std::int64_t framing_samples(const LinkSettings& link, int codec_rate_hz, int hop_samples) {
-  const std::int64_t period = exactly(link.input_period, link.input_rate_hz, codec_rate_hz);
-  if (!link.one_clock || period == 0) return hop_samples;
-  return hop_samples - std::gcd(period, std::int64_t{hop_samples});
+  const int frames = link.block > 0 ? link.block : link.input_period;
+  const std::int64_t block = exactly(frames, link.input_rate_hz, codec_rate_hz);
+  if (!link.one_clock || block == 0) return hop_samples;
+  return hop_samples - std::gcd(block, std::int64_t{hop_samples});
+}
+
+std::int64_t compute_frames(const LinkSettings& link, double hop_s, double compute_s) {
+  const double period_s = static_cast<double>(link.input_period) / link.input_rate_hz;
+  const double beyond_s = std::clamp(compute_s - period_s, 0.0, hop_s);
+  return at_most(beyond_s * link.output_rate_hz);
 }
 
 std::int64_t least_queue_frames(const LinkSettings& link, int codec_rate_hz, int hop_samples) {
@@ -54,6 +62,7 @@ void check(const LinkSettings& link) {
   expect("output_rate", link.output_rate_hz, 1000, kMostHz);
   expect("input_period", link.input_period, 1, kMostFrames);
   expect("output_period", link.output_period, 1, kMostFrames);
+  expect("block", link.block, 0, link.input_period);
   expect("queue_frames", link.queue_frames, -1, 16 * kMostFrames);
   expect("extra_frames", link.extra_frames, 0, 16 * kMostFrames);
   if (link.one_clock && link.input_rate_hz != link.output_rate_hz) {

@@ -8,8 +8,10 @@ namespace hopcodec::realtime {
 struct LinkSettings {
   int input_rate_hz = 24000;
   int output_rate_hz = 24000;
-  int input_period = 320;  // frames of a callback
+  int input_period = 320;  // most frames that come at once
   int output_period = 320;
+  // Frames of a callback where several come at once, one period in all; 0 for one per period.
+  int block = 0;
   bool one_clock = true;
   // Output frames between capture and play; -1 for least_queue_frames().
   std::int64_t queue_frames = -1;
@@ -26,8 +28,13 @@ struct LinkSettings {
 //     L = P + H - gcd(P, H).
 // That is one period when P is a multiple of H. A period shorter than the hop leaves the worker
 // little more than that period; the gcd on top of L, P + H in all, gives it that much more. Two
-// clocks: any alignment of the two can occur, so L = P_in + H + P_out.
+// clocks: any alignment of the two can occur, so L = P_in + H + P_out. Callbacks of B samples that
+// come several at once, P in all: any multiple of B may have been captured, so gcd(B, H) counts.
 std::int64_t least_queue_frames(const LinkSettings& link, int codec_rate_hz, int hop_samples);
+
+// Output frames to add to least_queue_frames(), at most a hop, for a hop that takes `compute_s`:
+// its time beyond the period within which that number expects it.
+std::int64_t compute_frames(const LinkSettings& link, double hop_s, double compute_s);
 
 // Samples that wait for the end of their hop, beyond those that wait for the end of their period.
 std::int64_t framing_samples(const LinkSettings& link, int codec_rate_hz, int hop_samples);

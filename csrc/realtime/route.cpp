@@ -8,7 +8,8 @@ namespace {
 constexpr std::uint64_t kChunk = 256;
 }
 
-Route::Route(std::unique_ptr<Coder> coder, const LinkSettings& link, int channels, int codebooks)
+Route::Route(std::unique_ptr<Coder> coder, const LinkSettings& link, int channels, int codebooks,
+             double compute_s)
     : coder_(std::move(coder)),
       channels_(channels),
       hop_(static_cast<std::uint64_t>(coder_->hop())),
@@ -16,9 +17,13 @@ Route::Route(std::unique_ptr<Coder> coder, const LinkSettings& link, int channel
       output_rate_(link.output_rate_hz),
       hop_output_frames_(coder_->hop() * output_rate_ / coder_->sample_rate_hz()),
       hop_ns_(static_cast<std::int64_t>(coder_->hop() * 1e9 / coder_->sample_rate_hz())),
+      compute_frames_(
+          link.queue_frames >= 0
+              ? 0
+              : realtime::compute_frames(link, static_cast<double>(hop_ns_) * 1e-9, compute_s)),
       queue_frames_(link.queue_frames >= 0
                         ? link.queue_frames
-                        : link.extra_frames +
+                        : link.extra_frames + compute_frames_ +
                               least_queue_frames(link, coder_->sample_rate_hz(), coder_->hop())),
       codebooks_(codebooks),
       most_output_(static_cast<std::uint64_t>(std::ceil(hop_output_frames_ * 1.02)) + 2) {

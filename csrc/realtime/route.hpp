@@ -32,12 +32,15 @@ class Route {
   static void check_rates(const LinkSettings& link, int codec_rate_hz);
 
   // Throws the same exceptions.
-  Route(std::unique_ptr<Coder> coder, const LinkSettings& link, int channels, int codebooks);
+  // `compute_s` is the time that the queue must give a hop.
+  Route(std::unique_ptr<Coder> coder, const LinkSettings& link, int channels, int codebooks,
+        double compute_s);
 
   const Coder& coder() const { return *coder_; }
   std::unique_ptr<Coder> give_back() { return std::move(coder_); }
   bool transparent() const { return input_ == nullptr; }
   std::int64_t queue_frames() const { return queue_frames_; }
+  std::int64_t compute_frames() const { return compute_frames_; }
   double hop_output_frames() const { return hop_output_frames_; }
   std::int64_t hop_ns() const { return hop_ns_; }
   std::uint64_t most_output_frames() const { return most_output_; }
@@ -81,6 +84,7 @@ class Route {
   double output_rate_;
   double hop_output_frames_;
   std::int64_t hop_ns_;
+  std::int64_t compute_frames_;  // the part of queue_frames_ for the time of a hop
   std::int64_t queue_frames_;
   std::atomic<int> codebooks_;
   std::unique_ptr<Resampler> input_;

@@ -14,6 +14,7 @@
 #include "coders.hpp"
 #include "device.hpp"
 #include "random.hpp"
+#include "realtime/link.hpp"
 
 namespace hopcodec::test {
 namespace {
@@ -40,6 +41,28 @@ void check_the_latency_formula(int period, int hop) {
     for (int i = 0; i < blocks; ++i) tight.block();
     CHECK((tight.concealed() == 0) == (queue == least), period, hop, queue, tight.concealed());
   }
+}
+
+// Blocks that come several at once, in groups of different length, queue as any multiple of them.
+void check_groups_of_blocks_lengthen_the_queue() {
+  LinkSettings link = native(480);
+  CHECK(realtime::least_queue_frames(link, kRate, 320) == 480 + 320 - 160);
+  link.block = 240;  // one or two at a time
+  CHECK(realtime::least_queue_frames(link, kRate, 320) == 480 + 320 - 80);
+  link.block = 481;
+  expect_thrown<std::invalid_argument>("block", [&] { realtime::check(link); });
+}
+
+// A hop gets what it takes beyond a period, at most a hop, in output frames.
+void check_a_long_hop_is_given_time() {
+  LinkSettings link = native(64);
+  link.input_rate_hz = link.output_rate_hz = 48000;
+  const double hop_s = 320.0 / kRate;
+  const double period_s = 64.0 / 48000;
+  CHECK(realtime::compute_frames(link, hop_s, 0.0) == 0);
+  CHECK(realtime::compute_frames(link, hop_s, period_s) == 0);
+  CHECK(realtime::compute_frames(link, hop_s, period_s + 0.001) == 48);
+  CHECK(realtime::compute_frames(link, hop_s, 1.0) == 640);
 }
 
 // The output equals that of the sessions, bit for bit.
@@ -310,6 +333,8 @@ int main() {
       check_the_latency_formula(period, hop);
     }
   }
+  check_groups_of_blocks_lengthen_the_queue();
+  check_a_long_hop_is_given_time();
   for (const Family family : kFamilies) {
     check_the_codec_is_heard(family, true);
     check_the_codec_is_heard(family, false);

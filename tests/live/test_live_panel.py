@@ -41,6 +41,7 @@ CORE: dict[str, Any] = {
     "output_peak": 0.5,
     "queue_frames": 320,
     "target_frames": 320,
+    "compute_frames": 0,
     "drift_ppm": 12.0,
     "transparent": True,
     "clipped_samples": 0,
@@ -123,6 +124,17 @@ def test_the_panel_tells_of_trouble(codec: Codec, stats: LiveStats) -> None:
     for words in ("reopening", "BYPASS", "no callback for 0.27 s", "1 faults", "loading"):
         assert words in text
     assert "q quit" not in text
+
+
+def test_the_panel_shows_the_time_that_a_hop_has_and_advice(codec: Codec, stats: LiveStats) -> None:
+    short = read_stats(CORE, {**LATENCY, "compute": 1.35, "queue": 1.31}, 6.0, DEVICE)
+    assert (short.allowed_ms, short.deadline_ms) == (pytest.approx(2.66), pytest.approx(13.3333))
+    lines = picture(codec, short, advice="hops are late: --extra 5")
+    assert {len(line) for line in lines} == {WIDTH}
+    text = "\n".join(lines)
+    assert "p99 1.62 of 2.66 ms" in text
+    assert "hops are late: --extra 5" in text
+    assert "q quit" in text
 
 
 def test_meters_rise_at_once_and_fall_slowly() -> None:

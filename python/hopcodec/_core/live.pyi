@@ -43,6 +43,7 @@ class Engine:
         input_period: typing.SupportsInt | typing.SupportsIndex,
         output_period: typing.SupportsInt | typing.SupportsIndex,
         one_clock: bool,
+        block: typing.SupportsInt | typing.SupportsIndex = 0,
         queue_frames: typing.SupportsInt | typing.SupportsIndex | None = None,
         extra_frames: typing.SupportsInt | typing.SupportsIndex = 0,
         thread: bool = True,

@@ -50,6 +50,7 @@ class LoopbackPanel:
         *,
         total: float | None = None,
         message: str = "",
+        advice: str = "",
     ) -> Frame:
         """Make one picture.
 
@@ -64,7 +65,9 @@ class LoopbackPanel:
         total
             Length of a file as input.
         message
-            Replaces the advice at the bottom.
+            Replaces the keys at the bottom.
+        advice
+            What to do about trouble.
         """
         self._input.feed(stats.input_peak)
         self._output.feed(stats.output_peak)
@@ -87,14 +90,19 @@ class LoopbackPanel:
         wide.add_row("codec", _codec(codec, stats))
         wide.add_row("worker", _worker(stats))
         return Frame(
-            Group(rows, wide, Text(""), self._advice(message)),
+            Group(
+                rows,
+                wide,
+                Text(advice, style="bold yellow", no_wrap=True, overflow="ellipsis"),
+                self._keys_or(message),
+            ),
             title=_title(stats, seconds, total),
             title_align="left",
             border_style=_BORDERS.get(stats.device.state, "blue"),
             width=WIDTH,
         )
 
-    def _advice(self, message: str) -> Text:
+    def _keys_or(self, message: str) -> Text:
         if message:
             return Text(message, style="yellow", no_wrap=True, overflow="ellipsis")
         text = Text(no_wrap=True)
@@ -117,10 +125,10 @@ def _title(stats: LiveStats, seconds: float, total: float | None) -> str:
 
 
 def _compute(stats: LiveStats) -> tuple[Text, Text]:
-    times, deadline = stats.compute, stats.deadline_ms
-    share = times.p99_ms / deadline if deadline else 0.0
+    times, allowed = stats.compute, stats.allowed_ms
+    share = times.p99_ms / allowed if allowed else 0.0
     style = "green" if share < 0.5 else "yellow" if share < 0.9 else "red"
-    text = Text(f"p50 {times.p50_ms:.2f}  p99 {times.p99_ms:.2f} of {deadline:.2f} ms")
+    text = Text(f"p50 {times.p50_ms:.2f}  p99 {times.p99_ms:.2f} of {allowed:.2f} ms")
     return bar(share, style, _BAR), text
 
 

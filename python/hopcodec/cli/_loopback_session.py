@@ -11,6 +11,7 @@ from rich.console import Console
 
 from hopcodec.cli._console import clock, describe, note, out, results_table
 from hopcodec.cli._keys import Keys
+from hopcodec.cli._loopback_advice import Advice, advice_on_late_hops
 from hopcodec.cli._loopback_panel import LoopbackPanel
 from hopcodec.cli._terminal import Screen
 from hopcodec.errors import HopcodecError
@@ -37,6 +38,7 @@ class Session:
         self._loader = ThreadPoolExecutor(1, "hopcodec-load")
         self._loading: Future[Codec] | None = None
         self._message, self._message_until = "", 0.0
+        self._advice, self._told = Advice(), ""
         self._begun = time.monotonic()
         self._state = "running"
         self.last: LiveStats | None = None
@@ -61,7 +63,11 @@ class Session:
 
     def _paint(self, screen: Screen, progress: tuple[float, float] | None) -> None:
         stats = self._live.stats()
+        advice = self._advice.look(stats, time.monotonic())
         if not screen.enabled:
+            if advice and advice != self._told:
+                note(advice)
+            self._told = advice or self._told
             if stats.device.state not in (self._state, "stopped"):
                 self._state = stats.device.state
                 note(f"device {self._state}: {stats.device.last_fault}")
@@ -69,7 +75,9 @@ class Session:
         seconds, total = progress or (time.monotonic() - self._begun, None)
         message = self._message if time.monotonic() < self._message_until else ""
         screen.paint(
-            self._panel.picture(self._live.codec, stats, seconds, total=total, message=message)
+            self._panel.picture(
+                self._live.codec, stats, seconds, total=total, message=message, advice=advice
+            )
         )
 
     def _say(self, message: str) -> None:
@@ -154,12 +162,16 @@ def print_summary(session: Session, written: str | None) -> None:
     table.add_row(
         "compute per hop",
         f"p50 {compute.p50_ms:.2f} ms, p99 {compute.p99_ms:.2f} ms, max {compute.max_ms:.2f} ms "
-        f"of {stats.deadline_ms:.2f} ms",
+        f"of {stats.allowed_ms:.2f} ms",
     )
     table.add_row(
         "latency, computed", f"{latency.total:.1f} ms; {latency.added:.1f} ms of it by the codec"
     )
+    if stats.added_for_compute_ms:
+        table.add_row("", f"{stats.added_for_compute_ms:.1f} ms queued for a hop's compute")
     table.add_row("late hops", f"{stats.late_hops}, and {stats.dropped_hops} dropped")
+    if advice := advice_on_late_hops(stats, stats.late_hops + stats.dropped_hops, stats.hops):
+        table.add_row("", advice)
     table.add_row("underruns", f"{stats.underruns}, {stats.concealed_ms:.0f} ms concealed")
     table.add_row("overruns", f"{stats.overruns}")
     faults = f", last: {device.last_fault}" if device.last_fault else ""

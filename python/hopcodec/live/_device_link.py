@@ -135,14 +135,17 @@ class DeviceLink:
                 start_new_session=True,
             )
         self._await(process, lambda: self._port.state == "open", _OPEN_S, "opened no stream")
-        self._adopt(_report_of(process))
+        report = _report_of(process)
+        self._adopt(report)
         link = self._port.link()
         # A host of long blocks is silent between them.
         period_s = max(
             link["input_period"] / link["input_rate"], link["output_period"] / link["output_rate"]
         )
         self._stall_s = max(STALL_S, 3 * period_s)
-        self._engine.start(**link, extra_frames=self._extra_frames(link))
+        self._engine.start(
+            **link, block=report["grouped_block"], extra_frames=self._extra_frames(link)
+        )
         begun = time.monotonic_ns()
         self._port.go()
         self._await(

@@ -11,7 +11,7 @@ import numpy as np
 
 from hopcodec import _core
 from hopcodec.errors import StreamError
-from hopcodec.live._link import ALREADY_RUNS, LinkStatus, join
+from hopcodec.live._link import ALREADY_RUNS, IN_MEMORY, LinkStatus, join
 from hopcodec.typing import Audio
 
 _TICK_S: Final = 0.05
@@ -47,7 +47,7 @@ class FileLink:
             state="stopped",
             input=name,
             output="memory",
-            host="clock",
+            host=IN_MEMORY,
             input_rate_hz=rate_hz,
             output_rate_hz=rate_hz,
             block=block,

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
+IN_MEMORY: Final = "clock"  # the host of a signal in memory
 ALREADY_RUNS: Final = "loopback: expected one that is stopped, got one that runs"
 
 

@@ -56,9 +56,12 @@ class LiveStats:
 
     Counters are since the start. `compute` is the time of a hop's work, `wake` the time from the
     capture callback to its beginning, and `slack` the time by which a hop was ready before it was
-    due. `late_hops` were not ready in time. `underruns` counts the stretches of concealment, and
-    `overruns` the times that captured samples found no room. Levels are full scale at 1. Peaks are
-    since the last reading. `queue_ms` is the playback queue now.
+    due. `allowed_ms` is the time that the queue gives each hop, at most `deadline_ms`, which passes
+    between two hops. `added_for_compute_ms` is the part of the queue that was added because a hop's
+    work, measured at the start, is longer than the device's period. `late_hops` were not ready in
+    time. `underruns` counts the stretches of concealment, and `overruns` the times that captured
+    samples found no room. Levels are full scale at 1. Peaks are since the last reading. `queue_ms`
+    is the playback queue now.
     """
 
     hops: int
@@ -76,6 +79,7 @@ class LiveStats:
     sample_rate: int
     hop_samples: int
     deadline_ms: float
+    allowed_ms: float
     compute: Durations
     wake: Durations
     slack: Durations
@@ -83,6 +87,7 @@ class LiveStats:
     output_peak: float
     queue_ms: float
     target_ms: float
+    added_for_compute_ms: float
     drift_ppm: float
     transparent: bool
     clipped_samples: int
@@ -120,6 +125,8 @@ def read_stats(
     def ms(frames: int) -> float:
         return 1000.0 * frames / rate_hz
 
+    deadline_ms = core["deadline_us"] / 1000.0
+    given_ms = latency["compute"] + latency["queue"]  # both 0 while stopped
     return LiveStats(
         hops=core["hops"],
         late_hops=core["late_hops"],
@@ -135,7 +142,8 @@ def read_stats(
         bypass=core["bypass"],
         sample_rate=core["sample_rate"],
         hop_samples=core["hop_samples"],
-        deadline_ms=core["deadline_us"] / 1000.0,
+        deadline_ms=deadline_ms,
+        allowed_ms=min(deadline_ms, given_ms) if given_ms else deadline_ms,
         compute=Durations.of(core["compute"]),
         wake=Durations.of(core["wake"]),
         slack=Durations.of(core["queue"]),
@@ -143,6 +151,7 @@ def read_stats(
         output_peak=core["output_peak"],
         queue_ms=ms(core["queue_frames"]),
         target_ms=ms(core["target_frames"]),
+        added_for_compute_ms=ms(core["compute_frames"]),
         drift_ppm=core["drift_ppm"],
         transparent=core["transparent"],
         clipped_samples=core["clipped_samples"],

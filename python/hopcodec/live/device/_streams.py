@@ -88,7 +88,11 @@ def open_streams(
             [stream], source, sink, settings, (rate_hz, rate_hz), (block, block), stream.latency
         )
         if jack is not None:
+            delivered = _delivered(block, jack.period)
+            opened.link.update(input_period=delivered, output_period=delivered)
             opened.link.update(_jack_latency(jack, asked, rate_hz))
+            # Blocks that divide the period always come as one period.
+            opened.report["grouped_block"] = 0 if delivered in (block, jack.period) else block
         return opened
     rates = _rate(sounddevice, settings, source), _rate(sounddevice, settings, sink)
     asks, blocks = zip(*(_block(settings, rate_hz, None) for rate_hz in rates), strict=True)
@@ -199,6 +203,15 @@ def _block(settings: DeviceSettings, rate_hz: int, jack: JackTiming | None) -> t
     return hop, hop
 
 
+def _delivered(block: int, period: int) -> int:
+    """Return the most frames that JACK delivers at once in blocks of another length.
+
+    PortAudio calls back as often within one period as the samples permit, so a queue for one block
+    would be empty at the second.
+    """
+    return -(-period // block) * block
+
+
 def _jack_latency(jack: JackTiming, asked: int, rate_hz: int) -> dict[str, Any]:
     """Take latencies from JACK, which knows them for every port; PortAudio's are garbage."""
     return {
@@ -242,5 +255,6 @@ def _opened(
         "input_block": blocks[0],
         "output_block": blocks[1],
         "one_clock": len(streams) == 1,
+        "grouped_block": 0,
     }
     return Opened(streams, link, report)
