@@ -13,6 +13,10 @@ namespace {
 // further.
 constexpr std::int64_t kLongestPeriodNs = 100'000'000;
 constexpr double kOffLevelS = 0.5;  // delay before a jump corrects the level
+constexpr double kStarvedS = 0.25;  // likewise, where audio is made up or about to be
+
+// The least deficit that counts before any hop is late, as a part of a hop: less is jitter.
+constexpr double kDrainedPart = 16.0;
 
 double position(const SideClock& clock, double rate_hz, std::int64_t now,
                 std::int64_t longest_ns) noexcept {
@@ -40,7 +44,7 @@ void Worker::start(Route* route, const LinkSettings& link) {
   compute_ns_ = gap_fraction_ = off_level_s_ = 0.0;
   level_seen_ns_ = 0;
   skip_frames_ = 0;
-  dropped_last_ = late_ = false;
+  dropped_last_ = late_ = tight_ = false;
   PortBlock& block = port_.block();
   intake_.start();
   block.engine.conceal_frames.store(repeated());
@@ -193,9 +197,12 @@ void Worker::count_hop(const HopLevels& levels, std::int64_t compute_ns) noexcep
 void Worker::play(std::uint64_t frames, std::int64_t now) noexcept {
   const bool playing = port_.block().playback.clock.frames() > 0;
   if (playing) {
-    late_ = overdue_frames() > 0;
+    overdue_ = static_cast<double>(overdue_frames());
+    late_ = overdue_ > 0.0;
     if (late_) count(stats.late_hops);
-    stats.slack.add(late_ ? 0 : due_ns() - now);
+    const std::int64_t slack = late_ ? 0 : due_ns() - now;
+    tight_ = slack < route_->hop_ns() / 4;
+    stats.slack.add(slack);
   }
   const std::uint64_t skipped = std::min(skip_frames_, frames);
   skip_frames_ -= skipped;
@@ -266,6 +273,22 @@ double Worker::level(std::int64_t now) const noexcept {
          route_->pending_output_frames() + ready - static_cast<double>(skip_frames_) - played;
 }
 
+// By how many frames the queue is too short: 0 unless audio is made up, or soon will be. `error` is
+// the level above the target.
+double Worker::starved_by(double error) const noexcept {
+  const double hop = route_->hop_output_frames();
+  if (link_.one_clock && tight_ && !late_ && error < -hop / kDrainedPart) {
+    // Where one clock is only said to rule, a faster reader leaves hops less and less time. Give
+    // them a period more before any is late.
+    const double period = link_.output_period;
+    return std::max(-error, period - std::fmod(std::max(0.0, -overdue_), period));
+  }
+  // A reader that returned at another phase finds hops late by a little, at the right level.
+  if (link_.one_clock && late_ && error + overdue_ <= hop / 4.0) return std::max(-error, overdue_);
+  // The deficit is smaller but permanent: audio that never came made every later hop late.
+  return late_ ? std::max(0.0, -error) : 0.0;
+}
+
 void Worker::hold_level(std::int64_t now) noexcept {
   // Measure the elapsed time by the clock, not by hops: a caller that processes audio faster than
   // real time would be off level for almost no time. At the first hop no time has elapsed.
@@ -278,13 +301,12 @@ void Worker::hold_level(std::int64_t now) noexcept {
   const double hop_s = static_cast<double>(route_->hop_ns()) * 1e-9;
   const double most =
       std::max(route_->hop_output_frames(), 2.0 * static_cast<double>(link_.output_period));
-  // The deficit is smaller but permanent: audio that never came made every later hop late.
-  const bool starved = late_ && error < -1.0;
-  const bool off = std::fabs(error) > most || starved;
+  const double lack = starved_by(error);
+  const bool off = std::fabs(error) > most || lack > 0.0;
   off_level_s_ = off ? off_level_s_ + static_cast<double>(elapsed) * 1e-9 : 0.0;
-  if (off_level_s_ > kOffLevelS) {
-    // The device lost or repeated audio.
-    shift(-std::llround(error));
+  if (off_level_s_ > (lack > 0.0 ? kStarvedS : kOffLevelS)) {
+    // The device lost or repeated audio. Rounded up, since a frame too few is late in every hop.
+    shift(static_cast<std::int64_t>(std::ceil(lack > 0.0 ? lack : -error)));
     off_level_s_ = 0.0;
     drift_.level_jumped();
     count(stats.resyncs);

@@ -62,6 +62,7 @@ class Worker {
   void prime(double frames) noexcept;
   void hold_level(std::int64_t now) noexcept;
   double level(std::int64_t now) const noexcept;
+  double starved_by(double error) const noexcept;
   // By how many output frames the next frame written is overdue. Negative: frames in hand.
   std::int64_t overdue_frames() const noexcept;
   std::int64_t due_ns() const noexcept;
@@ -81,6 +82,8 @@ class Worker {
   double compute_ns_ = 0.0;  // smoothed over the last hops
   bool dropped_last_ = false;
   bool late_ = false;               // whether part of the last hop was too late to be played
+  double overdue_ = 0.0;            // overdue_frames() before the last hop
+  bool tight_ = false;              // whether it was ready shortly before it was due, or late
   double gap_fraction_ = 0.0;       // fraction of a frame left over from the gaps so far
   std::uint64_t skip_frames_ = 0;   // frames to cut from the next output to shorten the latency
   double off_level_s_ = 0.0;        // how long the level has been far from its target

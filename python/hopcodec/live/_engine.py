@@ -24,7 +24,9 @@ class LiveEngine(LiveCodec):
     """Encoder and decoder behind a worker thread, for transports that have no audio callback.
 
     One thread writes and one reads. Neither waits for the codec. The output is a constant distance
-    behind the input: missing samples are concealed, and discarded when they come.
+    behind the input: missing samples are concealed, and discarded when they come. Where the
+    reader's clock is another than the writer's, the distance is corrected by a stretch of made-up
+    or omitted sound, cross-faded, each time it has changed by about a hop.
 
     Examples
     --------
