@@ -47,6 +47,8 @@ class FakeSoundDevice:
             "max_input_channels": inputs,
             "max_output_channels": outputs,
             "default_samplerate": self._rate_hz,
+            "default_low_input_latency": 0.01,
+            "default_low_output_latency": 0.01,
         }
 
     def query_hostapis(self, index: int | None = None) -> Any:

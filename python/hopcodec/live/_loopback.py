@@ -84,8 +84,9 @@ class Loopback(LiveCodec):
             Both may change while it runs.
         input, output : int or str, optional
             Devices by number or by part of their name, as `hopcodec devices` lists them; None is
-            the system's default. An array `(channels, samples)` at the codec's rate as `input`
-            takes the place of both. The clock plays it once, and `heard()` returns the result.
+            the default, JACK's where its server runs. An array `(channels, samples)` at the codec's
+            rate as `input` takes the place of both. The clock plays it once, and `heard()` returns
+            the result.
         bypass : bool
             Begin with the input itself instead of the codec, at the same latency.
         rate, block : int, optional
@@ -94,7 +95,7 @@ class Loopback(LiveCodec):
             The latency to ask of the host for each direction. By default its least.
         extra_ms : float, optional
             Extra length of the queue, for a host that calls back irregularly. By default two blocks
-            for PulseAudio and PipeWire, and none elsewhere.
+            for ALSA's plugins (PulseAudio, PipeWire, ...), and none elsewhere.
         input_channel : int, optional
             The device's channel that is heard, counted from 1; by default the first. A stereo codec
             takes the next one too.

@@ -33,6 +33,21 @@ _NO_DEVICE: Final = {
 }
 
 
+JACK: Final = "JACK Audio Connection Kit"
+
+
+def default_device(sounddevice: Any, kind: str) -> int | None:
+    """Return the number of the default input or output; None for PortAudio's own choice.
+
+    JACK's, where its server runs: PortAudio chooses ALSA first, whose plugin for JACK is irregular.
+    """
+    for host in sounddevice.query_hostapis():
+        found = {each: host[f"default_{each}_device"] for each in ("input", "output")}
+        if host["name"] == JACK and min(found.values()) >= 0:
+            return int(found[kind])
+    return None
+
+
 def hint_no_device() -> str:
     """Return advice for this platform where no device is listed."""
     return _NO_DEVICE.get(sys.platform, "is a sound card connected?")

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from hopcodec.errors import DeviceError
-from hopcodec.live.device._portaudio import RATES_HZ, import_sounddevice, silence
+from hopcodec.live.device._portaudio import RATES_HZ, default_device, import_sounddevice, silence
 
 
 def _supported(sounddevice: Any, index: int, kind: str) -> list[int]:
@@ -24,6 +24,12 @@ def _supported(sounddevice: Any, index: int, kind: str) -> list[int]:
             continue
         found.append(rate_hz)
     return found
+
+
+def _is_default(sounddevice: Any, index: int, kind: str) -> bool:
+    preferred = default_device(sounddevice, kind)
+    own = sounddevice.default.device[kind]
+    return bool(index == (own if preferred is None else preferred))
 
 
 def _describe(sounddevice: Any, index: int, info: dict[str, Any]) -> dict[str, Any]:
@@ -40,8 +46,8 @@ def _describe(sounddevice: Any, index: int, info: dict[str, Any]) -> dict[str, A
         "output_rates_hz": _supported(sounddevice, index, "output") if outputs else [],
         "input_latency_ms": 1000.0 * info["default_low_input_latency"],
         "output_latency_ms": 1000.0 * info["default_low_output_latency"],
-        "default_input": index == sounddevice.default.device["input"],
-        "default_output": index == sounddevice.default.device["output"],
+        "default_input": _is_default(sounddevice, index, "input"),
+        "default_output": _is_default(sounddevice, index, "output"),
     }
 
 

@@ -12,9 +12,8 @@ from typing import Any, Final
 from hopcodec.errors import DeviceError
 from hopcodec.live._device_settings import DeviceSettings
 from hopcodec.live.device._jack import JackTiming, query_timing
-from hopcodec.live.device._portaudio import RATES_HZ, hint_no_device
+from hopcodec.live.device._portaudio import JACK, RATES_HZ, default_device, hint_no_device
 
-_JACK: Final = "JACK Audio Connection Kit"
 _BELIEVABLE_S: Final = 2.0  # PortAudio on JACK has been seen to report 178956957 ms
 
 
@@ -58,8 +57,11 @@ def open_streams(
     DeviceError
         There is no such device, or no rate fits both sides.
     """
-    source = _record_from(_find(sounddevice, "input", settings.input), settings)
-    sink = _play_on(_find(sounddevice, "output", settings.output), settings)
+    wanted = {"input": settings.input, "output": settings.output}
+    if wanted["input"] is None and wanted["output"] is None:  # one host for both has one clock
+        wanted = {kind: default_device(sounddevice, kind) for kind in wanted}
+    source = _record_from(_find(sounddevice, "input", wanted["input"]), settings)
+    sink = _play_on(_find(sounddevice, "output", wanted["output"]), settings)
     ffi = sounddevice._ffi
     common = {
         "dtype": "float32",
@@ -72,8 +74,8 @@ def open_streams(
         "dither_off": True,
     }
     # All JACK clients run on the clock of their server.
-    jack = query_timing(source.name, sink.name) if source.host_api == _JACK else None
-    if source.index == sink.index or source.host_api == sink.host_api == _JACK:
+    jack = query_timing(source.name, sink.name) if source.host_api == JACK else None
+    if source.index == sink.index or source.host_api == sink.host_api == JACK:
         rate_hz = _rate(sounddevice, settings, source, sink)
         asked, block = _block(settings, rate_hz, jack)
         stream = sounddevice._StreamBase(
@@ -184,9 +186,12 @@ def _rate(sounddevice: Any, settings: DeviceSettings, *sides: _Side) -> int:
             return rate_hz
     names = " and ".join(f"{side.name!r}" for side in sides)
     tried = ", ".join(f"{rate_hz}" for rate_hz in dict.fromkeys(wanted))
-    raise DeviceError(
-        f"{names}: expected one of {tried} Hz, mono float32, none is accepted; in use elsewhere?"
+    cure = (
+        "its clients cannot choose the rate of a JACK server"
+        if sides[0].host_api == JACK
+        else "in use elsewhere?"
     )
+    raise DeviceError(f"{names}: expected one of {tried} Hz, float32, none is accepted; {cure}")
 
 
 def _block(settings: DeviceSettings, rate_hz: int, jack: JackTiming | None) -> tuple[int, int]:
