@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 import hopcodec
 from hopcodec.audio import read_audio
 from hopcodec.cli._app import app
+from hopcodec.cli._interrupts import one_interrupt
 from hopcodec.cli._keys import Keys
 
 pytestmark = pytest.mark.live
@@ -134,6 +135,34 @@ def test_mistakes_are_named(
     _, err = run(*args, code=code)
     assert words in re.sub(r"[│\s]+", " ", err)
     assert sorted(path.name for path in clip.parent.iterdir()) == ["clip.wav"]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_the_account(
+    sent: signal.Signals, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(sent)
+
+    def wait(keys: Keys, seconds: float) -> list[str]:
+        signal.raise_signal(sent)
+        return []
+
+    monkeypatch.setattr(Keys, "wait", wait)
+    target = clip.with_name("out.wav")
+    result = CliRunner().invoke(app, ["loopback", "-i", str(clip), "-o", str(target), "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["command"] == "loopback"
+    assert signal.getsignal(sent) is before
+
+
+def test_a_termination_that_nothing_awaits_is_an_exit_code() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as exited, one_interrupt():
+        signal.raise_signal(signal.SIGTERM)
+    assert exited.value.code == 143
+    with pytest.raises(KeyboardInterrupt), one_interrupt():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 class Terminal:
