@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -220,3 +221,18 @@ def test_settings_of_an_engine_out_of_range_are_refused(
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         hopcodec.live.LiveEngine(tiny, bandwidth=3.6, **arguments)
+
+
+def test_a_session_says_what_it_is(tiny: Codec) -> None:
+    engine = hopcodec.live.LiveEngine(tiny, bandwidth=3.6)
+    of_codec = f"of {tiny.name} fp32, 3.6 kbps"
+    assert repr(engine) == f"<LiveEngine {of_codec}: stopped, 24 kHz, blocks of 320>"
+    live = hopcodec.live.Loopback(tiny, input=noise(0.5)[None], bandwidth=3.6)
+    linked = "'memory' -> 'memory' (clock), 24 kHz, blocks of 320"
+    with live:
+        live._engine.stats()  # clears the peaks
+        time.sleep(0.1)
+        assert repr(live) == f"<Loopback {of_codec}: running, {linked}>"
+        assert live.stats().input_peak > 0.0  # repr read none
+    assert repr(live) == f"<Loopback {of_codec}: stopped, {linked}>"
+    assert repr(hopcodec.live.Loopback(tiny, bandwidth=3.6)) == f"<Loopback {of_codec}: stopped>"

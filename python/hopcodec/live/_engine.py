@@ -103,6 +103,10 @@ class LiveEngine(LiveCodec):
         """Read the next `(channels, samples)`. Missing samples are concealed and counted."""
         return self._port.play(samples)
 
+    def _account(self) -> str:
+        state = "running" if self._engine.running else "stopped"
+        return f"{state}, {self.codec.sample_rate / 1000:g} kHz, blocks of {self._period}"
+
     def stats(self) -> LiveStats:
         """Return the worker's counters. Any thread may ask, without disturbing the worker."""
         rate_hz = self.codec.sample_rate

@@ -34,6 +34,15 @@ class LiveCodec(ABC):
     def stop(self) -> None:
         """Stop. A later `start` begins anew."""
 
+    @abstractmethod
+    def _account(self) -> str:
+        """Return the state, and what the session is linked to, for `repr`."""
+
+    def __repr__(self) -> str:
+        codec = self._codec
+        coded = f"{codec.name} {codec.precision}, {self._bandwidth:g} kbps"
+        return f"<{type(self).__name__} of {coded}: {self._account()}>"
+
     def __enter__(self: _Self) -> _Self:
         self.start()
         return self

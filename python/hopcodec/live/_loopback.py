@@ -215,6 +215,15 @@ class Loopback(LiveCodec):
             raise ValueError("heard: expected an array as input; for devices use record=")
         return self._link.heard()
 
+    def _account(self) -> str:
+        status = self._link.status
+        if not status.input:  # never opened
+            return status.state
+        names = f"{status.input!r} -> {status.output!r}"
+        hertz = dict.fromkeys((status.input_rate_hz, status.output_rate_hz))
+        rates = " -> ".join(f"{rate_hz / 1000:g}" for rate_hz in hertz)
+        return f"{status.state}, {names} ({status.host}), {rates} kHz, blocks of {status.block}"
+
     def stats(self) -> LiveStats:
         """Return counters, times, levels and latency now. Any thread may ask."""
         core, latency = self._engine.stats(), self._engine.latency()
