@@ -16,7 +16,15 @@ ANSWER_NS = 0.3e6  # the worker answers a block so much later
 class Reader:
     """Writes a hop each period of one clock, and reads a hop each period of another."""
 
-    def __init__(self, seconds: float, *, faster: float = 0.0, phase_ms: float = 0.0) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        faster: float = 0.0,
+        phase_ms: float = 0.0,
+        one_clock: bool = True,
+    ) -> None:
+        self._one_clock = one_clock
         self._end = START_NS + seconds * 1e9
         self._period = PERIOD_NS / (1.0 + faster)
         self._phase = phase_ms * 1e6
@@ -25,7 +33,7 @@ class Reader:
     def run(self, pause: tuple[float, float] = (0.0, 0.0)) -> dict[str, int]:
         """Counters at the end; the reader pauses from the one second to the other."""
         port = _core.live.Port()
-        open_port(port, period=HOP)
+        open_port(port, period=HOP, one_clock=self._one_clock)
         engine = _core.live.Engine(port, lock_memory=False)
         set_pass_through(engine)
         engine.start(**port.link(), thread=False)
@@ -60,6 +68,13 @@ def test_a_faster_reader_makes_no_hop_late(faster: float) -> None:
     assert stats["resyncs"] >= 2
     assert stats["late_hops"] == stats["concealed_frames"] == 0  # before any hop is late
     assert stats["queue_frames"] <= 2 * HOP
+
+
+@pytest.mark.parametrize("faster", [0.003, -0.003])
+def test_a_resampler_follows_where_two_clocks_are_named(faster: float) -> None:
+    stats = Reader(60.0, faster=faster, one_clock=False).run()
+    assert stats["late_hops"] == stats["concealed_frames"] == stats["resyncs"] == 0
+    assert stats["drift_ppm"] == pytest.approx(1e6 * faster, rel=0.05)
 
 
 def test_a_slower_reader_is_cut_back() -> None:

@@ -236,3 +236,16 @@ def test_a_session_says_what_it_is(tiny: Codec) -> None:
         assert live.stats().input_peak > 0.0  # repr read none
     assert repr(live) == f"<Loopback {of_codec}: stopped, {linked}>"
     assert repr(hopcodec.live.Loopback(tiny, bandwidth=3.6)) == f"<Loopback {of_codec}: stopped>"
+
+
+def test_two_clocks_are_followed_if_so_wished(tiny: Codec) -> None:
+    audio = np.ascontiguousarray(noise(0.2)[None])
+    with hopcodec.live.LiveEngine(tiny, bandwidth=3.6, one_clock=False) as engine:
+        engine.write(audio[:, :320])
+        engine.read(320)
+        stats = engine.stats()
+        assert not stats.transparent
+        assert not stats.device.one_clock
+        assert stats.target_ms == pytest.approx(40.0)  # a period more than with one clock
+    with pytest.raises(TypeError, match="one_clock: expected true or false, got 2"):
+        hopcodec.live.LiveEngine(tiny, bandwidth=3.6, one_clock=2)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hopcodec import _core
-from hopcodec._checks import check_audio, number, whole
+from hopcodec._checks import check_audio, flag, number, whole
 from hopcodec.codec._codec import Codec
 from hopcodec.live._arguments import MAX_BLOCK, check_codec
 from hopcodec.live._link import LinkStatus
@@ -26,7 +26,7 @@ class LiveEngine(LiveCodec):
     One thread writes and one reads. Neither waits for the codec. The output is a constant distance
     behind the input: missing samples are concealed, and discarded when they come. Where the
     reader's clock is another than the writer's, the distance is corrected by a stretch of made-up
-    or omitted sound, cross-faded, each time it has changed by about a hop.
+    or omitted sound, cross-faded, each time it has changed by about a hop; or by a resampler.
 
     Examples
     --------
@@ -44,6 +44,7 @@ class LiveEngine(LiveCodec):
         *,
         bandwidth: float | None = None,
         period: int | None = None,
+        one_clock: bool = True,
         queue_samples: int | None = None,
         backlog_ms: float = 200.0,
         priority: int = 3,
@@ -56,6 +57,10 @@ class LiveEngine(LiveCodec):
             The codec to run, and its kilobits per second (default: `codec.default_bandwidth`).
         period : int, optional
             Samples of a typical write and read, by default one hop. It sets the latency.
+        one_clock : bool
+            False where writer and reader follow different clocks for long: then a resampler follows
+            the difference, up to 0.4 %, instead of a correction now and then. It costs a period and
+            the resampler's delay, and the output is not bit for bit the codec's.
         queue_samples : int, optional
             The constant latency itself, for a reader that is less regular.
         backlog_ms : float
@@ -75,6 +80,7 @@ class LiveEngine(LiveCodec):
         super().__init__(engine, codec, bandwidth)
         self._period = period or codec.hop_samples
         self._queue_samples = queue_samples
+        self._one_clock = flag("one_clock", one_clock)
 
     def start(self) -> None:
         """Start the worker from a fresh state."""
@@ -84,7 +90,7 @@ class LiveEngine(LiveCodec):
             output_rate=rate_hz,
             input_period=self._period,
             output_period=self._period,
-            one_clock=True,
+            one_clock=self._one_clock,
             queue_frames=self._queue_samples,
         )
 
@@ -115,5 +121,6 @@ class LiveEngine(LiveCodec):
             input_rate_hz=rate_hz,
             output_rate_hz=rate_hz,
             block=self._period,
+            one_clock=self._one_clock,
         )
         return read_stats(self._engine.stats(), self._engine.latency(), self.bandwidth, status)
