@@ -50,6 +50,18 @@ def test_blocks_come_as_jack_delivers_them(
     assert of_stream.report["output_block"] == (block or period)
 
 
+@pytest.mark.parametrize(("block", "period"), [(None, 256), (100, 300)])
+def test_jack_beside_another_host_keeps_its_period(
+    block: int | None, period: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_streams, "query_timing", lambda *names: JackTiming(256, 0, 0))
+    card = FakeSoundDevice(("system", JACK, 2, 2), ("card (hw:0,0)", "ALSA", 2, 2))
+    settings = replace(SETTINGS, input="system", output="card", block=block)
+    link = _streams.open_streams(card, settings, 1, 2).link
+    assert (link["input_period"], link["output_period"]) == (period, block or 320)
+    assert card.opened[0]["blocksize"] == (block or 0)
+
+
 def play_in_groups(frames: int, period: int, **settings: Any) -> tuple[int, int]:
     """Late hops and the queue of an engine whose device delivers blocks once a period."""
     port = _core.live.Port()

@@ -74,32 +74,58 @@ def open_streams(
         "dither_off": True,
     }
     # All JACK clients run on the clock of their server.
-    jack = query_timing(source.name, sink.name) if source.host_api == JACK else None
-    if source.index == sink.index or source.host_api == sink.host_api == JACK:
-        rate_hz = _rate(sounddevice, settings, source, sink)
-        asked, block = _block(settings, rate_hz, jack)
+    on_jack = JACK in (source.host_api, sink.host_api)
+    jack = query_timing(source.name, sink.name) if on_jack else None
+    one_clock = source.index == sink.index or source.host_api == sink.host_api == JACK
+    opening = _open_one if one_clock else _open_two
+    return opening(sounddevice, settings, source, sink, jack, common)
+
+
+def _open_one(
+    sounddevice: Any,
+    settings: DeviceSettings,
+    source: _Side,
+    sink: _Side,
+    jack: JackTiming | None,
+    common: dict[str, Any],
+) -> Opened:
+    """Open one stream for both directions."""
+    rate_hz = _rate(sounddevice, settings, source, sink)
+    asked, block = _block(settings, rate_hz, jack)
+    stream = sounddevice._StreamBase(
+        "duplex",
+        samplerate=rate_hz,
+        blocksize=asked,
+        device=(source.index, sink.index),
+        channels=(source.channels, sink.channels),
+        **common,
+    )
+    rates, blocks = (rate_hz, rate_hz), (block, block)
+    opened = _opened([stream], source, sink, settings, rates, blocks, stream.latency)
+    if jack is not None:
+        delivered = _delivered(block, jack)
+        opened.link.update(input_period=delivered, output_period=delivered)
+        opened.link.update(_jack_latency(jack, asked, rate_hz))
+        # Blocks that divide the period always come as one period.
+        opened.report["grouped_block"] = 0 if delivered in (block, jack.period) else block
+    return opened
+
+
+def _open_two(
+    sounddevice: Any,
+    settings: DeviceSettings,
+    source: _Side,
+    sink: _Side,
+    jack: JackTiming | None,
+    common: dict[str, Any],
+) -> Opened:
+    """Open a stream for each direction."""
+    streams, rates, blocks, periods = [], [], [], []
+    for side in (source, sink):
+        timing = jack if side.host_api == JACK else None
+        rate_hz = _rate(sounddevice, settings, side)
+        asked, block = _block(settings, rate_hz, timing)
         stream = sounddevice._StreamBase(
-            "duplex",
-            samplerate=rate_hz,
-            blocksize=asked,
-            device=(source.index, sink.index),
-            channels=(source.channels, sink.channels),
-            **common,
-        )
-        opened = _opened(
-            [stream], source, sink, settings, (rate_hz, rate_hz), (block, block), stream.latency
-        )
-        if jack is not None:
-            delivered = _delivered(block, jack.period)
-            opened.link.update(input_period=delivered, output_period=delivered)
-            opened.link.update(_jack_latency(jack, asked, rate_hz))
-            # Blocks that divide the period always come as one period.
-            opened.report["grouped_block"] = 0 if delivered in (block, jack.period) else block
-        return opened
-    rates = _rate(sounddevice, settings, source), _rate(sounddevice, settings, sink)
-    asks, blocks = zip(*(_block(settings, rate_hz, None) for rate_hz in rates), strict=True)
-    streams = [
-        sounddevice._StreamBase(
             side.kind,
             samplerate=rate_hz,
             blocksize=asked,
@@ -107,10 +133,16 @@ def open_streams(
             channels=side.channels,
             **common,
         )
-        for side, rate_hz, asked in zip((source, sink), rates, asks, strict=True)
-    ]
-    latency = tuple(stream.latency for stream in streams)
-    return _opened(streams, source, sink, settings, rates, blocks, latency)
+        streams.append(stream)
+        rates.append(rate_hz)
+        blocks.append(block)
+        periods.append(_delivered(block, timing))
+    latency = streams[0].latency, streams[1].latency
+    opened = _opened(
+        streams, source, sink, settings, (rates[0], rates[1]), (blocks[0], blocks[1]), latency
+    )
+    opened.link.update(input_period=periods[0], output_period=periods[1])
+    return opened
 
 
 def _find(sounddevice: Any, kind: str, wanted: int | str | None) -> _Side:
@@ -208,13 +240,13 @@ def _block(settings: DeviceSettings, rate_hz: int, jack: JackTiming | None) -> t
     return hop, hop
 
 
-def _delivered(block: int, period: int) -> int:
-    """Return the most frames that JACK delivers at once in blocks of another length.
+def _delivered(block: int, jack: JackTiming | None) -> int:
+    """Return the most frames that a host delivers at once.
 
-    PortAudio calls back as often within one period as the samples permit, so a queue for one block
-    would be empty at the second.
+    Within one period of JACK, PortAudio calls back as often as the samples permit. So a queue for
+    one block would be empty at the second.
     """
-    return -(-period // block) * block
+    return block if jack is None else -(-jack.period // block) * block
 
 
 def _jack_latency(jack: JackTiming, asked: int, rate_hz: int) -> dict[str, Any]:
