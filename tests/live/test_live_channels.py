@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from fake_sounddevice import FakeSoundDevice
+from typer.testing import CliRunner
 
 from hopcodec import Codec, DeviceError, _core
+from hopcodec.cli._app import app
+from hopcodec.cli._devices import chosen_channels
 from hopcodec.live import Loopback
+from hopcodec.live._device_link import DeviceLink
 from hopcodec.live._device_settings import DeviceSettings
 from hopcodec.live.device._streams import Opened, open_streams
 
@@ -139,3 +144,24 @@ def test_the_core_refuses_maps_that_do_not_fit() -> None:
         heard(1, (1, 1), output_sources=[-2])
     with pytest.raises(ValueError, match="first_input_channel: expected 0 to 0, got 1"):
         heard(1, (1, 2), first_input_channel=1)
+
+
+@pytest.mark.parametrize("command", [["loopback"], ["bench", "--live"]])
+def test_the_commands_pass_channels_on(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[DeviceSettings] = []
+
+    def refuse(self: DeviceLink) -> None:
+        given.append(self._settings)
+        raise DeviceError("no device in this test")
+
+    monkeypatch.setattr(DeviceLink, "_open", refuse)
+    chosen = ["--input-channel", "2", "--output-channels", "3, 1"]
+    result = CliRunner().invoke(app, [*command, *chosen])
+    assert result.exit_code == 1
+    assert (given[0].input_channel, given[0].output_channels) == (2, (3, 1))
+
+
+@pytest.mark.parametrize("text", ["left", "1,,2", "-1", ""])
+def test_channels_that_are_no_numbers_are_a_usage_error(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="expected numbers from 1, with commas"):
+        chosen_channels(text)

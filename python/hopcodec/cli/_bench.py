@@ -45,6 +45,8 @@ def bench(
     output: Annotated[
         str | None, typer.Option("--output", metavar="DEVICE", help="Speaker, for --live.")
     ] = None,
+    input_channel: options.InputChannel = None,
+    output_channels: options.OutputChannels = None,
     json: options.Json = False,
 ) -> None:
     """Time the codec on this machine, on the speech that comes with the package."""
@@ -57,7 +59,16 @@ def bench(
     codec = options.load_codec(model, threads, precision, device=device, seeded=seeded)
     kbps = options.chosen_bandwidth(codec, bandwidth)
     if live:
-        bench_live(codec, input=input, output=output, bandwidth=kbps, seconds=seconds, json=json)
+        bench_live(
+            codec,
+            input=input,
+            output=output,
+            input_channel=input_channel,
+            output_channels=output_channels,
+            bandwidth=kbps,
+            seconds=seconds,
+            json=json,
+        )
         return
     by_hops = codec.segments is None
     if paced and not by_hops:

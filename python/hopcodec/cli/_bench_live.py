@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hopcodec.cli._console import err, out, print_json, results_table
-from hopcodec.cli._devices import chosen_device, short_host
+from hopcodec.cli._devices import chosen_channels, chosen_device, short_host
 
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
@@ -17,6 +17,8 @@ def bench_live(
     *,
     input: str | None,
     output: str | None,
+    input_channel: int | None,
+    output_channels: str | None,
     bandwidth: float,
     seconds: float,
     json: bool,
@@ -29,6 +31,8 @@ def bench_live(
             codec,
             input=chosen_device(input),
             output=chosen_device(output),
+            input_channel=input_channel,
+            output_channels=chosen_channels(output_channels),
             bandwidth=bandwidth,
             seconds=seconds,
             progress=lambda share: status.update(f"measuring: {share:.0%}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import typer
 from rich import box
 from rich.table import Table
 
@@ -84,3 +85,16 @@ def short_host(name: str) -> str:
 def chosen_device(name: str | None) -> int | str | None:
     """Parse --input or --output: a number, part of a name, or None for the default."""
     return int(name) if name is not None and name.isdecimal() else name
+
+
+def chosen_channels(text: str | None) -> list[int] | None:
+    """Parse --output-channels."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise typer.BadParameter(
+            f"expected numbers from 1, with commas between them, got {text!r}",
+            param_hint="--output-channels",
+        )
+    return [int(part) for part in parts]

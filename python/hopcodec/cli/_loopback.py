@@ -11,7 +11,7 @@ import typer
 
 from hopcodec.cli import _options as options
 from hopcodec.cli._console import err, note, print_json
-from hopcodec.cli._devices import chosen_device
+from hopcodec.cli._devices import chosen_channels, chosen_device
 from hopcodec.cli._files import check_source, check_suffix, replacing
 from hopcodec.cli._interrupts import one_interrupt
 
@@ -47,21 +47,6 @@ Output = Annotated[
         "--output", "-o", metavar="DEVICE|FILE", help="Speaker; or, with a file as input, a WAV."
     ),
 ]
-InputChannel = Annotated[
-    int | None,
-    typer.Option(
-        "--input-channel", min=1, max=64, metavar="N", help="The microphone's channel (default 1)."
-    ),
-]
-OutputChannels = Annotated[
-    str | None,
-    typer.Option(
-        "--output-channels",
-        metavar="N,N...",
-        help="The speaker's channels (default 1,2: a mono codec plays on both).",
-        show_default=False,
-    ),
-]
 Rate = Annotated[
     int | None,
     typer.Option("--rate", min=4000, max=192000, metavar="HZ", help="Device rate to insist on."),
@@ -93,8 +78,8 @@ def loopback(
     seeded: options.Seeded = False,
     input: Input = None,
     output: Output = None,
-    input_channel: InputChannel = None,
-    output_channels: OutputChannels = None,
+    input_channel: options.InputChannel = None,
+    output_channels: options.OutputChannels = None,
     rate: Rate = None,
     block: Block = None,
     latency: LatencyMs = None,
@@ -154,7 +139,7 @@ def loopback(
             latency_ms=latency,
             extra_ms=extra,
             input_channel=input_channel,
-            output_channels=_channels(output_channels),
+            output_channels=chosen_channels(output_channels),
             record=record,
         )
         session = Session(live, models, load, err())
@@ -180,19 +165,6 @@ def _run(live: Loopback, session: Session, seconds: float | None) -> None:
     finally:
         session.last = live.stats()
         live.stop()
-
-
-def _channels(text: str | None) -> list[int] | None:
-    """Parse --output-channels."""
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise typer.BadParameter(
-            f"expected numbers from 1, with commas between them, got {text!r}",
-            param_hint="--output-channels",
-        )
-    return [int(part) for part in parts]
 
 
 def _file(name: str | None) -> Path | None:

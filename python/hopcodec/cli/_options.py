@@ -31,6 +31,21 @@ Bandwidth = Annotated[
         show_default=False,
     ),
 ]
+InputChannel = Annotated[
+    int | None,
+    typer.Option(
+        "--input-channel", min=1, max=64, metavar="N", help="The microphone's channel (default 1)."
+    ),
+]
+OutputChannels = Annotated[
+    str | None,
+    typer.Option(
+        "--output-channels",
+        metavar="N,N...",
+        help="The speaker's channels (default 1,2: a mono codec plays on both).",
+        show_default=False,
+    ),
+]
 Threads = Annotated[
     int, typer.Option("--threads", min=1, max=256, help="Threads; the output is the same for any.")
 ]

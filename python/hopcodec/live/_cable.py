@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -73,6 +73,8 @@ def measure_over_cable(
     *,
     input: Device = None,
     output: Device = None,
+    input_channel: int | None = None,
+    output_channels: Sequence[int] | None = None,
     bandwidth: float | None = None,
     seconds: float = 10.0,
     block: int | None = None,
@@ -83,7 +85,7 @@ def measure_over_cable(
 
     Parameters
     ----------
-    codec, input, output, bandwidth, block, latency_ms
+    codec, input, output, input_channel, output_channels, bandwidth, block, latency_ms
         As in `Loopback`.
     seconds
         Length of the measurement.
@@ -100,6 +102,8 @@ def measure_over_cable(
             codec,
             input=input,
             output=output,
+            input_channel=input_channel,
+            output_channels=output_channels,
             bandwidth=bandwidth,
             block=block,
             latency_ms=latency_ms,
