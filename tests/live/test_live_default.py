@@ -65,7 +65,7 @@ def test_a_rate_that_jack_does_not_run_at() -> None:
 @pytest.mark.parametrize(
     ("host", "name", "blocks"),
     [
-        ("ALSA", "HDA Intel PCH: ALC257 Analog (hw:0,0)", 0),
+        ("ALSA", "USB Audio: - (hw:1,0)", 0),
         ("ALSA", "pulse", 2),
         ("ALSA", "jack", 2),
         ("ALSA", "my own plugin", 2),
