@@ -19,6 +19,17 @@
 namespace hopcodec::test {
 namespace {
 
+template <class Error, class F>
+void expect_thrown(const char* what, F call) {
+  bool thrown = false;
+  try {
+    call();
+  } catch (const Error&) {
+    thrown = true;
+  }
+  CHECK(thrown, std::string(what));
+}
+
 void check_the_latency_formula(int period, int hop) {
   const std::int64_t least = period + hop - std::gcd(period, hop);
   const std::int64_t expected = period < hop ? period + hop : least;
@@ -281,17 +292,6 @@ void check_bypass() {
   for (int i = 0; i < 50; ++i) device.block();
   CHECK(device.at_lag(from, lag) == device.heard().size() - from, lag);
   CHECK(device.at_lag(1000, lag) < device.heard().size() - 1500);  // the output was coded before
-}
-
-template <class Error, class F>
-void expect_thrown(const char* what, F call) {
-  bool thrown = false;
-  try {
-    call();
-  } catch (const Error&) {
-    thrown = true;
-  }
-  CHECK(thrown, std::string(what));
 }
 
 void check_misuse_is_refused() {
