@@ -71,6 +71,7 @@ void bind_dlpack(py::module_& m);
 void bind_ops(py::module_& m);
 void bind_system(py::module_& m);
 void bind_port(py::module_& m);
+void bind_resampler(py::module_& m);
 void bind_engine(py::module_& m);
 
 }  // namespace hopcodec::bindings

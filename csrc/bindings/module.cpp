@@ -16,5 +16,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   hopcodec::bindings::bind_dlpack(ops);
   auto live = m.def_submodule("live", "The live engine, and its port to a device.");
   hopcodec::bindings::bind_port(live);
+  hopcodec::bindings::bind_resampler(live);
   hopcodec::bindings::bind_engine(live);
 }

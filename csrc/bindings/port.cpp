@@ -6,14 +6,12 @@
 #include <pybind11/typing.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <string_view>
 #include <vector>
 
 #include "realtime/callback.hpp"
 #include "realtime/clock.hpp"
-#include "realtime/resampler.hpp"
 
 namespace hopcodec::bindings {
 
@@ -272,48 +270,6 @@ Floats callback(BoundPort& self, const py::object& input, std::int64_t count, st
   return output;
 }
 
-// --- the resampler, for tests of it --------------------------------------------------------------
-
-Floats resample(realtime::Resampler& self, const Floats& audio, int channels, double ratio) {
-  expect_shape("audio", audio, {channels, -1});
-  const std::vector<float> input = interleaved(audio);
-  const auto frames = static_cast<std::uint64_t>(audio.shape(1));
-  const auto room =
-      static_cast<std::uint64_t>(std::ceil(static_cast<double>(frames) * ratio * 1.02)) + 16;
-  std::vector<float> output(room * static_cast<std::uint64_t>(channels));
-  const auto moved = self.process(input.data(), frames, output.data(), room);
-  if (moved.used != frames) throw std::logic_error("resampler: expected room for all output");
-  return planar(output, channels, moved.made);
-}
-
-struct BoundResampler {
-  realtime::Resampler resampler;
-  int channels;
-  double ratio;  // output rate / input rate
-};
-
-void bind_resampler(py::module_& m) {
-  py::class_<BoundResampler>(m, "Resampler")
-      .def(py::init([](int input_rate, int output_rate, int channels) {
-             return BoundResampler{{input_rate, output_rate, channels},
-                                   channels,
-                                   static_cast<double>(output_rate) / input_rate};
-           }),
-           py::arg("input_rate"), py::arg("output_rate"), py::arg("channels") = 1)
-      .def(
-          "process",
-          [](BoundResampler& self, const Floats& audio) {
-            return resample(self.resampler, audio, self.channels, self.ratio);
-          },
-          py::arg("audio").noconvert())
-      .def(
-          "adjust", [](BoundResampler& self, double by) { self.resampler.adjust(by); },
-          py::arg("adjustment"))
-      .def("reset", [](BoundResampler& self) { self.resampler.reset(); })
-      .def_property_readonly(
-          "delay_frames", [](const BoundResampler& self) { return self.resampler.delay_frames(); });
-}
-
 void bind_child_side(py::class_<BoundPort, std::shared_ptr<BoundPort>>& c) {
   c.def("open", &open_port, py::kw_only(), py::arg("input_rate"), py::arg("output_rate"),
         py::arg("input_channels"), py::arg("output_channels"), py::arg("input_period"),
@@ -399,7 +355,6 @@ void bind_port(py::module_& m) {
           py::arg("frames"));
   m.def("callback_address",
         [] { return reinterpret_cast<std::uintptr_t>(&realtime::hopcodec_stream_callback); });
-  bind_resampler(m);
 }
 
 }  // namespace hopcodec::bindings
