@@ -16,17 +16,22 @@ _NAME_KEPT: Final = 48  # characters: with four bytes each and the rest it is be
 class Replacement:
     """A path beside a target, which takes the target's place when it is complete.
 
+    Raises OSError for a target that exists and must not be written.
+
     A process that is killed leaves its unfinished file beside the target, as a `.part` file.
     """
 
     def __init__(self, target: str | os.PathLike[str]) -> None:
         self._target = os.path.realpath(target)  # a link stays a link
+        if os.path.isfile(self._target):
+            with open(self._target, "ab"):  # what must not be written must not be replaced either
+                pass
         folder, name = os.path.split(self._target)
         self.part = Path(folder, f".{name[:_NAME_KEPT]}-{secrets.token_hex(4)}.part")
 
-    def keep(self, *, mode: bool = False) -> None:
-        """Put the file in its place; `mode` keeps the permissions of the file that was there."""
-        if mode and os.path.exists(self._target):
+    def keep(self) -> None:
+        """Put the file in its place, with the permissions of the file that was there."""
+        if os.path.exists(self._target):
             shutil.copymode(self._target, self.part)
         os.replace(self.part, self._target)
 

@@ -30,6 +30,10 @@ class AudioFileError(HopcodecError):
     """An audio file is missing, unreadable, empty, or holds samples no codec can take."""
 
 
+class IncompleteAudioWarning(UserWarning):
+    """An audio file is cut off, or only the first of its joined streams was read."""
+
+
 class ConfigError(HopcodecError):
     """A training configuration holds an unknown key, a wrong type or an impossible value."""
 

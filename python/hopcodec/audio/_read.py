@@ -8,6 +8,7 @@ its one-shot call.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from hopcodec.audio._layout import layout
+from hopcodec.audio._overlay import Overlay
 from hopcodec.audio._resample import Resampler
-from hopcodec.errors import AudioFileError
+from hopcodec.errors import AudioFileError, IncompleteAudioWarning
 from hopcodec.typing import Audio
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ _SUFFIXES: Final = (
     *(".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".caf"),
     *(".flac", ".ogg", ".oga", ".opus", ".mp3"),
 )
-_BLOCK_SAMPLES: Final = 1 << 16
+_BLOCK_SAMPLES: Final = 1 << 16  # of a file at once, or of the result if those are more
 # libsndfile gives the largest number it can hold for an unknown length.
 _UNKNOWN_SAMPLES: Final = 1 << 62
 
@@ -38,6 +41,7 @@ class FileInfo:
     """Length and format of an audio file, before any conversion.
 
     `samples` is per channel at the file's own `sample_rate`. It is 0 if the file does not say.
+    `incomplete` says in words what the file lacks or what of it is not read; "" if it is whole.
     """
 
     path: Path
@@ -46,6 +50,7 @@ class FileInfo:
     sample_rate: int
     channels: int
     samples: int
+    incomplete: str = ""
 
     @property
     def seconds(self) -> float:
@@ -54,9 +59,28 @@ class FileInfo:
 
 
 def audio_files(folder: str | os.PathLike[str]) -> list[Path]:
-    """List audio files in a folder and those below it, by suffix, in order of names."""
-    found = Path(folder).rglob("*")
-    return sorted(p for p in found if p.suffix.lower() in _SUFFIXES and p.is_file())
+    """List audio files in a folder and those below it, by suffix, in order of names.
+
+    Linked folders are searched as well, each folder once. The `._` files of macOS are no audio.
+    A folder that cannot be searched is said in an `IncompleteAudioWarning`.
+    """
+    found: list[Path] = []
+    seen: set[str] = set()
+
+    def refused(error: OSError) -> None:
+        text = f"{error.filename}: is not searched: {error.strerror}"
+        warnings.warn(text, IncompleteAudioWarning, stacklevel=4)
+
+    for at, folders, names in os.walk(folder, onerror=refused, followlinks=True):
+        if os.path.realpath(at) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(at))
+        # A folder is found under its own name, not under that of a link to it.
+        folders.sort(key=lambda name: (os.path.islink(os.path.join(at, name)), name))
+        paths = [Path(at, name) for name in names if not name.startswith("._")]
+        found += [p for p in paths if p.suffix.lower() in _SUFFIXES and p.is_file()]
+    return sorted(found)
 
 
 def audio_info(path: str | os.PathLike[str]) -> FileInfo:
@@ -83,8 +107,14 @@ def iter_audio(path: str | os.PathLike[str], sample_rate: int, channels: int) ->
     Raises
     ------
     AudioFileError
-        The file is missing, not audio, empty, cut off, holds NaN or infinity (the message names
+        The file is missing, not audio, empty, damaged, holds NaN or infinity (the message names
         the first one), or its channels do not map to those wanted.
+
+    Warns
+    -----
+    IncompleteAudioWarning
+        The file is cut off, or holds joined streams of which libsndfile reads the first. What can
+        be read was given.
     """
     import soundfile
 
@@ -94,9 +124,10 @@ def iter_audio(path: str | os.PathLike[str], sample_rate: int, channels: int) ->
             raise AudioFileError(f"{path}: expected 1 or {channels} channels, got {info.channels}")
         read = produced = 0
         resampler = Resampler(info.sample_rate, sample_rate, min(channels, info.channels))
+        at_once = max(1, min(_BLOCK_SAMPLES, _BLOCK_SAMPLES * info.sample_rate // sample_rate))
         while True:
             try:
-                block = file.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)
+                block = file.read(at_once, dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
                 raise AudioFileError(
                     f"{path}: cannot be read on at sample {read}: {_reason(error)}"
@@ -113,6 +144,11 @@ def iter_audio(path: str | os.PathLike[str], sample_rate: int, channels: int) ->
                 yield _shaped(out, channels)
         if read == 0:
             raise AudioFileError(f"{path}: holds no samples")
+        lacks = info.incomplete
+        if not lacks and read < info.samples:
+            lacks = f"is cut off: its header promises {info.samples} samples, {read} are there"
+        if lacks:
+            warnings.warn(f"{path}: {lacks}", IncompleteAudioWarning, stacklevel=2)
         out = resampler.flush()
         if len(out):
             produced += len(out)
@@ -148,6 +184,15 @@ def read_audio(
 def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
     import soundfile
 
+    class Sequential(soundfile.SoundFile):  # type: ignore[misc]
+        """A file that is only read on: soundfile seeks after each read of one that can seek.
+
+        libsndfile cannot seek in a FLAC of unknown length.
+        """
+
+        def seekable(self) -> bool:
+            return False
+
     if not os.path.exists(path):
         raise AudioFileError(f"{path}: no such file")
     if os.path.isdir(path):
@@ -157,16 +202,31 @@ def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
     if os.path.getsize(path) == 0:
         raise AudioFileError(f"{path}: expected an audio file, got an empty one")
     try:
-        return soundfile.SoundFile(os.fspath(path))
+        replaced = layout(path).replaced
+        # As bytes: a name need not be UTF-8.
+        return Sequential(Overlay(path, replaced) if replaced else os.fsencode(path))
+    except OSError as error:
+        raise AudioFileError(f"{path}: cannot be read: {error.strerror}") from None
     except soundfile.LibsndfileError as error:
-        raise AudioFileError(f"{path}: not a readable audio file: {_reason(error)}") from None
+        raise AudioFileError(
+            f"{path}: not a readable audio file: {_reason(error)}; expected WAV, FLAC, Ogg, MP3, "
+            "AIFF or another kind that libsndfile reads: convert others, such as M4A, first"
+        ) from None
     except TypeError:  # soundfile expects a rate and channels for suffixes of headerless files
         raise AudioFileError(f"{path}: headerless (raw) audio cannot be read") from None
 
 
 def _info(path: str | os.PathLike[str], file: soundfile.SoundFile) -> FileInfo:
     samples = file.frames if 0 < file.frames < _UNKNOWN_SAMPLES else 0
-    return FileInfo(Path(path), file.format, file.subtype, file.samplerate, file.channels, samples)
+    return FileInfo(
+        path=Path(path),
+        format=file.format,
+        subtype=file.subtype,
+        sample_rate=file.samplerate,
+        channels=file.channels,
+        samples=samples,
+        incomplete=layout(path).incomplete,
+    )
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:

@@ -94,10 +94,14 @@ class WavWriter:
         self.peak = 0.0
         self._spool: IO[bytes] | None = None
         try:
+            open(path, "wb").close()  # libsndfile would not say why it cannot
             container, coding = self._format
+            # As bytes: a name need not be UTF-8.
             self._file = soundfile.SoundFile(
-                os.fspath(path), "w", sample_rate, channels, coding, format=container
+                os.fsencode(path), "w", sample_rate, channels, coding, format=container
             )
+        except OSError as error:
+            raise AudioFileError(f"{path}: cannot be written: {error.strerror}") from None
         except soundfile.LibsndfileError as error:
             raise AudioFileError(f"{path}: cannot be written: {error.error_string}") from None
         if rescale:

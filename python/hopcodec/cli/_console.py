@@ -7,6 +7,7 @@ import functools
 import json
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
@@ -17,7 +18,12 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from hopcodec.errors import BitstreamError, CommandError, HopcodecError
+from hopcodec.errors import (
+    BitstreamError,
+    CommandError,
+    HopcodecError,
+    IncompleteAudioWarning,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,6 +52,28 @@ def note(message: str) -> None:
     err().print(f"[yellow]note:[/] {shown(message)}", soft_wrap=True)
 
 
+@contextlib.contextmanager
+def incomplete_audio() -> Iterator[list[str]]:
+    """Collect what audio files lack, and print it as notes at the end."""
+    said: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", IncompleteAudioWarning)
+        others = warnings.showwarning
+
+        def collect(message: Any, category: type[Warning], *where: Any, **options: Any) -> None:
+            if not issubclass(category, IncompleteAudioWarning):
+                others(message, category, *where, **options)
+            elif str(message) not in said:
+                said.append(str(message))
+
+        warnings.showwarning = collect
+        try:
+            yield said
+        finally:
+            for text in said:
+                note(text)
+
+
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     """Turn an exception into one line on stderr and exit code 1 (130 for Ctrl-C).
 
@@ -55,7 +83,8 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
+            with incomplete_audio():
+                return command(*args, **kwargs)
         except KeyboardInterrupt:
             err().print("interrupted; nothing half-written was left")
             raise typer.Exit(130) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +19,7 @@ from hopcodec.cli._coded import (
     kind_for,
     writer_for,
 )
-from hopcodec.cli._console import audio_progress, names_file, out, print_json
+from hopcodec.cli._console import audio_progress, incomplete_audio, names_file, out, print_json
 from hopcodec.cli._files import check_source, replacing
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def encode(
     books = codec.codebooks_for(kbps)
     target = output or default_output(source, codec)
     kind = kind_for(target, codec)
-    with replacing(target, source=source, force=force) as temporary:
+    with incomplete_audio() as lacks, replacing(target, source=source, force=force) as temporary:
         encoded = encode_file(codec, source, temporary, books, kind)
         size = temporary.stat().st_size
     length = encoded.samples / codec.sample_rate
@@ -93,6 +93,7 @@ def encode(
                 "bitrate_kbps": 8e-3 * size / length,
                 "codec_seconds": encoded.codec_seconds,
                 "times_real_time": speed,
+                "incomplete": lacks[0] if lacks else None,
             }
         )
         return
@@ -161,10 +162,16 @@ def _encode_dac(codec: Codec, source: Path, output: Path, codebooks: int) -> Enc
                     progress.update(task, completed=samples / codec.sample_rate)
             progress.remove_task(task)
 
-        # The length of a file that does not state it is known at its end.
-        rate = info.sample_rate if info.samples else codec.sample_rate
-        length = info.samples or sum(block.shape[1] for block in read())
-        content = encode_dac(codec, read, original_length=length, sample_rate=rate, encoder=encoder)
+        content = encode_dac(
+            codec,
+            read,
+            original_length=info.samples,
+            sample_rate=info.sample_rate,
+            encoder=encoder,
+        )
+    stated = info.samples * codec.sample_rate / info.sample_rate
+    if abs(stated - samples) > 1:  # the file does not state its length, or states a wrong one
+        content = replace(content, original_length=samples, sample_rate=codec.sample_rate)
     write_dac(output, content)
     return Encoded(samples, content.frames, content.channels, watch.seconds)
 

@@ -35,6 +35,7 @@ def replacing(output: Path, *, source: Path | None, force: bool) -> Iterator[Pat
     if not output.parent.is_dir():
         raise CommandError(f"{output}: the folder {output.parent} does not exist")
     refuse_existing(output, force)
+    temporary = output
     try:
         with _atomic.replacing(output) as temporary:
             yield temporary

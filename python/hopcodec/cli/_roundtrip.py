@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -100,18 +101,28 @@ def _jobs(source: Path, output: Path) -> list[tuple[Path, Path]]:
     root, target = source.resolve(), output.resolve()
     if root == target:
         raise CommandError(f"{output}: input and output are the same folder")
-    found = [path for path in audio_files(root) if target not in path.parents]
+    found = audio_files(root)
+    if root in target.parents:  # what an earlier run made is no input
+        found = [path for path in found if target not in path.parents]
     if not found:
         raise CommandError(f"{source}: no audio files in this folder")
-    stems = [path.with_suffix("") for path in found]
+    names = _unique({path: path.with_suffix("") for path in found})
+    inputs = {path.resolve() for path in found}
     jobs = []
-    for path, stem in zip(found, stems, strict=True):
-        # If a.flac and a.wav lie side by side, both keep their whole names.
-        name = path.name if stems.count(stem) > 1 else path.stem
-        jobs.append(
-            (
-                source / path.relative_to(root),
-                output / path.parent.relative_to(root) / f"{name}.wav",
-            )
-        )
+    for path in found:
+        place = names[path].relative_to(root)
+        made = output / place.parent / f"{place.name}.wav"
+        if made.resolve() in inputs:
+            raise CommandError(f"{made}: is an input as well: expected another output folder")
+        jobs.append((source / path.relative_to(root), made))
     return jobs
+
+
+def _unique(names: dict[Path, Path]) -> dict[Path, Path]:
+    """Give files whose names without suffix are equal their whole names: a.flac beside a.wav."""
+    while True:
+        count = Counter(names.values())
+        equal = [path for path, name in names.items() if count[name] > 1]
+        if not equal:
+            return names
+        names.update({path: path for path in equal})

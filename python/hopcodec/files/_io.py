@@ -48,9 +48,6 @@ class Replacing:
         if os.path.exists(path) and not os.path.isfile(path):
             self.stream = open(file, "wb")  # noqa: SIM115
             return
-        if os.path.exists(path):
-            with open(path, "ab"):  # a file that must not be written must not be replaced either
-                pass
         replacement = Replacement(path)
         try:
             self.stream = open(replacement.part, "xb")  # noqa: SIM115
@@ -64,7 +61,7 @@ class Replacing:
         self.stream.flush()
         if self._replacement is not None:
             self.stream.close()
-            self._replacement.keep(mode=True)
+            self._replacement.keep()
             self._replacement = None
 
     def close(self) -> None:

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hopcodec._atomic import replacing
-from hopcodec.audio import audio_files, iter_audio
-from hopcodec.errors import TrainingError
+from hopcodec.audio import audio_files, audio_info, iter_audio
+from hopcodec.errors import AudioFileError, TrainingError
 
 Samples = npt.NDArray[np.int16]
 
@@ -86,7 +86,7 @@ def open_corpus(
     TrainingError
         The source holds no audio, or the cache cannot be written.
     AudioFileError
-        A file cannot be read; the message names it.
+        Files cannot be read; the message names them.
     """
     files = source_files(source)
     stem = cache / _fingerprint(files, sample_rate)
@@ -119,6 +119,7 @@ def _build(
     index: Path,
     report: Callable[[int, int], None],
 ) -> None:
+    _check_readable(files)
     lengths = []
     with replacing(pcm) as partial, partial.open("wb") as target:
         for done, path in enumerate(files):
@@ -134,6 +135,21 @@ def _build(
     energy = _energy(np.memmap(pcm, np.int16, "r"))
     with replacing(index) as partial, partial.open("wb") as target:
         np.savez(target, ends=ends, energy=energy)
+
+
+def _check_readable(files: list[Path]) -> None:
+    """Name all files that are no audio at once, before any is read."""
+    wrong = []
+    for path in files:
+        try:
+            audio_info(path)
+        except AudioFileError as error:
+            wrong.append(str(error))
+    if wrong:
+        rest = f" ... and {len(wrong) - 10} more" if len(wrong) > 10 else ""
+        raise AudioFileError(
+            f"{len(wrong)} of {len(files)} files cannot be read: {'; '.join(wrong[:10])}{rest}"
+        )
 
 
 def _energy(samples: Samples) -> npt.NDArray[np.float64]:
