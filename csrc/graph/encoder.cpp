@@ -47,7 +47,8 @@ bool Encoder::Header::possible(int hop, std::size_t state_bytes) const noexcept 
 bool Encoder::valid(const float* state) const noexcept {
   const Header& h = layers::state_as<Header>(state, own_state_at_);
   return h.possible(hop_, state_bytes()) &&
-         all_within(state + pending_at(), std::int64_t{h.pending} * channels_, most_sample()) &&
+         all_within(state + pending_at(), std::int64_t{h.pending} * channels_,
+                    most_sample(plan_.whole)) &&
          (h.finished == 1 || (chain_.gathers(state, h.taken - h.pending) && chain_.valid(state)));
 }
 
@@ -57,8 +58,6 @@ std::size_t Encoder::pending_at() const noexcept {
 
 float* Encoder::pending(int stream) const noexcept { return state(stream) + pending_at(); }
 
-float Encoder::most_sample() const noexcept { return plan_.whole ? kMaxNormalised : kMaxSample; }
-
 std::int64_t Encoder::most_frames(int stream, std::int64_t samples, bool last) const noexcept {
   const Header& h = header(stream);
   const std::int64_t taken = h.taken + samples;
@@ -66,7 +65,7 @@ std::int64_t Encoder::most_frames(int stream, std::int64_t samples, bool last) c
 }
 
 Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noexcept {
-  const float most = most_sample();
+  const float most = most_sample(plan_.whole);
   for (int i = 0; i < count; ++i) {
     const EncodeItem& item = items[i];
     if (header(item.stream).finished != 0) return {Status::kFinished, i, 0};

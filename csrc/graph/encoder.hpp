@@ -64,7 +64,6 @@ class Encoder : public Session {
   }
   std::size_t pending_at() const noexcept;  // in a state
   float* pending(int stream) const noexcept;
-  float most_sample() const noexcept;
   bool valid(const float* state) const noexcept override;
   Outcome check(const EncodeItem* items, int count, bool last) const noexcept;
   void push_tile(EncodeItem* items, int count, int n_q) noexcept;

@@ -54,6 +54,9 @@ inline constexpr float kMaxNormalised = kMaxSample / 1e-8F;
 // Whether all are finite and within +-`most`.
 bool all_within(const float* values, std::int64_t n, float most) noexcept;
 
+// The largest sample that a chain takes, `whole` with a group norm.
+constexpr float most_sample(bool whole) { return whole ? kMaxNormalised : kMaxSample; }
+
 class Session {
  public:
   int streams() const { return options_.streams; }

@@ -67,8 +67,9 @@ int anonymous_file(std::size_t bytes) {
       above_standard_streams(memfd_create("hopcodec-port", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 #else
   char path[] = "/tmp/hopcodec-port-XXXXXX";
-  const int fd = above_standard_streams(mkstemp(path));
-  unlink(path);
+  const int made = mkstemp(path);
+  if (made >= 0) unlink(path);
+  const int fd = above_standard_streams(made);
 #endif
   if (fd < 0) refuse("port: cannot allocate shared memory");
   if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) {

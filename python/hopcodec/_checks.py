@@ -69,7 +69,7 @@ _LOUDEST = 1024.0  # as the core takes (csrc/graph/session.hpp, kMaxSample)
 _AT_ONCE = 1 << 16  # columns that a check compares at once: it needs memory of their size
 
 
-def check_samples(audio: Audio) -> None:
+def check_samples(audio: Audio, name: str = "audio") -> None:
     """Raise ValueError unless all samples are finite and within +-1024."""
     for at in range(0, audio.shape[1], _AT_ONCE):
         block = np.abs(audio[:, at : at + _AT_ONCE])
@@ -77,7 +77,7 @@ def check_samples(audio: Audio) -> None:
             continue
         channel, sample = np.argwhere(~(block <= _LOUDEST))[0]
         raise ValueError(
-            f"audio: expected finite samples within +-{_LOUDEST:g} (full scale is 1), "
+            f"{name}: expected finite samples within +-{_LOUDEST:g} (full scale is 1), "
             f"got {audio[channel, at + sample]:g} at sample {at + sample}"
         )
 

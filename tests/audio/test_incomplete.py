@@ -143,6 +143,22 @@ def test_a_caf_of_unknown_length(tmp_path: Path) -> None:
     assert samples_of(path) == 24000
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "to_size", "layout"), [("caf", b"desc", 4, ">q"), ("w64", b"fmt ", 16, "<Q")]
+)
+def test_a_chunk_of_an_impossible_size_is_refused(
+    kind: str, name: bytes, to_size: int, layout: str, tmp_path: Path
+) -> None:
+    """No file reaches so far, and no offset."""
+    path = write(tmp_path / f"a.{kind}", 1000, "PCM_16")
+    data = bytearray(path.read_bytes())
+    at = data.index(name) + to_size
+    data[at : at + 8] = struct.pack(layout, (1 << 63) - 1)
+    path.write_bytes(data)
+    with pytest.raises(AudioFileError):
+        read_audio(path, RATE, 1)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(KINDS), st.data())
 def test_damaged_headers_are_read_or_refused(

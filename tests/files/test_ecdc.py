@@ -8,7 +8,6 @@ import json
 import math
 import random
 import struct
-import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from without_torchaudio import without_torchaudio
 
 from hopcodec.errors import BitstreamError
 from hopcodec.files import (
@@ -59,20 +59,13 @@ def fields(**changes: object) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def encodec() -> Any:
     """The original package; it imports torchaudio, which this machine may be unable to load."""
-    before = sys.modules.get("torchaudio")
-    sys.modules["torchaudio"] = types.ModuleType("torchaudio")
-    try:
+    with without_torchaudio():
         # By name: the package hides its module `compress` behind the function `compress`.
         return types.SimpleNamespace(
             binary=importlib.import_module("encodec.binary"),
             compress=importlib.import_module("encodec.compress"),
             model=importlib.import_module("encodec.model"),
         )
-    finally:
-        if before is None:
-            del sys.modules["torchaudio"]
-        else:
-            sys.modules["torchaudio"] = before
 
 
 # Packing

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from live_sim import open_port
 
 from hopcodec import Codec, DeviceError, StreamError, _core
 from hopcodec.live import LiveEngine, Loopback
@@ -96,15 +97,7 @@ def test_an_engine_is_stopped_by_several_threads(tiny: Codec) -> None:
 
 def test_a_paced_device_is_stopped_by_several_threads() -> None:
     port = _core.live.Port()
-    port.open(
-        input_rate=24000,
-        output_rate=24000,
-        input_channels=1,
-        output_channels=1,
-        input_period=4800,
-        output_period=4800,
-        one_clock=True,
-    )
+    open_port(port, period=4800)
     device = _core.live.PacedDevice(
         port, rate=24000, block=4800, input=AUDIO.T.copy(), output_frames=240000
     )

@@ -58,15 +58,7 @@ def test_the_real_threads_give_the_same(codec: Codec, speech: Array) -> None:
     On a machine that pauses the worker some of it is made up instead, and the counters say so.
     """
     port = _core.live.Port(monitor=True)
-    port.open(
-        input_rate=24000,
-        output_rate=24000,
-        input_channels=1,
-        output_channels=2,
-        input_period=320,
-        output_period=320,
-        one_clock=True,
-    )
+    open_port(port, output_channels=2)
     engine = _core.live.Engine(port)
     set_coder(engine, codec, 6.0)
     engine.start(**port.link(), extra_frames=1600)
@@ -317,16 +309,7 @@ def test_the_device_may_live_and_die_in_another_process(tiny: Codec) -> None:
 def test_texts_of_any_bytes_are_read() -> None:
     """The room for a text may end within a character, and a host's names need not be text."""
     port = _core.live.Port()
-    port.open(
-        input_rate=24000,
-        output_rate=24000,
-        input_channels=1,
-        output_channels=1,
-        input_period=320,
-        output_period=320,
-        one_clock=True,
-        name="\u00e9" * 200,
-    )
+    open_port(port, name="\u00e9" * 200)
     assert port.name == "\u00e9" * 127 + "\ufffd"
     port.fail("\u00e9" * 300)
     assert port.error == "\u00e9" * 255 + "\ufffd"

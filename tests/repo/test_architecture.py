@@ -34,6 +34,7 @@ PARTS = (
         "_atomic",
         "_interpreter",
         "_float_mode",
+        "_pieces",
         "_figures",
         "_show",
     ),

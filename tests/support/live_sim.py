@@ -20,16 +20,20 @@ def open_port(
     *,
     output_rate: int | None = None,
     output_period: int | None = None,
+    input_channels: int = 1,
+    output_channels: int = 1,
     one_clock: bool = True,
+    **link: Any,
 ) -> None:
     port.open(
         input_rate=rate,
         output_rate=output_rate or rate,
-        input_channels=1,
-        output_channels=1,
+        input_channels=input_channels,
+        output_channels=output_channels,
         input_period=period,
         output_period=output_period or period,
         one_clock=one_clock,
+        **link,
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import types
 from collections.abc import Mapping
 from functools import lru_cache
@@ -19,6 +18,7 @@ import numpy as np
 import transformers
 from safetensors.numpy import save_file
 from torch.nn.utils import parametrize, remove_weight_norm
+from without_torchaudio import without_torchaudio
 
 import torch
 from hopcodec.specs._encodec import causal_encodec
@@ -47,16 +47,8 @@ def small_spec(factor: int = 16) -> CodecSpec:
 @lru_cache(maxsize=1)
 def _encodec() -> types.ModuleType:
     """PyPI `encodec`. It imports torchaudio for resampling only, which nothing here does."""
-    missing = object()
-    real = sys.modules.get("torchaudio", missing)
-    sys.modules["torchaudio"] = types.ModuleType("torchaudio")
-    try:
+    with without_torchaudio():
         import encodec
-    finally:
-        if real is missing:
-            del sys.modules["torchaudio"]
-        else:
-            sys.modules["torchaudio"] = real  # type: ignore[assignment]
     return encodec
 
 

@@ -110,7 +110,7 @@ std::int64_t Encoder::most_frames(int stream, std::int64_t samples, bool last) c
 }
 
 Outcome Encoder::check(const EncodeItem* items, int count, bool last) const noexcept {
-  const float most = program_.whole() ? kMaxNormalised : kMaxSample;
+  const float most = most_sample(program_.whole());
   const std::int64_t longest = std::int64_t{options_.max_frames} * hop_;
   for (int i = 0; i < count; ++i) {
     const EncodeItem& item = items[i];
@@ -366,7 +366,7 @@ bool Encoder::read_own(int stream, const float* state) {
   const bool whole = program_.whole();
   const float* rest = own + base::round_up(layers::floats_of<Header>(), base::kAlignFloats);
   const std::int64_t pending_floats = std::int64_t{h.pending} * channels_;
-  if (!all_within(rest, pending_floats, whole ? kMaxNormalised : kMaxSample)) return false;
+  if (!all_within(rest, pending_floats, most_sample(whole))) return false;
   if (whole && h.taken > std::int64_t{options_.max_frames} * hop_) return false;
   if (h.finished == 0 && !program_.headers_match(whole ? 0 : hops, state)) return false;
   if (h.finished == 0 && whole && !read_stream_rows(stream_rows_, stream, hops, channels_, state))

@@ -21,22 +21,18 @@ __device__ inline float activate_column(Pointwise kind, const float* alpha, floa
   return snake(x, a, div(1.0F, add(a, 1e-9F)));
 }
 
-// Column t of [state | x], before the activation.
-__device__ inline float raw_column(const Columns& s, int item, int channel, int t) {
+// Column t of [state | f(x)].
+__device__ inline float column_of(const Columns& s, int item, int channel, int t) {
   const std::size_t row = static_cast<std::size_t>(item) * static_cast<std::size_t>(s.channels) +
                           static_cast<std::size_t>(channel);
   if (t >= s.held) {
-    return s.x[row * static_cast<std::size_t>(s.time) + static_cast<std::size_t>(t - s.held)];
+    const float x =
+        s.x[row * static_cast<std::size_t>(s.time) + static_cast<std::size_t>(t - s.held)];
+    return activate_column(s.activation, s.alpha, x, channel);
   }
   return s.state == nullptr
              ? 0.0F
              : s.state[row * static_cast<std::size_t>(s.held) + static_cast<std::size_t>(t)];
-}
-
-// Column t of [state | f(x)].
-__device__ inline float column_of(const Columns& s, int item, int channel, int t) {
-  const float x = raw_column(s, item, channel, t);
-  return t < s.held ? x : activate_column(s.activation, s.alpha, x, channel);
 }
 
 HOPCODEC_HOST_DEVICE inline int tiles_across(const Columns& s) {

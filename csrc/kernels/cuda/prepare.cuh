@@ -17,10 +17,6 @@ struct Packing {
   float* bias;
   std::int32_t columns;
   std::int32_t groups;
-
-  std::size_t weight_floats() const {
-    return static_cast<std::size_t>(columns) * static_cast<std::size_t>(groups) * 4;
-  }
 };
 
 HOPCODEC_HOST_DEVICE constexpr int padded_columns(int columns) {

@@ -15,7 +15,7 @@ from typing import IO, Final
 
 _UNWRITTEN32: Final = (0xFFFFFFFF, 0x7FFFFFFF, 0x80000000)  # as recorders and pipes leave it
 _W64_RIFF: Final = bytes.fromhex("726966662e91cf11a5d628db04c10000")
-_W64_TAIL: Final = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # of every other chunk
+_W64_DATA: Final = b"data" + bytes.fromhex("f3acd3118cd100c04f8edb8a")
 _MP3_SLACK: Final = 1500  # bytes: some encoders do not count the header's own frame
 
 
@@ -64,22 +64,32 @@ def _unpack(file: IO[bytes], layout: str) -> tuple[int, ...]:
     return struct.unpack(layout, file.read(struct.calcsize(layout)))
 
 
-def _chunks(file: IO[bytes], first: int, layout: str) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, size and offset of each chunk, padded to even sizes."""
-    at = first
-    while True:
+def _chunks(
+    file: IO[bytes], first: int, layout: str, *, align: int = 1, head_counts: bool = False
+) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, size and offset of each chunk's content.
+
+    `layout` is that of a chunk's head, name and size. The size includes the head if `head_counts`.
+    Contents are padded to multiples of `align` bytes. The walk ends with the file, or with a
+    negative size.
+    """
+    head, end = struct.Struct(layout), os.fstat(file.fileno()).st_size
+    at, size = first, 0
+    while size >= 0 and at < end:
         file.seek(at)
-        head = file.read(8)
-        if len(head) < 8:
+        data = file.read(head.size)
+        if len(data) < head.size:
             return
-        name, size = struct.unpack(layout, head)
-        yield name, size, at + 8
-        at += 8 + size + size % 2
+        name, size = head.unpack(data)
+        size -= head.size if head_counts else 0
+        at += head.size
+        yield name, size, at
+        at += -(-size // align) * align
 
 
 def _wav(file: IO[bytes], size: int) -> Layout:
     long = 0
-    for name, count, at in _chunks(file, 12, "<4sI"):
+    for name, count, at in _chunks(file, 12, "<4sI", align=2):
         if name == b"ds64":
             file.seek(at)
             long = _unpack(file, "<QQ")[1]
@@ -102,20 +112,14 @@ def _is_chunk(file: IO[bytes], at: int, size: int) -> bool:
 
 
 def _w64(file: IO[bytes], size: int) -> Layout:
-    at = 40
-    while True:
-        file.seek(at)
-        head = file.read(24)
-        if len(head) < 24:
-            return Layout()
-        name, tail, count = struct.unpack("<4s12sQ", head)
-        if name == b"data" and tail == _W64_TAIL:
-            return _cut(count - 24, size - at - 24)
-        at += max((count + 7) // 8 * 8, 24)
+    for name, count, at in _chunks(file, 40, "<16sQ", align=8, head_counts=True):
+        if name == _W64_DATA:
+            return _cut(count, size - at)
+    return Layout()
 
 
 def _aiff(file: IO[bytes], size: int) -> Layout:
-    for name, count, at in _chunks(file, 12, ">4sI"):
+    for name, count, at in _chunks(file, 12, ">4sI", align=2):
         if name == b"SSND":
             return Layout() if count in _UNWRITTEN32 else _cut(count - 8, size - at - 8)
     return Layout()
@@ -127,18 +131,10 @@ def _au(head: bytes, size: int) -> Layout:
 
 
 def _caf(file: IO[bytes], size: int) -> Layout:
-    at = 8
-    while True:
-        file.seek(at)
-        head = file.read(12)
-        if len(head) < 12:
-            return Layout()
-        name, count = struct.unpack(">4sq", head)
+    for name, count, at in _chunks(file, 8, ">4sq"):
         if name == b"data" and count == -1:  # to the end of the file (Apple, "Data Chunk")
-            return Layout(replaced={at + 4: struct.pack(">q", size - at - 12)})
-        if count < 0:
-            return Layout()
-        at += 12 + count
+            return Layout(replaced={at - 8: struct.pack(">q", size - at)})
+    return Layout()
 
 
 def _ogg(file: IO[bytes], size: int) -> Layout:

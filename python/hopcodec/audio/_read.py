@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -85,8 +86,8 @@ def audio_files(folder: str | os.PathLike[str]) -> list[Path]:
 
 def audio_info(path: str | os.PathLike[str]) -> FileInfo:
     """Read an audio file's header. Raises `AudioFileError` if it is missing or not audio."""
-    with _open(path) as file:
-        return _info(path, file)
+    with _open(path) as (_, info):
+        return info
 
 
 def iter_audio(path: str | os.PathLike[str], sample_rate: int, channels: int) -> Iterator[Audio]:
@@ -118,8 +119,7 @@ def iter_audio(path: str | os.PathLike[str], sample_rate: int, channels: int) ->
     """
     import soundfile
 
-    with _open(path) as file:
-        info = _info(path, file)
+    with _open(path) as (file, info):
         if channels not in (1, info.channels) and info.channels != 1:
             raise AudioFileError(f"{path}: expected 1 or {channels} channels, got {info.channels}")
         read = produced = 0
@@ -181,17 +181,12 @@ def read_audio(
     return np.ascontiguousarray(np.concatenate(blocks, axis=1)), info
 
 
-def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
+@contextmanager
+def _open(path: str | os.PathLike[str]) -> Iterator[tuple[soundfile.SoundFile, FileInfo]]:
+    """Open a file and describe it."""
     import soundfile
 
-    class Sequential(soundfile.SoundFile):  # type: ignore[misc]
-        """A file that is only read on: soundfile seeks after each read of one that can seek.
-
-        libsndfile cannot seek in a FLAC of unknown length.
-        """
-
-        def seekable(self) -> bool:
-            return False
+    from hopcodec.audio._sequential import Sequential
 
     if not os.path.exists(path):
         raise AudioFileError(f"{path}: no such file")
@@ -202,9 +197,9 @@ def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
     if os.path.getsize(path) == 0:
         raise AudioFileError(f"{path}: expected an audio file, got an empty one")
     try:
-        replaced = layout(path).replaced
+        found = layout(path)
         # As bytes: a name need not be UTF-8.
-        return Sequential(Overlay(path, replaced) if replaced else os.fsencode(path))
+        file = Sequential(Overlay(path, found.replaced) if found.replaced else os.fsencode(path))
     except OSError as error:
         raise AudioFileError(f"{path}: cannot be read: {error.strerror}") from None
     except soundfile.LibsndfileError as error:
@@ -214,19 +209,20 @@ def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
         ) from None
     except TypeError:  # soundfile expects a rate and channels for suffixes of headerless files
         raise AudioFileError(f"{path}: headerless (raw) audio cannot be read") from None
-
-
-def _info(path: str | os.PathLike[str], file: soundfile.SoundFile) -> FileInfo:
     samples = file.frames if 0 < file.frames < _UNKNOWN_SAMPLES else 0
-    return FileInfo(
-        path=Path(path),
-        format=file.format,
-        subtype=file.subtype,
-        sample_rate=file.samplerate,
-        channels=file.channels,
-        samples=samples,
-        incomplete=layout(path).incomplete,
-    )
+    with file:
+        yield (
+            file,
+            FileInfo(
+                path=Path(path),
+                format=file.format,
+                subtype=file.subtype,
+                sample_rate=file.samplerate,
+                channels=file.channels,
+                samples=samples,
+                incomplete=found.incomplete,
+            ),
+        )
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hopcodec._pieces import pieces
 from hopcodec.cli import _options as options
 from hopcodec.cli._coded import (
     Kind,
@@ -174,9 +175,3 @@ def _encode_dac(codec: Codec, source: Path, output: Path, codebooks: int) -> Enc
         content = replace(content, original_length=samples, sample_rate=codec.sample_rate)
     write_dac(output, content)
     return Encoded(samples, content.frames, content.channels, watch.seconds)
-
-
-def pieces(block: Audio, samples: int) -> Iterator[Audio]:
-    """Cut `(channels, n)` into contiguous pieces of at most `samples`."""
-    for first in range(0, block.shape[1], samples):
-        yield block[:, first : first + samples].copy()

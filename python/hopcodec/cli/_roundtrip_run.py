@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hopcodec._pieces import pieces
 from hopcodec.cli import _options as options
 from hopcodec.cli._console import names_file, note, shown
-from hopcodec.cli._encode import pieces
 from hopcodec.cli._files import replacing
 
 if TYPE_CHECKING:

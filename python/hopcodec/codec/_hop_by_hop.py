@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from hopcodec._checks import check_audio, check_below, check_codes, check_samples
+from hopcodec._pieces import pieces
 from hopcodec.codec._codes import AnyCodes
 from hopcodec.codec._hop_streams import HopDecoder, HopEncoder
 from hopcodec.codec._pool import StreamPool
@@ -18,10 +16,9 @@ from hopcodec.codec._sessions import Sessions
 from hopcodec.specs._lookahead import decoded_samples
 from hopcodec.typing import Audio, CodeArray, Start
 
-T = TypeVar("T", np.float32, np.uint16)
-
 # Frames per step of a live session: one is all it ever has. Files go several at a time, so that
-# each read of the weights serves more arithmetic; the bits are the same.
+# each read of the weights serves more arithmetic; the bits are the same. Python looks for Ctrl-C
+# between two steps.
 FRAMES_PER_STEP = 64
 
 
@@ -87,7 +84,7 @@ class HopByHop:
         """Encode a whole signal: push its steps, then flush."""
         check_samples(check_audio(audio, self._sessions.channels))
         encoder = self.encoder(codebooks, start, None)
-        steps = _steps(audio, FRAMES_PER_STEP * self._sessions.hop_samples)
+        steps = pieces(audio, FRAMES_PER_STEP * self._sessions.hop_samples)
         return np.concatenate([*map(encoder.push, steps), encoder.flush()], axis=1)
 
     def decode(self, codes: AnyCodes, start: Start) -> Audio:
@@ -95,14 +92,8 @@ class HopByHop:
         codes = check_codes(codes, self._sessions.codebooks)
         check_below(codes, self._sessions.codebook_size)
         decoder = self.decoder(start, None)
-        steps = _steps(codes, FRAMES_PER_STEP)
+        steps = pieces(codes, FRAMES_PER_STEP)
         return np.concatenate([*map(decoder.push, steps), decoder.flush()], axis=1)
-
-
-def _steps(signal: npt.NDArray[T], columns: int) -> Iterator[npt.NDArray[T]]:
-    """Cut a signal into steps of the core. Python looks for Ctrl-C between two of them."""
-    for at in range(0, signal.shape[1], columns):
-        yield np.ascontiguousarray(signal[:, at : at + columns])
 
 
 def _or_default(max_frames: int | None) -> int:

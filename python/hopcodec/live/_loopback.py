@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from hopcodec import _core
-from hopcodec._checks import check_audio, number, whole
+from hopcodec._checks import check_audio, check_samples, number, whole
 from hopcodec.codec._codec import Codec
 from hopcodec.live._arguments import (
     MAX_BLOCK,
@@ -33,7 +33,6 @@ from hopcodec.typing import Audio
 
 Device = int | str | None
 
-_LOUDEST: Final = 1024.0  # the largest sample that an encoder takes
 _MAX_RATE_HZ: Final = 768_000
 _MAX_MS: Final = 10_000.0
 _PRIORITY: Final = 3  # below the sound servers' own threads (PulseAudio 5, JACK 10 and more)
@@ -145,10 +144,7 @@ class Loopback(LiveCodec):
         if isinstance(source, np.ndarray):
             _check_no_device(settings)
             audio = check_audio(source, settings.channels)
-            if not np.abs(audio).max(initial=0.0) <= _LOUDEST:
-                raise ValueError(
-                    f"input: expected finite samples within +-{_LOUDEST:g} (full scale is 1)"
-                )
+            check_samples(audio, "input")
             return FileLink(
                 self._port,
                 self._engine,

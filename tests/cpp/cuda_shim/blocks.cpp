@@ -21,23 +21,6 @@ struct Warp {
 std::unique_ptr<std::byte, Free> shared;  // dynamic
 std::vector<Warp> warps;
 
-struct Value {
-  std::uint32_t value;
-  std::uint32_t greatest;
-};
-
-void find_greatest(void* const* shares) {
-  std::uint32_t greatest = 0;
-  for (unsigned i = 0; i < kWarp; ++i) {
-    if (shares[i] != nullptr) {
-      greatest = std::max(greatest, static_cast<Value*>(shares[i])->value);
-    }
-  }
-  for (unsigned i = 0; i < kWarp; ++i) {
-    if (shares[i] != nullptr) static_cast<Value*>(shares[i])->greatest = greatest;
-  }
-}
-
 }  // namespace
 
 void clear_block(std::size_t bytes) {
@@ -63,12 +46,6 @@ void meet_warp(void* share, void (*together)(void* const* shares)) {
   for (unsigned t = first; t < end; ++t) {
     if (threads[t].waits == Wait::kWarp) threads[t].waits = Wait::kOver;
   }
-}
-
-std::uint32_t warp_max(std::uint32_t value) {
-  Value mine{value, 0};
-  meet_warp(&mine, &find_greatest);
-  return mine.greatest;
 }
 
 void* dynamic_shared() { return shared.get(); }

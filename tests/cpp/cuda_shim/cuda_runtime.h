@@ -18,7 +18,6 @@
 #define __host__
 #define __shared__ static
 #define __launch_bounds__(...)
-#define __grid_constant__
 
 struct dim3 {
   unsigned x, y, z;
@@ -51,8 +50,6 @@ extern dim3 thread_index;
 void barrier();
 // Waits for the rest of the warp. The last thread calls `together` with every thread's `share`.
 void meet_warp(void* share, void (*together)(void* const* shares));
-// The maximum over the lanes of a warp.
-std::uint32_t warp_max(std::uint32_t value);
 // Dynamic shared memory of the current block, initially filled with NaN.
 void* dynamic_shared();
 // Asynchronous copies of this thread. Nothing arrives before the thread waits for it. Writes zeros
@@ -92,9 +89,6 @@ inline std::uint32_t __float_as_uint(float x) {
   std::uint32_t bits;
   std::memcpy(&bits, &x, sizeof bits);
   return bits;
-}
-inline std::uint32_t __reduce_max_sync(std::uint32_t, std::uint32_t value) {
-  return hopcodec::shim::warp_max(value);
 }
 template <class T>
 T __ldg(const T* p) {

@@ -138,9 +138,7 @@ cudaError_t cudaGetDevice(int* device) {
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  *value = attribute == cudaDevAttrComputeCapabilityMajor         ? machine().capability_major
-           : attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? machine().shared_bytes
-                                                                  : 0;
+  *value = attribute == cudaDevAttrComputeCapabilityMajor ? machine().capability_major : 0;
   return cudaSuccess;
 }
 cudaError_t cudaMalloc(void** memory, std::size_t bytes) { return allocate(memory, bytes); }

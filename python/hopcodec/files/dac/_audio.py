@@ -18,11 +18,11 @@ import contextlib
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from hopcodec._pieces import pieces
 from hopcodec.audio._loudness import LoudnessMeter
 from hopcodec.audio._resample import Resampler
 from hopcodec.codec._codes import AnyCodes
@@ -33,8 +33,6 @@ from hopcodec.typing import Audio, CodeArray
 
 if TYPE_CHECKING:
     from hopcodec.codec._codec import Codec
-
-Number = TypeVar("Number", np.float32, np.uint16)
 
 CODED_LUFS: Final = -16.0
 _NEPERS: Final = math.log(10.0) / 20.0  # of a decibel
@@ -95,7 +93,7 @@ def encode_dac(
     for block in read():
         for channel, stream in enumerate(encoders):
             scaled = block[channel : channel + 1] * gain * np.float32(limits[channel])
-            for piece in _pieces(scaled, _BLOCK_FRAMES * codec.hop_samples):
+            for piece in pieces(scaled, _BLOCK_FRAMES * codec.hop_samples):
                 parts[channel].append(stream.push(piece))
     for stream, part in zip(encoders, parts, strict=True):
         part.append(stream.flush())
@@ -207,7 +205,7 @@ def _chunks(stream: Decodes, codes: CodeArray, chunk_length: int) -> Iterator[Au
     """Yield one channel's codes `(codebooks, frames)`, in chunks that are decoded alone."""
     for first in range(0, codes.shape[1], chunk_length):
         stream.reset()
-        for piece in _pieces(codes[:, first : first + chunk_length], _BLOCK_FRAMES):
+        for piece in pieces(codes[:, first : first + chunk_length], _BLOCK_FRAMES):
             yield stream.push(piece)
         yield stream.flush()
 
@@ -236,8 +234,3 @@ def _levelled(content: DacFile, codec: Codec, channels: list[_Decoded]) -> Itera
         )
     if left:
         yield np.zeros((content.channels, left), np.float32)
-
-
-def _pieces(array: npt.NDArray[Number], width: int) -> Iterator[npt.NDArray[Number]]:
-    for first in range(0, array.shape[1], width):
-        yield np.ascontiguousarray(array[:, first : first + width])

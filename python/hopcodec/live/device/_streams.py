@@ -100,11 +100,18 @@ def _open_one(
         channels=(source.channels, sink.channels),
         **common,
     )
-    rates, blocks = (rate_hz, rate_hz), (block, block)
-    opened = _opened([stream], source, sink, settings, rates, blocks, stream.latency)
+    delivered = _delivered(block, jack)
+    opened = _opened(
+        [stream],
+        source,
+        sink,
+        settings,
+        rates=(rate_hz, rate_hz),
+        blocks=(block, block),
+        periods=(delivered, delivered),
+        latency=stream.latency,
+    )
     if jack is not None:
-        delivered = _delivered(block, jack)
-        opened.link.update(input_period=delivered, output_period=delivered)
         opened.link.update(_jack_latency(jack, asked, rate_hz))
         # Blocks that divide the period always come as one period.
         opened.report["grouped_block"] = 0 if delivered in (block, jack.period) else block
@@ -137,12 +144,16 @@ def _open_two(
         rates.append(rate_hz)
         blocks.append(block)
         periods.append(_delivered(block, timing))
-    latency = streams[0].latency, streams[1].latency
-    opened = _opened(
-        streams, source, sink, settings, (rates[0], rates[1]), (blocks[0], blocks[1]), latency
+    return _opened(
+        streams,
+        source,
+        sink,
+        settings,
+        rates=(rates[0], rates[1]),
+        blocks=(blocks[0], blocks[1]),
+        periods=(periods[0], periods[1]),
+        latency=(streams[0].latency, streams[1].latency),
     )
-    opened.link.update(input_period=periods[0], output_period=periods[1])
-    return opened
 
 
 def _find(sounddevice: Any, kind: str, wanted: int | str | None) -> _Side:
@@ -263,8 +274,10 @@ def _opened(
     source: _Side,
     sink: _Side,
     settings: DeviceSettings,
+    *,
     rates: tuple[int, int],
     blocks: tuple[int, int],
+    periods: tuple[int, int],
     latency: tuple[float, float],
 ) -> Opened:
     believed = tuple(value if 0.0 < value < _BELIEVABLE_S else 0.0 for value in latency)
@@ -275,8 +288,8 @@ def _opened(
         "output_channels": sink.channels,
         "first_input_channel": min(settings.input_channel or 1, source.channels) - 1,
         "output_sources": _output_sources(sink, settings),
-        "input_period": blocks[0],
-        "output_period": blocks[1],
+        "input_period": periods[0],
+        "output_period": periods[1],
         "one_clock": len(streams) == 1,
         "input_latency": believed[0],
         "output_latency": believed[1],
